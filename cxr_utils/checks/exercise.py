@@ -1,0 +1,161 @@
+"""The machinery behind every exercise check: run a learner's function on cases, and say at once what came out."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+class WrongAnswer(AssertionError):
+    """With CXR_STRICT=1 a blank or wrong answer raises this, for automatic grading."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of the learner's function and what it must return.
+
+    Args:
+        arguments: positional arguments of the call.
+        expected: the right result, from an independent source (a hand computation, scikit-learn, a definition).
+        hint: what a learner who fails this case has probably overlooked.
+    """
+
+    arguments: tuple[Any, ...]
+    expected: Any
+    hint: str
+
+
+def check(name: str, answer: Callable[..., Any], cases: Sequence[Case], *, tolerance: float = 1e-6) -> bool:
+    """Try `answer` on every case; print one verdict.
+
+    A learner's mistake never stops "Run all": exceptions are caught and reported. With the environment variable
+    CXR_STRICT=1 anything but a right answer raises.
+
+    Args:
+        name: of the exercise, as the learner knows it.
+        answer: the learner's function.
+        cases: tried in order; the first that fails is reported.
+        tolerance: absolute and relative, for numbers.
+
+    Returns:
+        True when every case passes.
+
+    Raises:
+        WrongAnswer: only with CXR_STRICT=1.
+
+    Example:
+        >>> twice = [Case((2,), 4, "Multiply, do not square."), Case((3,), 6, "Multiply, do not square.")]
+        >>> check("twice", lambda x: 2 * x, twice)
+        ✓ twice: right
+        True
+        >>> check("twice", lambda x: None, twice)
+        · twice: not answered yet
+        False
+        >>> check("twice", lambda x: x**2, twice)
+        ✗ twice: given 3, expected 6, received 9. Hint: Multiply, do not square.
+        False
+    """
+    for case in cases:
+        verdict = _verdict(answer, case, tolerance)
+        if verdict == "blank":
+            return _report(f"· {name}: not answered yet", right=False)
+        if verdict:
+            return _report(f"✗ {name}: {verdict} Hint: {case.hint}", right=False)
+    return _report(f"✓ {name}: right", right=True)
+
+
+def _report(line: str, *, right: bool) -> bool:
+    print(line)
+    if not right and os.environ.get("CXR_STRICT") == "1":
+        raise WrongAnswer(line)
+    return right
+
+
+def _verdict(answer: Callable[..., Any], case: Case, tolerance: float) -> str:
+    """Empty when the case passes, "blank" for an answer that returns nothing, else what went wrong."""
+    given = ", ".join(show(argument) for argument in case.arguments)
+    try:
+        received = answer(*copy.deepcopy(case.arguments))
+    except Exception as error:  # a learner's function may fail in any way, and the lesson must go on
+        return f"given {given}, expected {show(case.expected)}, but it raised {type(error).__name__}: {error}."
+    if received is None and case.expected is not None:
+        return "blank"
+    if same(received, case.expected, tolerance):
+        return ""
+    return f"given {given}, expected {show(case.expected)}, received {show(received)}."
+
+
+def same(received: Any, expected: Any, tolerance: float) -> bool:
+    """Whether two results agree: numbers within the tolerance, shapes, labels and types of container exactly.
+
+    Example:
+        >>> same([0.1 + 0.2], [0.3], 1e-6), same(True, 1.0, 1e-6), same([1, 2], [[1, 2]], 1e-6)
+        (True, False, False)
+    """
+    if isinstance(expected, bool | np.bool_):
+        return isinstance(received, bool | np.bool_) and bool(received) == bool(expected)
+    if isinstance(expected, str):
+        return isinstance(received, str) and received == expected
+    if isinstance(expected, set | frozenset):
+        try:
+            return set(received) == expected
+        except TypeError:
+            return False
+    if isinstance(expected, dict):
+        return (
+            isinstance(received, dict)
+            and received.keys() == expected.keys()
+            and all(same(received[key], value, tolerance) for key, value in expected.items())
+        )
+    if isinstance(expected, tuple):
+        return (
+            isinstance(received, tuple | list)
+            and len(received) == len(expected)
+            and all(same(one, other, tolerance) for one, other in zip(received, expected, strict=True))
+        )
+    return _same_numbers(received, expected, tolerance)
+
+
+def _same_numbers(received: Any, expected: Any, tolerance: float) -> bool:
+    if isinstance(expected, pd.Series) and isinstance(received, pd.Series):
+        if set(received.index) != set(expected.index):
+            return False
+        received = received.reindex(expected.index)
+    if isinstance(expected, pd.DataFrame) and isinstance(received, pd.DataFrame):
+        if set(received.columns) != set(expected.columns) or set(received.index) != set(expected.index):
+            return False
+        received = received.loc[expected.index, expected.columns]
+    received, expected = np.asarray(received), np.asarray(expected)
+    if received.shape != expected.shape:
+        return False
+    if expected.dtype.kind in "OUS":
+        return bool(np.all(received == expected))
+    if received.dtype.kind not in "biuf" or (received.dtype.kind == "b") != (expected.dtype.kind == "b"):
+        return False
+    return bool(np.allclose(received, expected, rtol=tolerance, atol=tolerance, equal_nan=True))
+
+
+def show(value: Any) -> str:
+    """A short, deterministic text for a verdict: small arrays whole, large ones by shape.
+
+    Example:
+        >>> show(np.float64(0.5)), show(np.arange(3)), show(np.zeros((50, 2)))
+        ('0.5', '[0, 1, 2]', 'an array of shape (50, 2)')
+    """
+    if isinstance(value, pd.DataFrame):
+        return f"a table of {len(value)} rows with columns {list(value.columns)}"
+    if isinstance(value, pd.Series):
+        value = value.to_dict()
+    if isinstance(value, np.ndarray) and value.size > 24:
+        return f"an array of shape {value.shape}"
+    if isinstance(value, np.ndarray | np.generic):
+        value = np.round(value.astype(float), 6).tolist() if value.dtype.kind == "f" else value.tolist()
+    if callable(value):
+        return getattr(value, "__name__", type(value).__name__)
+    return str(sorted(value)) if isinstance(value, set | frozenset) else str(value)

@@ -1,0 +1,293 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 01 · Look at the data first
+#
+# **Time:** 40 minutes to work through, well under a minute to run.
+#
+# **Questions**
+# - What does one row of a chest X-ray table mean, and what can be wrong with it?
+# - How rare are the findings, and which of them come together?
+# - Who are the patients, and how often do they return?
+# - What does a radiograph look like to a person, and what to a network?
+#
+# **Objectives.** At the end you can count findings and co-occurrences, show images with their boxes, standardise
+# an image, and name the records that cannot be true.
+#
+# > This course is for teaching. Nothing in it may be used to diagnose anybody.
+
+# %% tags=["parameters"]
+data = "phantom"  # or a folder of real X-rays: see the README, "Your own data"
+profile = "quick"  # "quick" for two CPU cores, "full" for a GPU
+seed = 0
+
+# %% [markdown]
+# ## The table
+#
+# By default the course simulates its patients: *phantom* is the name for an object that stands in for a patient
+# in front of an X-ray machine. The table has the layout of the NIH ChestX-ray14 collection (Wang et al., CVPR 2017),
+# so everything below also runs on the real one. The first time, making the images takes about half a minute.
+
+# %%
+import numpy as np
+import pandas as pd
+
+import cxr_utils as cxr
+from cxr_utils import checks, images, plots
+
+dataset = cxr.open_dataset(data, profile=profile, seed=seed)
+dataset
+
+# %% [markdown]
+# One row is one image. A 1 in a finding's column says that the report of that image names the finding; several can
+# stand in one row, or none.
+
+# %%
+table, findings = dataset.table, list(dataset.findings)
+table.head()
+
+# %% [markdown]
+# Three parts: a network learns on `train`, choices are made on `valid`, and `test` is looked at once. Lesson 02 asks
+# whether these parts are really apart.
+
+# %%
+cxr.datasets.summary(dataset).T
+
+# %% [markdown]
+# ## How often is each finding?
+#
+# **Exercise 1.** Return the share of images that bear each finding, as a Series indexed by finding.
+
+
+# %%
+def prevalence(table, findings):
+    """Share of images (0 to 1) with each of `findings`."""
+    ### BEGIN SOLUTION
+    return table[findings].mean()
+    ### END SOLUTION
+
+
+# %%
+checks.prevalence(prevalence);
+
+# %% [markdown]
+# Predict before you run the next cell: if a network said "nothing" to every image, how often would it be right
+# about the rarest finding?
+
+# %%
+plots.finding_counts(table, findings)
+
+# %% [markdown]
+# It would nearly always be right, and useless. That is why this course never judges by accuracy alone (lesson 05),
+# and why rare findings need help while training (lesson 03).
+
+# %%
+shares = table[findings].mean()
+rarest = shares.idxmin()
+print(f"Saying 'no {rarest}' to every image is right for {1 - shares[rarest]:.1%} of them.")
+
+# %% [markdown]
+# ## Which findings come together?
+#
+# Fluid around the lung (Effusion) presses on the lung, which collapses (Atelectasis). Findings are not independent,
+# and a network may learn the company a finding keeps instead of the finding.
+#
+# To see company beyond chance, divide how often two findings meet by how often they would meet if they were
+# independent. This ratio is called *lift*.
+#
+# **Exercise 2.** `labels` has one row an image and one 0/1 column a finding. Return the lift of each pair, a matrix.
+
+
+# %%
+def lift(labels):
+    """Observed over expected share of each pair of findings, shape (findings, findings)."""
+    ### BEGIN SOLUTION
+    share = labels.mean(axis=0)
+    together = labels.T @ labels / len(labels)
+    return together / np.outer(share, share)
+    ### END SOLUTION
+
+
+# %%
+checks.lift(lift);
+
+# %% [markdown]
+# The picture leaves the diagonal out: every finding meets itself. Red pairs meet more often than by chance.
+
+# %%
+labels = table[findings].to_numpy(float)
+share = labels.mean(axis=0)
+ratio = (labels.T @ labels / len(labels)) / np.outer(share, share)
+np.fill_diagonal(ratio, np.nan)
+plots.co_occurrence(ratio, findings)
+
+# %% [markdown]
+# The strongest pair, in words:
+
+# %%
+no_pair = dataset.lacks("several_findings")
+if no_pair:
+    print(no_pair)
+else:
+    first, second = np.unravel_index(np.nanargmax(ratio), ratio.shape)
+    print(f"{findings[first]} and {findings[second]} meet {ratio[first, second]:.1f} times as often as by chance.")
+
+# %% [markdown]
+# ## Patients return
+#
+# A hospital X-rays the same chest again and again. Two images of one patient show the same ribs, the same heart, often
+# the same finding. They are not two independent observations.
+
+# %%
+plots.images_per_patient(table)
+
+# %%
+per_patient = table["patient"].value_counts()
+print(f"{len(table):,} images of {len(per_patient):,} patients; the most of one patient: {per_patient.max()}.")
+
+# %% [markdown]
+# ## Age, sex, view
+#
+# Most X-rays are taken standing, from back to front (PA). Patients too ill to stand are taken in bed, from front to
+# back (AP): the heart looks larger, the breath is shallower, and findings are more frequent. So the *way* an image was
+# taken tells something about what it shows. Lesson 02 measures how much.
+
+# %%
+missing = [reason for reason in map(dataset.lacks, ("age", "sex", "view")) if reason]
+known = table.assign(any_finding=table[findings].max(axis=1))
+print("\n".join(missing) or "Age, sex and view are all known.")
+plots.age_sex_view(known)
+
+# %% [markdown]
+# ## The pictures
+#
+# One image for each finding, the box drawn where it is known. In the simulation every box is known, because the
+# findings were put there; in NIH, radiologists drew boxes on 880 of 112,120 images.
+
+# %%
+seen = dataset.with_images()
+
+
+def example_of(finding):
+    """Name of an image that shows `finding`: with a box if there is one, and in little other company."""
+    company = seen.table.loc[seen.table[finding] == 1].assign(others=lambda rows: rows[findings].sum(axis=1))
+    boxed = seen.boxes.loc[seen.boxes["finding"] == finding, "image"]
+    preferred = company[company["image"].isin(boxed)]
+    return (preferred if len(preferred) else company).sort_values(["others", "image"])["image"].iloc[0]
+
+
+shown = [finding for finding in findings if seen.table[finding].any()]
+names = [example_of(finding) for finding in shown]
+
+# %%
+pixels = [images.read_image(seen.path(name)) for name in names]
+boxes = [seen.boxes[(seen.boxes["image"] == name) & (seen.boxes["finding"] == finding)]
+         for name, finding in zip(names, shown)]  # fmt: skip
+plots.gallery(pixels, [finding.replace("_", " ") for finding in shown], boxes, columns=5)
+
+# %% [markdown]
+# And a few images whose report names nothing. "No finding" means that the report mentioned none of the listed ones;
+# it does not mean that the chest is healthy.
+
+# %%
+quiet = seen.table.loc[seen.table[findings].sum(axis=1) == 0, "image"].iloc[:5].tolist()
+plots.gallery([images.read_image(seen.path(name)) for name in quiet], quiet, columns=5)
+
+# %% [markdown]
+# ## What the network sees
+#
+# Exposure and processing differ from image to image: one is dark, one is pale, and neither says anything about the
+# patient. Standardising each image by its own mean and standard deviation takes that away.
+#
+# **Exercise 3.** Return the image with mean 0 and standard deviation 1.
+
+
+# %%
+def standardise(pixels):
+    """One image, shifted and scaled to mean 0 and standard deviation 1."""
+    ### BEGIN SOLUTION
+    return (pixels - pixels.mean()) / pixels.std()
+    ### END SOLUTION
+
+
+# %%
+checks.standardise(standardise);
+
+# %% [markdown]
+# The package has its own version, which also survives an image of a single grey. The same path from file to array serves
+# training, prediction and heat maps, so that no model ever sees an image prepared in another way.
+
+# %%
+before = [images.read_image(seen.path(name)) for name in quiet[:4]]
+after = [images.standardise(one) for one in before]
+plots.intensities(before, after, [f"image {number}" for number in range(1, 5)])
+
+# %% [markdown]
+# ## Records that cannot be true
+#
+# Real tables hold nonsense: NIH's first release knew patients of 411 years. Whoever does not look, trains on it.
+#
+# **Exercise 4.** Return the names of the images whose age no human reaches (below 0 or above 120 years), as a list.
+
+
+# %%
+def impossible_ages(table):
+    """Names of the images whose age is below 0 or above 120 years."""
+    ### BEGIN SOLUTION
+    return table.loc[(table["age"] < 0) | (table["age"] > 120), "image"].tolist()
+    ### END SOLUTION
+
+
+# %%
+checks.impossible_ages(impossible_ages);
+
+# %%
+no_age = dataset.lacks("age")
+odd = table[(table["age"] < 0) | (table["age"] > 120)] if not no_age else table.iloc[:0]
+odd[["image", "patient", "split"] + (["age", "sex", "view"] if not no_age else [])]
+
+# %% [markdown]
+# Pictures can be odd as well: black, inverted, lying on their side. Numbers that describe each image help to find them: its mean, and
+# how bright its border is beside its middle. In a chest X-ray the lungs are dark and the spine between them is bright.
+
+# %%
+thumbnails = np.stack([images.resize(images.read_image(seen.path(name)), 32) for name in seen.table["image"]])
+normal = np.median(thumbnails, axis=0)
+likeness = [np.corrcoef(normal.ravel(), one.ravel() + 1e-6 * np.arange(one.size))[0, 1] for one in thumbnails]
+strange = seen.table.assign(likeness=likeness).nsmallest(5, "likeness")["image"].tolist()
+
+# %%
+plots.gallery([images.read_image(seen.path(name)) for name in strange], strange, columns=5)
+
+# %% [markdown]
+# These five are least like the median image. Some are merely unusual; some nobody would want to train on. Would you have
+# found them without looking?
+#
+# ## Key points
+#
+# - A label says what a report mentioned, for one image, in one column a finding; several can be 1.
+# - Findings are rare and come in company.
+# - Patients return, so images are not independent.
+# - View, age and sex already tell something without a pixel.
+# - Standardise every image by itself, always through the same function.
+# - Look at the data. Every table has rows that cannot be true.
+
+# %%
+cxr.headline(f"{len(table):,} images of {len(per_patient):,} patients, rarest finding {rarest} {shares[rarest]:.1%}")
+
+# %%
+commonest = shares.max()
+cxr.claim("The rarest finding is at most half as frequent as the commonest", shares[rarest] <= commonest / 2, unless=no_pair)
+cxr.claim("Some pair of findings meets at least one and a half times as often as by chance", np.nanmax(ratio, initial=0) >= 1.5,
+          unless=no_pair)  # fmt: skip
+cxr.claim("Some patients return", per_patient.max() > 1, unless=dataset.lacks("follow_ups"))
+cxr.claim("A standardised image has mean 0 and standard deviation 1",
+          all(abs(one.mean()) < 1e-3 and abs(one.std() - 1) < 1e-3 for one in after))  # fmt: skip
+cxr.claim("The table holds ages that cannot be true", len(odd) > 0,
+          unless=no_age or (None if dataset.kind == "phantom" else "real tables may have been cleaned"))  # fmt: skip

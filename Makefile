@@ -1,0 +1,59 @@
+# The course's front door: each target makes the environment itself when it is missing or out of date.
+#   make run ARGS="--data ../shared/real/nih"       arguments go to `cxr run`
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/complete
+JOBS ?= 2
+COURSE ?= $(CURDIR)
+
+.PHONY: help run test check-notebooks lab bench build lock
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run     set up, then execute the whole course with papermill (ARGS=\"--data ../x\")"
+	@echo "make test    set up, then everything that continuous integration checks"
+	@echo "make lab     set up, then JupyterLab on the lessons"
+	@echo "make bench   set up, then the measurements in benchmarks/"
+	@echo "make build   set up, then derive every notebook from its source (ARGS=\"02 05\" for two lessons)"
+	@echo "make lock    requirements.lock from pyproject.toml, then environment.yml (ARGS=--upgrade for newer versions)"
+
+# The stamp is written last: an environment that was interrupted half-way is begun again.
+$(STAMP): requirements.lock pyproject.toml .ci/setup
+	@.ci/setup $(VENV)
+	@touch $@
+
+run: $(STAMP)
+	@$(BIN)/cxr run $(ARGS)
+
+lab: $(STAMP)
+	@$(BIN)/jupyter lab $(ARGS) notebooks
+
+build: $(STAMP)
+	@$(BIN)/cxr build $(ARGS)
+
+bench: $(STAMP)
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done
+
+# Cheapest first; the closing line is pytest's.
+test: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/pytest -q -n $(JOBS) --doctest-modules cxr_utils tests
+	@$(MAKE) --no-print-directory check-notebooks
+
+# Derived files follow from their sources and were executed; then what they print is what is saved.
+# Notebooks are compared file by file: the cells of one share a kernel.
+check-notebooks: $(STAMP)
+	@CXR_HOME="$(COURSE)" $(BIN)/cxr build --check
+	@env -u CXR_STRICT $(BIN)/pytest -q -n $(JOBS) --dist loadfile --nbval --nbval-current-env \
+	  "$(COURSE)/notebooks" "$(COURSE)/solutions"
+
+# uv only resolves; the lock names versions and hashes and no host.
+lock: $(STAMP)
+	@$(BIN)/python -m venv $(VENV)/uv && $(VENV)/uv/bin/python -m pip install -q uv
+	@$(VENV)/uv/bin/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-emit-index-url \
+	  --no-annotate --custom-compile-command "make lock" --python-version 3.11 --group dev pyproject.toml \
+	  -o requirements.lock $(ARGS)
+	@$(MAKE) --no-print-directory $(STAMP)
+	@$(BIN)/python -c "from cxr_utils.course.build import build_environment; from cxr_utils.cache import repository; \
+	  build_environment(repository())"

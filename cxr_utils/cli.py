@@ -1,0 +1,160 @@
+"""The command `cxr`. Every command imports what it needs when it is called, so that `--help` is quick."""
+
+import json as jsonlib
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cxr_utils.errors import CxrError
+
+app = typer.Typer(
+    help="A course on classifying chest X-rays: run it, build it, look at its data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="Make a data set, or look at one.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+
+class Profile(StrEnum):
+    """How much work a lesson does."""
+
+    quick = "quick"
+    full = "full"
+
+
+class Origin(StrEnum):
+    """Which notebooks a run takes."""
+
+    solutions = "solutions"
+    notebooks = "notebooks"
+
+
+def main() -> None:
+    """Entry point: an error that the user can mend is one line, not a stack trace."""
+    try:
+        app()
+    except CxrError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def build(
+    lessons: Annotated[list[str] | None, typer.Argument(help="Numbers or names; all when none is given.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; name every stale file.")] = False,
+) -> None:
+    """Make solutions/*.ipynb and notebooks/*.ipynb from solutions/*.py, executed.
+
+    \b
+    Examples:
+      cxr build                one command for every derived file
+      cxr build 02 05          two lessons
+      cxr build --check        what `make test` asks: exit status 1 when a derived file is stale
+    """
+    from cxr_utils import cache
+    from cxr_utils.course import build as building
+    from cxr_utils.course.lessons import choose_lessons, find_lessons
+
+    root = cache.repository()
+    course = find_lessons(root)
+    chosen = choose_lessons(course, lessons or [])
+    if check:
+        stale = building.stale_files(course, root)
+        print("\n".join(map(str, stale)) or f"{len(course)} lessons: every derived file is current.")
+        raise typer.Exit(1 if stale else 0)
+    building.build(chosen)
+    if not lessons:
+        building.build_environment(root)
+
+
+@app.command()
+def run(
+    data: Annotated[str, typer.Option(help='"phantom", or a folder or table of X-rays.')] = "phantom",
+    profile: Annotated[Profile, typer.Option(help="quick: two CPU cores; full: a GPU.")] = Profile.quick,
+    seed: Annotated[int, typer.Option(help="For every random choice of the lessons.")] = 0,
+    only: Annotated[str, typer.Option(help="Lessons, separated by commas.")] = "",
+    origin: Annotated[Origin, typer.Option("--from", help="Complete lessons, or learners' copies.")] = (
+        Origin.solutions
+    ),
+    resume: Annotated[bool, typer.Option("--resume", help="Skip lessons that finished before.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results; runs/NAME when not given.")] = None,
+) -> None:
+    """Execute the lessons in order; save each as a notebook and as a page.
+
+    \b
+    Examples:
+      cxr run                                     the whole course on the data set it makes itself
+      cxr run --data ../shared/real/nih           on real X-rays
+      cxr run --only 02,05 --seed 1               two lessons
+      cxr run --from notebooks                    learners' copies, blank or filled in
+      cxr run --resume                            after a failure or Ctrl-C: what has not finished
+    """
+    from cxr_utils import cache
+    from cxr_utils.course.lessons import choose_lessons, find_lessons
+    from cxr_utils.course.run import Settings
+    from cxr_utils.course.run import run as run_lessons
+
+    root = cache.repository()
+    lessons = choose_lessons(find_lessons(root), [item for item in only.split(",") if item.strip()])
+    settings = Settings(_known_data(data), profile.value, seed, origin.value)
+    folder = (out or root / "runs" / settings.name).resolve()
+    try:
+        results = run_lessons(lessons, settings, folder, resume=resume)
+    except KeyboardInterrupt:
+        print("Interrupted. Finished lessons are kept; go on with the same command and --resume.")
+        raise typer.Exit(130) from None
+    print(f"\nNotebooks, pages and run.json: {folder}")
+    failed = [result for result in results if result.error]
+    if failed:
+        print(f"{len(failed)} of {len(results)} lessons failed. Mend them; go on with the same command and --resume.")
+        raise typer.Exit(1)
+
+
+def _known_data(data: str) -> str:
+    """The data set's name, or its absolute path once it is known to open: lessons run in another folder."""
+    if data == "phantom":
+        return data
+    from cxr_utils.datasets import open_dataset
+
+    open_dataset(data)
+    return str(Path(data).resolve())
+
+
+@data_app.command()
+def check(folder: Annotated[str, typer.Argument(help='A folder or table of X-rays, or "phantom".')]) -> None:
+    """Open a data set as the lessons would, and read every image.
+
+    \b
+    Example:
+      cxr data check ../shared/real/nih
+    """
+    from cxr_utils.course.survey import survey
+    from cxr_utils.datasets import open_dataset
+
+    lines, unreadable = survey(open_dataset(folder))
+    print("\n".join([*lines, *unreadable]))
+    raise typer.Exit(1 if unreadable else 0)
+
+
+@data_app.command()
+def leakage(
+    path: Annotated[str, typer.Argument(help="A folder of split tables, or one table with a split column.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the table as JSON records.")] = False,
+) -> None:
+    """Count the patients and files that two parts of a split share.
+
+    \b
+    Example:
+      cxr data leakage ../shared/real/nih/course
+    """
+    from cxr_utils.splits import leakage as overlap
+    from cxr_utils.splits import read_split_table
+
+    report = overlap(read_split_table(path))
+    print(jsonlib.dumps(report.to_dict("records"), default=int) if json else report.to_string(index=False))

@@ -1,0 +1,120 @@
+"""What a run has found: one result a lesson, kept in `run.json` and shown as a table."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from cxr_utils.cache import write_text
+from cxr_utils.checks.claims import FAILED, HEADLINE, HELD, NOT_APPLICABLE
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one lesson ended.
+
+    Attributes:
+        lesson: its name.
+        key: hash of its text and of the parameters; a result counts only for the same key.
+        error: None when the lesson finished, else the cell and the error.
+        seconds: wall-clock time.
+        peak_mb: the most memory its kernel held, sampled twice a second.
+        held, failed, not_applicable: numbers of claims.
+        headline: the lesson's figure for the table, "" when it names none.
+    """
+
+    lesson: str
+    key: str
+    error: str | None
+    seconds: float
+    peak_mb: int
+    held: int
+    failed: int
+    not_applicable: int
+    headline: str
+
+    @property
+    def claims(self) -> str:
+        """Claims held out of those that apply to the data.
+
+        Example:
+            >>> Result("02_x", "", None, 1.0, 90, held=3, failed=0, not_applicable=1, headline="").claims
+            '3/3 (1 n/a)'
+        """
+        return claims_text(self.held, self.failed, self.not_applicable)
+
+
+def claims_text(held: int, failed: int, not_applicable: int) -> str:
+    """As `Result.claims`."""
+    return f"{held}/{held + failed}" + (f" ({not_applicable} n/a)" if not_applicable else "")
+
+
+def read_outputs(notebook: NotebookNode) -> dict[str, int | str]:
+    """The claims and the headline that a notebook printed.
+
+    Args:
+        notebook: executed, wholly or in part.
+
+    Returns:
+        The fields `held`, `failed`, `not_applicable` and `headline` of a `Result`.
+    """
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    lines = [line for o in outputs if o.get("name") == "stdout" for line in o.text.splitlines()]
+    count = {prefix: sum(line.startswith(prefix) for line in lines) for prefix in (HELD, FAILED, NOT_APPLICABLE)}
+    headlines = [line.removeprefix(HEADLINE) for line in lines if line.startswith(HEADLINE)]
+    return {
+        "held": count[HELD],
+        "failed": count[FAILED],
+        "not_applicable": count[NOT_APPLICABLE],
+        "headline": headlines[-1] if headlines else "",
+    }
+
+
+def read_record(path: Path, run: dict) -> dict[str, Result]:
+    """The results in a `run.json`, by lesson.
+
+    Args:
+        path: the file.
+        run: what all lessons share, as in `write_record`.
+
+    Returns:
+        Nothing when there is no such file, another program wrote it, or its lessons were run with other settings.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        results = [Result(**row) for row in record.pop("lessons")]
+    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return {}
+    return {result.lesson: result for result in results} if record == run else {}
+
+
+def write_record(path: Path, run: dict, results: dict[str, Result]) -> None:
+    """Write `run.json`.
+
+    Args:
+        path: the file.
+        run: what all lessons share: data, profile, seed and where they come from.
+        results: by lesson; they are written in teaching order.
+    """
+    rows = [asdict(results[name]) for name in sorted(results)]
+    write_text(path, json.dumps({**run, "lessons": rows}, indent=1, ensure_ascii=False) + "\n")
+
+
+def table(results: list[Result]) -> str:
+    """The closing table of a run.
+
+    Example:
+        >>> print(table([Result("02_leaks", "", None, 41.2, 900, 3, 0, 1, "AUC 0.80")]))
+        lesson                    seconds  claims        headline
+        02 leaks                     41.2  3/3 (1 n/a)   AUC 0.80
+        all                          41.2  3/3 (1 n/a)
+    """
+    lines = [f"{'lesson':24}  {'seconds':>7}  {'claims':12}  headline"]
+    for r in results:
+        name = f"{r.lesson[:2]} {r.lesson[3:].replace('_', ' ')}"
+        end = f"FAILED in {r.error}" if r.error else r.headline
+        lines.append(f"{name:24}  {r.seconds:7.1f}  {r.claims:12}  {end}".rstrip())
+    totals = [sum(getattr(r, name) for r in results) for name in ("held", "failed", "not_applicable")]
+    seconds = sum(r.seconds for r in results)
+    return "\n".join([*lines, f"{'all':24}  {seconds:7.1f}  {claims_text(*totals):12}".rstrip()])

@@ -1,0 +1,234 @@
+"""The one path from a file to the array that a model sees.
+
+Training, evaluation, prediction and Grad-CAM all go through `read_image`, `resize` and `standardise`, so that
+a network is never asked about a picture prepared in another way than those it learned from.
+"""
+
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cxr_utils.errors import ImageError
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+_JPEG_END = b"\xff\xd9"
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read one radiograph as 8-bit grey, whatever it is stored as.
+
+    Colour is reduced to luminance and transparency ignored. Samples of more than 8 bits lose their lowest
+    bits; how many bits are in use is judged by the brightest pixel, because 12-bit data often come in 16-bit
+    files. DICOM is taken through rescale slope and window, and MONOCHROME1 is inverted so that air is always
+    dark.
+
+    Args:
+        path: A PNG, JPEG or DICOM file; its content decides, not its name.
+
+    Returns:
+        Array (height, width) of uint8; bright is dense.
+
+    Raises:
+        ImageError: The file is missing, empty, damaged, truncated or of another kind. The message names it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "grey.png"
+        ...     _ = cv2.imwrite(str(file), np.full((4, 6), 9, np.uint8))
+        ...     read_image(file).shape
+        (4, 6)
+    """
+    path = Path(path)
+    data = _bytes(path)
+    if data[128:132] == b"DICM":
+        return _read_dicom(data, path)
+    if data.startswith(_PNG):
+        _check_png(data, path)
+    elif data.startswith(_JPEG):
+        _check_jpeg(data, path)
+    else:
+        raise ImageError(
+            f"{path} begins with {data[:8]!r}, which is no image that this course reads. "
+            f"Expected a PNG, JPEG or DICOM file. Convert it, or check that the download is not a web page."
+        )
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+    if pixels is None:
+        raise _damaged(path, "cannot be decoded")
+    return _grey(_eight_bits(pixels))
+
+
+def resize(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Bring a picture to `size` x `size` pixels; the sides are scaled apart, so box fractions stay true.
+
+    Shrinking averages over the area of each new pixel, which keeps thin lines that sampling would lose.
+
+    Args:
+        pixels: Array (height, width) of uint8.
+        size: Wanted side in pixels.
+
+    Returns:
+        Array (size, size) of uint8.
+
+    Example:
+        >>> resize(np.array([[0, 100], [100, 200]], np.uint8), 1)
+        array([[100]], dtype=uint8)
+    """
+    shrinks = min(pixels.shape) > size
+    return cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def standardise(pixels: np.ndarray) -> np.ndarray:
+    """Shift and scale one picture to mean 0 and standard deviation 1, so that exposure no longer matters.
+
+    Args:
+        pixels: Array of any shape holding one picture.
+
+    Returns:
+        Array of the same shape, float32. A picture of one single grey becomes all zeros, not NaN.
+
+    Example:
+        >>> standardise(np.array([[0, 2], [2, 0]], np.uint8)).tolist()
+        [[-1.0, 1.0], [1.0, -1.0]]
+    """
+    pixels = pixels.astype(np.float32)
+    spread = pixels.std(dtype=np.float64)
+    return ((pixels - pixels.mean(dtype=np.float64)) / (spread if spread > 0 else 1.0)).astype(np.float32)
+
+
+def load_image(path: str | Path, size: int) -> np.ndarray:
+    """Read, resize and standardise one file: what the model sees.
+
+    Args:
+        path: A PNG, JPEG or DICOM file.
+        size: Side in pixels that the model expects.
+
+    Returns:
+        Array (size, size, 1) of float32, mean 0 and standard deviation 1.
+
+    Raises:
+        ImageError: See `read_image`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "ramp.png"
+        ...     _ = cv2.imwrite(str(file), np.arange(64, dtype=np.uint8).reshape(8, 8))
+        ...     load_image(file, 4).shape
+        (4, 4, 1)
+    """
+    return standardise(resize(read_image(path), size))[..., np.newaxis]
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(
+            f"{path} cannot be read ({error.strerror}). Expected an image file. Check the path and its permissions."
+        ) from None
+    if not data:
+        raise _damaged(path, "has 0 bytes")
+    return data
+
+
+def _damaged(path: Path, how: str) -> ImageError:
+    return ImageError(f"{path} {how}. Expected a whole image file. Fetch or copy the file again, or leave it out.")
+
+
+def _check_png(data: bytes, path: Path) -> None:
+    """Walk the chunks and their checksums: OpenCV itself returns a half-black picture for half a file."""
+    position = len(_PNG)
+    while position + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 8 + length
+        if end + 4 > len(data):
+            break
+        if zlib.crc32(data[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+            raise _damaged(path, f"is damaged (checksum of its {kind.decode('latin-1')} chunk)")
+        if kind == b"IEND":
+            return
+        position = end + 4
+    raise _damaged(path, "is truncated (its last chunk is missing)")
+
+
+def _check_jpeg(data: bytes, path: Path) -> None:
+    """Look for the end marker; where other bytes follow it, let Pillow decide, which is strict but slower."""
+    if data.rstrip(b"\0").endswith(_JPEG_END):
+        return
+    from PIL import Image
+
+    try:
+        Image.open(BytesIO(data)).load()
+    except (OSError, SyntaxError):
+        raise _damaged(path, "is truncated (its end marker is missing)") from None
+
+
+def _eight_bits(pixels: np.ndarray) -> np.ndarray:
+    if pixels.dtype == np.uint8:
+        return pixels
+    used_bits = max(8, int(pixels.max()).bit_length())
+    return (pixels >> (used_bits - 8)).astype(np.uint8)
+
+
+def _grey(pixels: np.ndarray) -> np.ndarray:
+    return pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+
+
+def _read_dicom(data: bytes, path: Path) -> np.ndarray:
+    import pydicom
+    from pydicom.pixels import apply_rescale
+
+    try:
+        header = pydicom.dcmread(BytesIO(data))
+    except Exception as error:  # pydicom raises many kinds for a damaged file
+        raise _damaged(path, f"is a damaged DICOM file ({error})") from None
+    if "PixelData" not in header:
+        raise ImageError(
+            f"{path} is a DICOM file without an image. Expected one radiograph. Choose another file of the study."
+        )
+    frames = int(header.get("NumberOfFrames", 1) or 1)
+    if frames > 1:
+        raise ImageError(
+            f"{path} holds {frames} frames. Expected a single radiograph. Save the frame you want as its own file."
+        )
+    stored = _decode_dicom(header, path)
+    if stored.ndim == 3:
+        return cv2.cvtColor(_eight_bits(stored), cv2.COLOR_RGB2GRAY)
+    shown = _window(apply_rescale(stored, header), header)
+    return 255 - shown if header.PhotometricInterpretation == "MONOCHROME1" else shown
+
+
+def _decode_dicom(header: object, path: Path) -> np.ndarray:
+    syntax = header.file_meta.TransferSyntaxUID
+    try:
+        return header.pixel_array
+    except (RuntimeError, NotImplementedError):
+        raise ImageError(
+            f"{path} is compressed as {syntax.name}, for which no decoder is installed. Expected a file that "
+            f"pydicom can decode. Install one (pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg), "
+            f"or save the image uncompressed or as PNG."
+        ) from None
+    except Exception as error:  # too few bytes, or a header that contradicts them
+        raise _damaged(path, f"is a damaged DICOM file ({error})") from None
+
+
+def _window(values: np.ndarray, header: object) -> np.ndarray:
+    """Map modality values to 0..255 by the header's window (DICOM PS3.3 C.11.2.1.2), else by their range."""
+    from pydicom.multival import MultiValue
+    from pydicom.pixels import apply_voi
+
+    centre, width = (header.get(name) for name in ("WindowCenter", "WindowWidth"))
+    if "VOILUTSequence" in header:
+        values = apply_voi(values, header)
+    elif centre is not None and width is not None:
+        centre, width = (float(v[0] if isinstance(v, MultiValue) else v) for v in (centre, width))
+        share = (values - (centre - 0.5)) / max(width - 1, 1e-6) + 0.5
+        return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
+    low, high = float(values.min()), float(values.max())
+    return np.rint((values - low) * (255 / (high - low if high > low else 1))).astype(np.uint8)

@@ -1,0 +1,156 @@
+"""Recipes: everything that decides what a training run makes, in one small record, and the named ones of the course.
+
+`quick` is for two processor cores and minutes; `full` is for a GPU and larger images.
+"""
+
+from dataclasses import dataclass, replace
+
+from cxr_utils.errors import RecipeError
+
+NETWORKS = ("xray_cnn", "normal_abnormal_cnn", "densenet121")
+LOSSES = ("bce", "weighted", "focal")
+TRAINABLE = ("all", "last_block", "head")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train one network. Two equal recipes on equal data with equal seeds give equal weights.
+
+    Attributes:
+        network: one of `NETWORKS`.
+        size: side of the image in pixels.
+        epochs: times round the training images, at most.
+        batch_size: images per step.
+        learning_rate: of Adam, at the start; it falls when the validation loss stops falling.
+        loss: "bce" (binary cross-entropy), "weighted" (by class frequency) or "focal".
+        augment: names from `pipeline.AUGMENTATIONS`.
+        sample_weights: whether images with more findings count more.
+        weights: where DenseNet121 starts: "simulated", "imagenet", a path, or None for random numbers.
+        trainable: "all", "last_block" (DenseNet121 from its last dense block up) or "head" (the logits only).
+        dropout: fraction of features left out before the logits.
+        patience: epochs without a better validation loss after which training stops.
+
+    Raises:
+        RecipeError: a value is unknown, or the values do not go together.
+
+    Example:
+        >>> Recipe(epochs=3).network
+        'xray_cnn'
+        >>> Recipe(network="resnet")
+        Traceback (most recent call last):
+        ...
+        cxr_utils.errors.RecipeError: Recipe has network='resnet'. Expected one of xray_cnn, normal_abnormal_cnn, \
+densenet121. Correct the name.
+    """
+
+    network: str = "xray_cnn"
+    size: int = 64
+    epochs: int = 18
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    loss: str = "bce"
+    augment: tuple[str, ...] = ()
+    sample_weights: bool = False
+    weights: str | None = None
+    trainable: str = "all"
+    dropout: float = 0.0
+    patience: int = 6
+
+    def __post_init__(self) -> None:
+        for name, known in (("network", NETWORKS), ("loss", LOSSES), ("trainable", TRAINABLE)):
+            if getattr(self, name) not in known:
+                raise RecipeError(
+                    f"Recipe has {name}={getattr(self, name)!r}. Expected one of {', '.join(known)}. "
+                    "Correct the name."
+                )
+        for name in ("size", "epochs", "batch_size", "learning_rate", "patience"):
+            if not getattr(self, name) > 0:
+                raise RecipeError(
+                    f"Recipe has {name}={getattr(self, name)!r}. Expected more than zero. Choose another value."
+                )
+        if self.network != "densenet121" and (self.weights or self.trainable != "all"):
+            raise RecipeError(
+                f"Recipe has network={self.network!r} with weights={self.weights!r}, trainable={self.trainable!r}. "
+                'Expected weights=None and trainable="all": only densenet121 comes with weights to start from.'
+            )
+        if self.trainable != "all" and self.weights is None:
+            raise RecipeError(
+                f"Recipe has trainable={self.trainable!r} with weights=None: the rest would stay random. "
+                'Expected trained weights. Choose weights="simulated" or "imagenet", or trainable="all".'
+            )
+        if self.trainable == "head" and (self.loss == "focal" or self.augment):
+            raise RecipeError(
+                f"Recipe has trainable='head' with loss={self.loss!r}, augment={self.augment!r}. Expected loss "
+                '"bce" or "weighted" and no augmentation: a head is fitted to features computed once.'
+            )
+
+
+def head_of(recipe: Recipe) -> Recipe:
+    """The recipe of the head that fine-tuning starts from: same weights and images, nothing else trained.
+
+    Args:
+        recipe: of a DenseNet121 with weights.
+
+    Returns:
+        A recipe with trainable="head".
+
+    Example:
+        >>> head_of(recipe("densenet-transfer")).trainable
+        'head'
+    """
+    loss = "bce" if recipe.loss == "focal" else recipe.loss
+    return Recipe(
+        network=recipe.network, size=recipe.size, loss=loss, sample_weights=recipe.sample_weights,
+        weights=recipe.weights, trainable="head",
+    )  # fmt: skip
+
+
+_DENSENET = Recipe(
+    network="densenet121", size=96, epochs=12, learning_rate=2e-4, weights="simulated", trainable="last_block", patience=4
+)
+_QUICK = {
+    "xray-vision": Recipe(),
+    "normal-abnormal": Recipe("normal_abnormal_cnn", epochs=10, learning_rate=1e-3, dropout=0.5),
+    "densenet-scratch": replace(_DENSENET, epochs=4, learning_rate=1e-3, weights=None, trainable="all"),
+    "densenet-head": head_of(_DENSENET),
+    "densenet-transfer": _DENSENET,
+    "densenet-focal": replace(_DENSENET, loss="focal", dropout=0.5),
+    "course": replace(_DENSENET, loss="weighted"),
+}
+_WHOLE = {"size": 224, "epochs": 30, "batch_size": 64, "trainable": "all", "augment": ("rotate", "shift", "brightness")}
+_FULL = {
+    "xray-vision": {"size": 128, "epochs": 40, "batch_size": 64, "augment": ("rotate", "shift"), "sample_weights": True},
+    "normal-abnormal": {"size": 224},
+    "densenet-scratch": _WHOLE,
+    "densenet-head": {"size": 224},
+    "densenet-transfer": _WHOLE,
+    "densenet-focal": {**_WHOLE, "learning_rate": 1e-4, "augment": ("flip_horizontal", "rotate", "brightness")},
+    "course": {**_WHOLE, "size": 320, "batch_size": 32},
+}
+
+
+def recipe(name: str, profile: str = "quick") -> Recipe:
+    """A named recipe of the course.
+
+    Args:
+        name: "xray-vision" (a CNN from scratch), "normal-abnormal" (three convolutions and a dense layer),
+            "densenet-scratch", "densenet-head" (frozen), "densenet-transfer" (fine-tuned), "densenet-focal" (focal
+            loss) or "course" (weighted loss).
+        profile: "quick" or "full".
+
+    Returns:
+        The recipe; `dataclasses.replace` changes single values.
+
+    Raises:
+        RecipeError: there is no such name or profile.
+
+    Example:
+        >>> recipe("xray-vision").size, recipe("xray-vision", "full").size
+        (64, 128)
+    """
+    if name not in _QUICK or profile not in ("quick", "full"):
+        raise RecipeError(
+            f"Recipe {name!r} with profile {profile!r} is unknown. Expected a name out of {', '.join(_QUICK)}, and "
+            '"quick" or "full". Correct the name.'
+        )
+    return _QUICK[name] if profile == "quick" else replace(_QUICK[name], **_FULL[name])

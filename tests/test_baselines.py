@@ -1,0 +1,160 @@
+"""Baselines and subgroups: simulated tables with a known answer, and the published table."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxr_utils import baselines, metrics, subgroups
+from cxr_utils.errors import DataError
+
+
+def table(images=600, seed=0, first=0):
+    """Old men have a Mass; nothing predicts Edema."""
+    generator = np.random.default_rng(seed)
+    age, male = generator.uniform(20, 90, images), generator.random(images) < 0.5
+    return pd.DataFrame(
+        {
+            "image": [f"{first + number}.png" for number in range(images)],
+            "patient": [str(first + number // 2) for number in range(images)],
+            "age": age,
+            "sex": np.where(male, "M", "F"),
+            "view": generator.choice(["PA", "AP"], images),
+            "follow_up": generator.integers(0, 5, images),
+            "Mass": (age / 30 + male + generator.normal(size=images) > 3).astype(int),
+            "Edema": (generator.random(images) < 0.3).astype(int),
+            "Hernia": 0,
+        }
+    )
+
+
+FINDINGS = ["Mass", "Edema", "Hernia"]
+
+
+def areas(test, scores):
+    return metrics.auc_table(test[["image", *FINDINGS]], scores, test["patient"], replicates=0)["auc"]
+
+
+def test_no_pixels_find_what_age_and_sex_cause_and_nothing_else():
+    train, test = table(), table(seed=1, first=10_000)
+    found = areas(test, baselines.no_pixel_scores(train, test, FINDINGS))
+    assert found["Mass"] > 0.75
+    assert found["Edema"] == pytest.approx(0.5, abs=0.08)
+
+
+def test_no_pixels_live_with_odd_records_and_missing_columns():
+    train, test = table(), table(seed=1, first=10_000)
+    train.loc[0, "age"], test.loc[0, "age"], test.loc[1, "age"] = 411, np.nan, 411
+    scores = baselines.no_pixel_scores(train.drop(columns="view"), test, FINDINGS)
+    assert np.isfinite(scores.to_numpy()).all()
+    with pytest.raises(DataError, match="share none of age, sex, view, follow_up"):
+        baselines.no_pixel_scores(train[["image", "age", *FINDINGS]], test[["image", "sex"]], FINDINGS)
+
+
+def test_patient_means_are_worth_nothing_without_a_leak():
+    train = table()
+    clean = baselines.patient_mean_scores(train, table(seed=1, first=10_000), FINDINGS)
+    assert (clean.nunique() == 1).all()
+    leaky = baselines.patient_mean_scores(train, train, FINDINGS)
+    assert (areas(train, leaky)[["Mass", "Edema"]] > 0.8).all()
+
+
+def test_thumbnails_see_a_bright_corner_and_not_noise():
+    train, test = table(), table(seed=1, first=10_000)
+    generator = np.random.default_rng(2)
+    pictures = []
+    for part in (train, test):
+        pixels = generator.integers(0, 200, size=(len(part), 32, 32)).astype(np.uint8)
+        pixels[part["Mass"] == 1, :8, :8] += 40
+        pictures.append(pixels)
+    scores = baselines.thumbnail_scores(pictures[0], train, pictures[1], test, FINDINGS, size=8)
+    found = areas(test, scores)
+    assert found["Mass"] > 0.9
+    assert found["Edema"] == pytest.approx(0.5, abs=0.08)
+
+
+def test_thumbnails_of_another_table_are_refused():
+    train = table(10)
+    with pytest.raises(DataError, match="table of 10 images"):
+        baselines.thumbnail_scores(np.zeros((9, 8, 8)), train, np.zeros((10, 8, 8)), train, FINDINGS)
+    with pytest.raises(DataError, match="no column Fibrosis"):
+        baselines.patient_mean_scores(train, train, ["Fibrosis"])
+    with pytest.raises(DataError, match="no rows"):
+        baselines.no_pixel_scores(train.iloc[:0], train, FINDINGS)
+
+
+def test_subgroups_equal_the_table_of_the_selected_images():
+    test = table()
+    scores = test.set_index("image")[["age"]].to_numpy() + np.zeros(3)
+    scores = pd.DataFrame(scores, index=test["image"], columns=FINDINGS)
+    groups = subgroups.subgroup_labels(test)
+    found = subgroups.subgroup_auc(test, scores, test["patient"], groups, replicates=50)
+    own = test[test["sex"] == "F"].reset_index(drop=True)
+    columns = ["Mass", "Edema"]
+    expected = metrics.auc_table(
+        own[["image", *columns]], scores.loc[own["image"], columns], own["patient"], replicates=50
+    )
+    women = found[(found["group"] == "F")].set_index("finding")
+    numbers = ["auc", "low", "high", "positives", "patients"]
+    pd.testing.assert_frame_equal(women.loc[columns, numbers], expected.loc[columns, numbers])
+    assert women.loc["mean", "auc"] == pytest.approx(expected.loc["mean", "auc"])
+    assert women.loc["mean", "reason"] == "mean of 2 of 3 findings"
+    assert women.loc["Hernia", "reason"] == "patients with it: 0, fewer than 10"
+    assert sorted(found["group"].unique()) == sorted(
+        ["F", "M", "18-39", "40-59", "60-79", "80-120", "AP", "PA", "first", "later"]
+    )
+
+
+def test_small_groups_have_a_reason_and_no_area():
+    test = table()
+    test.loc[:30, "age"] = 10
+    scores = pd.DataFrame(np.random.default_rng(0).random((600, 3)), index=test["image"], columns=FINDINGS)
+    groups = subgroups.subgroup_labels(test)[["age"]]
+    found = subgroups.subgroup_auc(test, scores, test["patient"], groups, fewest=100, replicates=20)
+    children = found[found["group"] == "0-17"]
+    assert children["auc"].isna().all() and (children["reason"] != "").all()
+    assert children["patients"].unique().tolist() == [16]
+
+
+def test_groups_of_other_images_are_refused():
+    test = table()
+    scores = pd.DataFrame(0.5, index=test["image"], columns=FINDINGS)
+    groups = subgroups.subgroup_labels(test)
+    with pytest.raises(DataError, match="600 images have no row in the groups"):
+        subgroups.subgroup_auc(test, scores, test["patient"], groups.rename(index=lambda name: "x" + name))
+    with pytest.raises(DataError, match="no characteristic"):
+        subgroups.subgroup_auc(test, scores, test["patient"], groups[[]])
+
+
+@pytest.fixture(scope="module")
+def nih(real_data):
+    """The published table: Wang et al., CVPR 2017."""
+    entries = pd.read_csv(real_data / "nih" / "Data_Entry_2017_v2020.csv.gz")
+    labels = entries["Finding Labels"].str.get_dummies("|").drop(columns="No Finding")
+    official = gzip.decompress((real_data / "nih" / "test_list.txt.gz").read_bytes()).decode().split()
+    columns = {"Image Index": "image", "Patient ID": "patient", "Patient Age": "age", "Patient Gender": "sex"}
+    entries = entries.rename(columns=columns | {"View Position": "view"})
+    entries = entries[["image", "patient", "age", "sex", "view"]].join(labels)
+    return entries, list(labels), entries["image"].isin(official)
+
+
+def mean_area(test, scores, findings):
+    table = metrics.auc_table(test[["image", *findings]], scores, test["patient"], replicates=0)
+    return table.loc["mean", "auc"]
+
+
+def test_real_table_leaks_through_its_patients(nih):
+    entries, findings, _ = nih
+    in_test = np.zeros(len(entries), dtype=bool)
+    in_test[np.random.default_rng(0).permutation(len(entries))[: len(entries) // 5]] = True
+    train, test = entries[~in_test], entries[in_test]
+    assert test["patient"].isin(train["patient"]).mean() == pytest.approx(0.825, abs=0.01)
+    scores = baselines.patient_mean_scores(train, test, findings)
+    assert mean_area(test, scores, findings) == pytest.approx(0.747, abs=0.005)
+
+
+def test_real_table_without_pixels(nih):
+    entries, findings, official = nih
+    scores = baselines.no_pixel_scores(entries[~official], entries[official], findings)
+    assert mean_area(entries[official], scores, findings) == pytest.approx(0.59, abs=0.015)

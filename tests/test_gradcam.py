@@ -1,0 +1,231 @@
+"""Heat maps against closed forms, a network computed by hand, and planted signals; their sanity checks."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from cxr_utils import gradcam, sanity
+from cxr_utils.backend import load_keras
+from cxr_utils.errors import RecipeError
+
+METHODS = gradcam.METHODS
+
+
+def averaging_network(channels=4, outputs=3, size=8, seed=0):
+    """Convolution, average over the image, dense layer: the case with a closed form."""
+    keras = load_keras()
+    image = keras.Input((size, size, 1))
+    x = keras.layers.Conv2D(channels, 3, padding="same", activation="relu", name="features")(image)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(image, keras.layers.Dense(outputs, name="logits")(x))
+    generator = np.random.default_rng(seed)
+    model.set_weights([generator.normal(size=weight.shape) for weight in model.get_weights()])
+    return model
+
+
+def pictures(count=5, size=8, seed=1):
+    return np.random.default_rng(seed).normal(size=(count, size, size, 1)).astype(np.float32)
+
+
+def features_of(model, images):
+    keras = load_keras()
+    trunk = keras.Model(model.input, model.get_layer("features").output)
+    return keras.ops.convert_to_numpy(trunk(images))
+
+
+@pytest.mark.parametrize("method", ["gradcam", "hirescam"])
+def test_average_and_dense_layer_have_a_closed_form(method):
+    """map = relu(sum over channels of weight x feature), scaled: class activation maps (Zhou et al. 2016)."""
+    model, images = averaging_network(), pictures()
+    features = features_of(model, images)
+    kernel = model.get_layer("logits").get_weights()[0]
+    expected = np.maximum(np.einsum("nhwc,ck->nkhw", features, kernel), 0)
+    largest = expected.max(axis=(2, 3), keepdims=True)
+    expected = np.divide(expected, largest, out=np.zeros_like(expected), where=largest > 0)
+    maps = gradcam.grad_cam(model, images, method=method)
+    assert maps.shape == (5, 3, 8, 8) and maps.dtype == np.float32
+    np.testing.assert_allclose(maps, expected, atol=1e-5)
+
+
+def test_gradcam_plus_plus_by_its_formula():
+    model, images = averaging_network(), pictures()
+    features = features_of(model, images).astype(np.float64)
+    gradient = model.get_layer("logits").get_weights()[0].astype(np.float64) / 64  # of an average over 8 x 8
+    for output in range(3):
+        slope = gradient[:, output]
+        alpha = slope**2 / (2 * slope**2 + features.sum(axis=(1, 2)) * slope**3)
+        weights = 64 * alpha * np.maximum(slope, 0)
+        heat = np.maximum(np.einsum("nhwc,nc->nhw", features, weights), 0)
+        maps = gradcam.grad_cam(model, images, [output], method="gradcam++")[:, 0]
+        np.testing.assert_allclose(maps, heat / heat.max(axis=(1, 2), keepdims=True), atol=1e-4)
+
+
+def small_network(dense, size=2):
+    """The picture itself as feature, in two channels (as it is, and negated), flattened, one dense layer."""
+    keras = load_keras()
+    image = keras.Input((size, size, 1))
+    x = keras.layers.Conv2D(2, 1, name="features")(image)
+    logits = keras.layers.Dense(np.shape(dense)[-1], name="logits")(keras.layers.Flatten()(x))
+    model = keras.Model(image, logits)
+    model.set_weights(
+        [np.array([[[[1.0, -1.0]]]]), np.zeros(2), np.asarray(dense, float), np.zeros(len(dense[0]))]
+    )
+    return model
+
+
+def test_by_hand():
+    """Features [1 2; 3 4] and their negatives; gradients (place by place, channel by channel) as in `dense`.
+
+    Grad-CAM: the first channel's mean gradient is (4 + 0 + 0 + 0) / 4 = 1, the second's (0 + 0 + 0 - 2) / 4 =
+    -0.5. The map is 1 x feature - 0.5 x (-feature) = 1.5 x feature, scaled: [.25 .5; .75 1]. HiResCAM: 4 x 1
+    at the first place, -2 x -4 = 8 at the last, nothing between, scaled: [.5 0; 0 1].
+    """
+    model = small_network([[4], [0], [0], [0], [0], [0], [0], [-2]])
+    image = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)[None, :, :, None]
+    np.testing.assert_allclose(gradcam.grad_cam(model, image)[0, 0], [[0.25, 0.5], [0.75, 1.0]], atol=1e-6)
+    hires = gradcam.grad_cam(model, image, method="hirescam")
+    np.testing.assert_allclose(hires[0, 0], [[0.5, 0], [0, 1]], atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_map_without_evidence_is_zero_and_not_missing(method):
+    model, images = averaging_network(), pictures()
+    kernel, bias = model.get_layer("logits").get_weights()
+    model.get_layer("logits").set_weights([-np.abs(kernel) * [1, 0, 1], bias])
+    maps = gradcam.grad_cam(model, images, method=method)
+    assert (maps == 0).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_planted_signal_is_found(method):
+    """One channel looks for a bright spot; the network was told that this channel is the finding."""
+    model = averaging_network(channels=2, outputs=1, size=16)
+    spot = np.zeros((3, 3, 1, 2))
+    spot[:, :, 0, 0], spot[1, 1, 0, 1] = 1 / 9, 1
+    model.set_weights([spot, np.array([-2.0, 0.0]), np.array([[1.0], [0.0]]), np.zeros(1)])
+    images = pictures(6, 16)
+    places = [(2, 3), (8, 8), (13, 4), (5, 12), (1, 14), (10, 10)]
+    for image, (row, column) in zip(images, places, strict=True):
+        image[row - 1 : row + 2, column - 1 : column + 2] += 6
+    maps = gradcam.grad_cam(model, images, method=method)[:, 0]
+    found = [np.unravel_index(heat.argmax(), heat.shape) for heat in maps]
+    assert [tuple(map(int, place)) for place in found] == places
+
+
+def test_findings_and_images_do_not_touch_each_other():
+    model, images = averaging_network(), pictures(70)  # more than two batches
+    together = gradcam.grad_cam(model, images)
+    np.testing.assert_array_equal(gradcam.grad_cam(model, images, [2, 0]), together[:, [2, 0]])
+    np.testing.assert_allclose(gradcam.grad_cam(model, images[40:41]), together[40:41], atol=1e-5)
+
+
+def test_same_as_one_gradient_call_per_image_and_finding():
+    """On a network with a dense layer of hidden units behind the cut, so that gradients differ by image."""
+    from cxr_utils import models
+
+    keras = load_keras()
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("The oracle is written with TensorFlow's tape")
+    import tensorflow
+
+    model, images = models.normal_abnormal_cnn(16, outputs=2), pictures(3, 16)
+    trunk_and_logits = keras.Model(model.input, [model.get_layer("conv3").output, model.output])
+    maps = gradcam.grad_cam(model, images, layer="conv3")
+    for number, image in enumerate(images):
+        for output in range(2):
+            with tensorflow.GradientTape() as tape:
+                features, logits = trunk_and_logits(image[None], training=False)
+                logit = logits[0, output]
+            gradient = tape.gradient(logit, features).numpy()[0]
+            heat = np.maximum(features.numpy()[0] @ gradient.mean(axis=(0, 1)), 0)
+            np.testing.assert_allclose(maps[number, output], heat / max(heat.max(), 1e-30), atol=1e-5)
+
+
+@pytest.mark.parametrize("build", ["normal_abnormal_cnn", "xray_cnn"])
+def test_cut_networks_give_the_same_logits_at_every_layer_all_pass(build):
+    from cxr_utils import models
+
+    model, images = getattr(models, build)(16, 2), pictures(2, 16)
+    whole = load_keras().ops.convert_to_numpy(model(images, training=False))
+    cuts = 0
+    for layer in gradcam.map_layers(model):
+        try:
+            trunk, head = gradcam.cut(model, layer)
+        except RecipeError as problem:
+            assert "looks at what came before" in str(problem)  # inside a residual block
+            continue
+        halves = load_keras().ops.convert_to_numpy(head(trunk(images, training=False), training=False))
+        np.testing.assert_allclose(halves, whole, atol=1e-5)
+        cuts += 1
+    assert cuts >= 3
+
+
+def test_wrong_requests_name_what_would_fit():
+    model, images = averaging_network(), pictures()
+    for arguments, message in (
+        ({"layer": "conv5"}, "Expected one of features"),
+        ({"layer": "logits"}, "puts out no map"),
+        ({"outputs": [3]}, "from 0 to 2"),
+        ({"outputs": []}, "from 0 to 2"),
+        ({"method": "gradcan"}, "gradcam, hirescam"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            gradcam.grad_cam(model, images, **arguments)
+    with pytest.raises(RecipeError, match="image\\[None\\]"):
+        gradcam.grad_cam(model, images[0])
+    with pytest.raises(RecipeError, match="not finite"):
+        gradcam.grad_cam(model, images * np.nan)
+
+
+def test_probabilities_are_refused():
+    keras = load_keras()
+    model = averaging_network()
+    sigmoid = keras.Model(model.input, keras.layers.Activation("sigmoid")(model.output))
+    with pytest.raises(RecipeError, match="ends in probabilities \\(sigmoid\\)"):
+        gradcam.grad_cam(sigmoid, pictures())
+
+
+def test_upsampling_keeps_shape_and_range():
+    maps = np.random.default_rng(0).random((2, 3, 4, 4))
+    large = gradcam.upsample(maps, 32)
+    assert large.shape == (2, 3, 32, 32) and large.dtype == np.float32
+    assert large.min() >= maps.min() - 1e-6 and large.max() <= maps.max() + 1e-6
+    np.testing.assert_allclose(large[1, 2].mean(), gradcam.upsample(maps[1, 2], 32).mean())
+
+
+def test_randomised_weights_destroy_the_map_and_leave_the_model_alone():
+    model, images = averaging_network(), pictures()
+    before, maps = model.get_weights(), gradcam.grad_cam(model, images)
+    same = gradcam.grad_cam(sanity.randomise_weights(model, 0), images)
+    np.testing.assert_array_equal(same, maps)
+    other = sanity.randomise_weights(model, 1.0, seed=3)
+    assert all((old != new).any() for old, new in zip(before[::2], other.get_weights()[::2], strict=True))
+    assert np.nanmean(sanity.map_similarity(maps, gradcam.grad_cam(other, images))) < 0.5
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    again = sanity.randomise_weights(model, 1.0, seed=3)
+    for old, new in zip(other.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_larger_fraction_keeps_the_layers_of_the_smaller_one():
+    from cxr_utils import models
+
+    model = models.xray_cnn(16, 2)
+    weights = [sanity.randomise_weights(model, share).get_weights() for share in (0, 0.2, 0.6, 1)]
+    changed = [sum((a != b).any() for a, b in zip(weights[0], w, strict=True)) for w in weights]
+    assert changed == sorted(changed) and changed[0] == 0 < changed[1] < changed[2] < changed[3]
+    np.testing.assert_array_equal(weights[1][-2], weights[3][-2])
+    with pytest.raises(RecipeError, match="Write a half as 0.5"):
+        sanity.randomise_weights(model, 50)
+
+
+def test_similarity_equals_scipy():
+    generator = np.random.default_rng(0)
+    maps, others = generator.random((3, 2, 4, 5)).round(1), generator.random((3, 2, 4, 5)).round(1)
+    similarity = sanity.map_similarity(maps, others)
+    expected = stats.spearmanr(maps[2, 1].ravel(), others[2, 1].ravel()).statistic
+    assert similarity.shape == (3, 2) and similarity[2, 1] == pytest.approx(expected, abs=1e-12)
+    assert np.isnan(sanity.map_similarity(np.zeros((4, 4)), maps[0, 0][:, :4]))
+    with pytest.raises(RecipeError, match="one shape"):
+        sanity.map_similarity(maps, others[0])

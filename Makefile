@@ -39,18 +39,19 @@ bench: $(STAMP)
 test: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/pytest -q -n $(JOBS) --doctest-modules cxr_utils tests
+	@$(BIN)/cxr data phantom
 	@$(MAKE) --no-print-directory check-notebooks
 
 # Derived files follow from their sources and were executed; then what they print is what is saved.
 # Notebooks are compared file by file: the cells of one share a kernel.
 check-notebooks: $(STAMP)
 	@CXR_HOME="$(COURSE)" $(BIN)/cxr build --check
-	@env -u CXR_STRICT $(BIN)/pytest -q -n $(JOBS) --dist loadfile --nbval --nbval-current-env \
+	@env -u CXR_STRICT TQDM_DISABLE=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile --nbval --nbval-current-env \
 	  "$(COURSE)/notebooks" "$(COURSE)/solutions"
 
 # uv only resolves; the lock names versions and hashes and no host.
 lock: $(STAMP)
-	@$(BIN)/python -m venv $(VENV)/uv && $(VENV)/uv/bin/python -m pip install -q uv
+	@$(BIN)/python -m venv $(VENV)/uv && $(VENV)/uv/bin/python -m pip install -qq uv
 	@$(VENV)/uv/bin/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-emit-index-url \
 	  --no-annotate --custom-compile-command "make lock" --python-version 3.11 --group dev pyproject.toml \
 	  -o requirements.lock $(ARGS)

@@ -29,8 +29,8 @@ _HOME = {
     "too_few": "checks.claims",
 }
 _MODULES = (
-    "baselines", "calibration", "checks", "datasets", "errors", "gradcam", "images", "localization", "losses",
-    "metrics", "models", "phantom", "pipeline", "plots", "recipes", "schema", "splits", "subgroups",
+    "baselines", "calibration", "checks", "datasets", "delong", "errors", "gradcam", "images", "localization", "losses",
+    "metrics", "models", "phantom", "pipeline", "plots", "recipes", "sanity", "schema", "splits", "subgroups",
     "thresholds", "training",
 )  # fmt: skip
 

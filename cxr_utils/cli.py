@@ -102,7 +102,7 @@ def run(
 
     root = cache.repository()
     lessons = choose_lessons(find_lessons(root), [item for item in only.split(",") if item.strip()])
-    settings = Settings(_known_data(data), profile.value, seed, origin.value)
+    settings = Settings(_known_data(data, profile.value, seed), profile.value, seed, origin.value)
     folder = (out or root / "runs" / settings.name).resolve()
     try:
         results = run_lessons(lessons, settings, folder, resume=resume)
@@ -116,14 +116,47 @@ def run(
         raise typer.Exit(1)
 
 
-def _known_data(data: str) -> str:
-    """The data set's name, or its absolute path once it is known to open: lessons run in another folder."""
-    if data == "phantom":
-        return data
+def _known_data(data: str, profile: str, seed: int) -> str:
+    """The data set's name, or its absolute path, once it opens: lessons run in another folder.
+
+    The simulated set is made here, where its progress is seen, and not within the first lesson.
+    """
     from cxr_utils.datasets import open_dataset
 
-    open_dataset(data)
-    return str(Path(data).resolve())
+    open_dataset(data, profile=profile, seed=seed)
+    return data if data == "phantom" else str(Path(data).resolve())
+
+
+@data_app.command()
+def phantom(
+    profile: Annotated[Profile, typer.Option(help="quick: 1,400 images; full: 20,000.")] = Profile.quick,
+    seed: Annotated[int, typer.Option(help="Another seed, other patients.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Make a set of your own there; takes the options below.")] = None,
+    images: Annotated[int | None, typer.Option(help="How many pictures. [default: 1400]")] = None,
+    size: Annotated[int | None, typer.Option(help="Pixels a side. [default: 256]")] = None,
+    prevalence: Annotated[str | None, typer.Option(help='"raised" or "nih". [default: raised]')] = None,
+    shortcut: Annotated[str | None, typer.Option(help="A finding that a burned-in marker goes with.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet, a PNG.")] = None,
+) -> None:
+    """Make simulated X-rays: the course's own set under data/phantom, or one of your own.
+
+    \b
+    Examples:
+      cxr data phantom                                  what lessons use, made now instead of on first use
+      cxr data phantom --sheet sheet.png                and a picture of what is in it
+      cxr data phantom --out ../big --images 5000 --size 320 --prevalence nih
+    """
+    from cxr_utils.phantom import contact_sheet, ensure_cohort, make_cohort
+
+    given = {"images": images, "size": size, "prevalence": prevalence, "shortcut": shortcut}
+    given = {name: value for name, value in given.items() if value is not None}
+    if out is None and given:
+        options = ", ".join(f"--{name}" for name in given)
+        raise CxrError(f"{options} came without --out. Expected a folder for a set of your own. Add --out FOLDER.")
+    folder = make_cohort(out, seed=seed, **given) if out else ensure_cohort(profile.value, seed)
+    print(f"simulated X-rays: {folder}")
+    if sheet:
+        print(f"contact sheet: {contact_sheet(folder, sheet)}")
 
 
 @data_app.command()

@@ -15,8 +15,9 @@ import pandas as pd
 from cxr_utils import layouts
 from cxr_utils.cache import repository
 from cxr_utils.errors import DataError, tell
-from cxr_utils.layouts.files import Files, read_csv
-from cxr_utils.schema import PARTS, require_columns
+from cxr_utils.layouts.files import Files
+from cxr_utils.layouts.nih import read_labels
+from cxr_utils.schema import PARTS
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -157,9 +158,14 @@ class Dataset:
         """
         if reason := self.lacks("simulated_truth"):
             raise DataError(f"{self.name}: {reason} Expected the phantom. Open it with open_dataset('phantom').")
-        truth = read_csv(self.root / "truth.csv").rename(columns={"Image Index": "image"})
-        require_columns(truth, ["image", *self.findings], "truth.csv")
-        return self.table[["image"]].merge(truth[["image", *self.findings]], on="image", how="left")
+        truth = read_labels(self.root / "truth.csv", self.findings)
+        unknown = ~self.table["image"].isin(truth["image"])
+        if unknown.any():
+            raise DataError(
+                f"truth.csv has no row for {self.table['image'][unknown].iloc[0]} ({unknown.sum()} such images). "
+                f"Expected one row an image. Delete {self.root.name} and let it be made again."
+            )
+        return self.table[["image"]].merge(truth, on="image")
 
     @cached_property
     def digest(self) -> str:
@@ -173,7 +179,7 @@ class Dataset:
         return content.hexdigest()[:24]
 
     def _on_disk(self) -> np.ndarray:
-        return np.fromiter((image in self.files for image in self.table["image"]), bool, len(self.table))
+        return self.files.holding(self.table["image"])
 
 
 def open_dataset(source: str | Path = "phantom", *, profile: str = "quick", seed: int = 0) -> Dataset:

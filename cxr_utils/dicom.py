@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import pydicom
 
 
-
 def write_dicom(path: str | Path, pixels: np.ndarray, *, inverted: bool = False, patient: str = "") -> Path:
     """Save a grey picture as a DICOM file such as a digital X-ray machine makes, without compression.
 

@@ -8,11 +8,15 @@ import struct
 import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from cxr_utils.errors import ImageError
+
+if TYPE_CHECKING:
+    import pydicom  # half a second to import, and only DICOM files need it
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
@@ -182,12 +186,18 @@ def _grey(pixels: np.ndarray) -> np.ndarray:
 
 def _read_dicom(data: bytes, path: Path) -> np.ndarray:
     import pydicom
-    from pydicom.pixels import apply_rescale
 
     try:
-        header = pydicom.dcmread(BytesIO(data))
-    except Exception as error:  # pydicom raises many kinds for a damaged file
+        return _show_dicom(pydicom.dcmread(BytesIO(data)), path)
+    except ImageError:
+        raise
+    except Exception as error:  # pydicom parses on access and raises many kinds for a damaged file
         raise _damaged(path, f"is a damaged DICOM file ({error})") from None
+
+
+def _show_dicom(header: "pydicom.Dataset", path: Path) -> np.ndarray:
+    from pydicom.pixels import apply_rescale
+
     if "PixelData" not in header:
         raise ImageError(
             f"{path} is a DICOM file without an image. Expected one radiograph. Choose another file of the study."
@@ -204,21 +214,18 @@ def _read_dicom(data: bytes, path: Path) -> np.ndarray:
     return 255 - shown if header.PhotometricInterpretation == "MONOCHROME1" else shown
 
 
-def _decode_dicom(header: object, path: Path) -> np.ndarray:
-    syntax = header.file_meta.TransferSyntaxUID
+def _decode_dicom(header: "pydicom.Dataset", path: Path) -> np.ndarray:
     try:
         return header.pixel_array
     except (RuntimeError, NotImplementedError):
         raise ImageError(
-            f"{path} is compressed as {syntax.name}, for which no decoder is installed. Expected a file that "
-            f"pydicom can decode. Install one (pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg), "
-            f"or save the image uncompressed or as PNG."
+            f"{path} is compressed as {header.file_meta.TransferSyntaxUID.name}, for which no decoder is installed. "
+            f"Expected a file that pydicom can decode. Install one (pip install pylibjpeg pylibjpeg-libjpeg "
+            f"pylibjpeg-openjpeg), or save the image uncompressed or as PNG."
         ) from None
-    except Exception as error:  # too few bytes, or a header that contradicts them
-        raise _damaged(path, f"is a damaged DICOM file ({error})") from None
 
 
-def _window(values: np.ndarray, header: object) -> np.ndarray:
+def _window(values: np.ndarray, header: "pydicom.Dataset") -> np.ndarray:
     """Map modality values to 0..255 by the header's window (DICOM PS3.3 C.11.2.1.2), else by their range."""
     from pydicom.multival import MultiValue
     from pydicom.pixels import apply_voi

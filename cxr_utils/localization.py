@@ -15,7 +15,7 @@ from cxr_utils.bootstrap import percentile_interval, resample_weights
 from cxr_utils.errors import DataError
 from cxr_utils.gradcam import upsample
 
-#: Side in pixels of the grid on which maps and boxes are compared. A nodule of 3 % of the
+#: Side in pixels of the grid on which energy and overlap are measured. A nodule of 3 % of the
 #: width is 4 pixels wide.
 GRID = 128
 SCORES = ("hit", "energy", "iou")
@@ -39,11 +39,11 @@ def box_mask(boxes: pd.DataFrame, size: int) -> np.ndarray:
     """
     centres = (np.arange(size) + 0.5) / size
     mask = np.zeros((size, size), dtype=bool)
-    for box in boxes[["x", "y", "width", "height"]].itertuples(index=False):
-        across = (centres >= box.x) & (centres < box.x + box.width)
-        down = (centres >= box.y) & (centres < box.y + box.height)
-        across[min(size - 1, max(0, int((box.x + box.width / 2) * size)))] = True
-        down[min(size - 1, max(0, int((box.y + box.height / 2) * size)))] = True
+    for x, y, width, height in boxes[["x", "y", "width", "height"]].to_numpy(dtype=np.float64):
+        across = (centres >= x) & (centres < x + width)
+        down = (centres >= y) & (centres < y + height)
+        across[min(size - 1, max(0, int((x + width / 2) * size)))] = True
+        down[min(size - 1, max(0, int((y + height / 2) * size)))] = True
         mask |= down[:, None] & across
     return mask
 
@@ -102,7 +102,7 @@ def best_iou(heat: np.ndarray, mask: np.ndarray) -> float:
         >>> best_iou(np.array([[0.1, 0.9, 0.5, 0.0]]), np.array([[False, True, True, False]]))
         1.0
     """
-    order = np.argsort(-heat, axis=None, kind="stable")
+    order = np.argsort(-heat, axis=None)
     values = heat.ravel()[order]
     overlap = np.cumsum(mask.ravel()[order])
     iou = overlap / (np.arange(1, len(order) + 1) + mask.sum() - overlap)
@@ -117,7 +117,7 @@ def score_boxes(
     """Scores each heat map for which there is a box.
 
     Args:
-        maps: (images, findings, height, width), not negative, of any resolution; either of the first two may
+        maps: (images, findings, side, side), not negative, of any resolution; either of the first two may
             be 1: one map for all images, or for all findings (the baselines of this module).
         images: names of the images, in the order of `maps`.
         findings: names of the findings, in the order of `maps`.
@@ -126,7 +126,9 @@ def score_boxes(
 
     Returns:
         One row for each image and finding with a box, several boxes of one finding taken together: image,
-        finding, boxes (how many), area (their share of the image), hit, energy, iou.
+        finding, boxes (how many), area (their share of the image), hit, energy, iou. A hit means that the
+        centre of the map's hottest cell lies in a box, or the centre of a box in that cell: compare maps of
+        one resolution.
 
     Raises:
         DataError: where maps have another shape or negative or missing values, an image is named twice, or no
@@ -150,10 +152,14 @@ def score_boxes(
         )
     rows = []
     for (image, finding), own in known.groupby(["image", "finding"], sort=False):
-        heat = upsample(maps[row[image], column[finding]], GRID)
+        # The hottest place is that of the map as it is: enlarging lowers peaks, and least so at the borders.
+        coarse = maps[row[image], column[finding]]
+        heat = upsample(coarse, GRID)
         mask = box_mask(own, GRID)
-        scores = (pointing_game(heat, mask), energy_in_box(heat, mask), best_iou(heat, mask))
-        rows.append((image, finding, len(own), float(mask.mean()), *scores))
+        hit = pointing_game(coarse, box_mask(own, len(coarse)))
+        rows.append(
+            (image, finding, len(own), mask.mean(), hit, energy_in_box(heat, mask), best_iou(heat, mask))
+        )
     return pd.DataFrame(rows, columns=["image", "finding", "boxes", "area", *SCORES])
 
 
@@ -214,7 +220,7 @@ def score_maps(
     """Heat maps against boxes in one table: `score_boxes`, then `summarise_boxes`.
 
     Args:
-        maps: (images, findings, height, width), see `score_boxes`.
+        maps: (images, findings, side, side), see `score_boxes`.
         images: names of the images, in the order of `maps`.
         findings: names of the findings, in the order of `maps`.
         boxes: columns image, finding, x, y, width, height (fractions).
@@ -248,7 +254,7 @@ def centre_prior(size: int) -> np.ndarray:
     """The same blob in the centre for every image and finding: a normal density, a fifth of the side wide.
 
     Args:
-        size: side of the map.
+        size: side of the map; take the resolution of the model's own maps.
 
     Returns:
         (1, 1, size, size) float32, maximum 1.
@@ -286,7 +292,7 @@ def mean_box_map(boxes: pd.DataFrame, findings: Sequence[str], size: int) -> np.
     Args:
         boxes: of training images, never of the images that will be scored; columns as in `score_boxes`.
         findings: names of the findings, in the order of the result.
-        size: side of the map.
+        size: side of the map; take the resolution of the model's own maps.
 
     Returns:
         (1, findings, size, size) float32, maximum 1. A finding without a box gets the mean of all boxes.
@@ -316,10 +322,15 @@ def _broadcast(maps: np.ndarray, images: Sequence[str], findings: Sequence[str])
     """Maps for each image and finding (a view), refused where they do not fit or are no heat maps."""
     maps = np.asarray(maps)
     fits = maps.ndim == 4 and maps.shape[0] in (1, len(images)) and maps.shape[1] in (1, len(findings))
-    if not fits or len(set(images)) != len(images) or len(set(findings)) != len(findings):
+    if (
+        not fits
+        or maps.shape[2] != maps.shape[3]
+        or len(set(images)) != len(images)
+        or len(set(findings)) != len(findings)
+    ):
         raise DataError(
             f"Received maps of shape {maps.shape} for {len(images)} images and {len(findings)} findings. "
-            "Expected (images, findings, height, width) and each name once. Pass the names in the order of "
+            "Expected (images, findings, side, side) and each name once. Pass the names in the order of "
             "the maps."
         )
     if not (np.isfinite(maps).all() and (maps >= 0).all()):

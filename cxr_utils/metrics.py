@@ -343,21 +343,19 @@ def _interval_table(
     reasons = [_reason(truth[f].to_numpy(), scores[f].to_numpy(), patient) for f in truth]
     no_interval = np.array([bool(reason) for reason in reasons])
     samples = np.where(np.isnan(areas), np.nan, samples)
-    low, high = percentile_interval(np.where(no_interval, np.nan, samples))
-    mean_low, mean_high = percentile_interval(_mean(samples))
+    mean = np.where(no_interval.all(), np.nan, _mean(samples))
+    low, high = percentile_interval(np.column_stack([np.where(no_interval, np.nan, samples), mean]))
     positives = truth.sum(axis=0).to_numpy(dtype=np.int64)
-    known, patients = int((~np.isnan(areas)).sum()), len(np.unique(patient))
-    if patients == 1:
-        mean_low = mean_high = np.nan
+    known = int((~np.isnan(areas)).sum())
     reasons.append("" if known == len(areas) else f"mean of {known} of {len(areas)} findings")
     return pd.DataFrame(
         {
             name: np.r_[areas, _mean(areas[None])],
-            "low": np.r_[low, mean_low],
-            "high": np.r_[high, mean_high],
+            "low": low,
+            "high": high,
             "positives": np.r_[positives, positives.sum()],
             "negatives": np.r_[len(truth) - positives, truth.size - positives.sum()],
-            "patients": patients,
+            "patients": len(np.unique(patient)),
             "reason": reasons,
         },
         index=pd.Index([*truth.columns, "mean"], name="finding"),

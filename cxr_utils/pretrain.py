@@ -9,6 +9,7 @@ shipped file is replaced whenever the validation patients say that the network h
 """
 
 import argparse
+import functools
 import json
 import math
 import time
@@ -22,7 +23,7 @@ import cxr_utils
 from cxr_utils import cache, losses, models, pipeline, transfer, weights
 from cxr_utils.backend import load_keras
 from cxr_utils.datasets import Dataset, open_dataset
-from cxr_utils.training import CODE
+from cxr_utils.training import CODE, compiled
 
 if TYPE_CHECKING:
     import keras
@@ -69,7 +70,9 @@ def pretrain(plan: Plan, target: Path) -> Path:
     Returns:
         The file.
     """
-    key = {"plan": asdict(plan), "code": cache.code_version(*CODE)}
+    from cxr_utils import phantom
+
+    key = {"plan": asdict(plan), "simulator": phantom.simulator_version(), "code": cache.code_version(*CODE)}
     folder = cache.root() / "pretraining" / cache.digest(key)
     folder.mkdir(parents=True, exist_ok=True)
     train, valid = cohort(plan)
@@ -102,9 +105,10 @@ def cohort(plan: Plan) -> tuple[Dataset, Dataset]:
     """
     from cxr_utils import phantom
 
-    folder = cache.root() / "cohorts" / f"pretraining-{plan.images}-{plan.drawn_at}-{plan.seed}"
-    if not (folder / "truth.csv").exists():
-        phantom.make_cohort(folder, images=plan.images, size=plan.drawn_at, seed=plan.seed)
+    name = f"{plan.images}-{plan.drawn_at}-{plan.seed}-{phantom.simulator_version()}"
+    folder = cache.root() / "cohorts" / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    phantom.make_cohort(folder, images=plan.images, size=plan.drawn_at, seed=plan.seed)
     dataset = open_dataset(folder)
     table = dataset.table.copy()
     table[list(dataset.findings)] = dataset.truth()[list(dataset.findings)].to_numpy(np.int8)
@@ -126,7 +130,8 @@ def _one_epoch(plan: Plan, folder: Path, train: Dataset, epoch: int, size: int) 
     if size not in _models:
         keras.utils.set_random_seed(plan.seed + epoch)
         model = models.densenet121(size, len(train.findings), weights=None)
-        model.compile(keras.optimizers.AdamW(plan.learning_rate, weight_decay=plan.weight_decay), losses.bce())
+        optimizer = keras.optimizers.AdamW(plan.learning_rate, weight_decay=plan.weight_decay)
+        compiled(model, optimizer, losses.bce())
         if epoch:
             weights.assign(model, weights.read(folder / f"epoch{(epoch - 1) % 2}.npz"))
         _models.clear()  # the network of the size before
@@ -165,12 +170,17 @@ def schedule(done: float) -> float:
 
 def _auc(plan: Plan, arrays: dict[str, np.ndarray], valid: Dataset) -> dict[str, float]:
     """AUC of each finding on the validation patients, at one size for all epochs."""
-    model = models.densenet121(plan.judged_at, len(valid.findings), weights=None)
+    model = _judge(plan.judged_at, len(valid.findings))
     weights.assign(model, arrays)
     logits = model.predict(pipeline.batches(valid, plan.judged_at, 64), verbose=0)
     columns = enumerate(valid.findings)
     auc = {name: transfer.mean_auc(valid.labels[:, [c]], logits[:, [c]]) for c, name in columns}
     return auc | {"mean": transfer.mean_auc(valid.labels, logits)}
+
+
+@functools.cache
+def _judge(size: int, outputs: int) -> "keras.Model":
+    return models.densenet121(size, outputs, weights=None)
 
 
 def _publish(target: Path, arrays: dict[str, np.ndarray], record: dict) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from cxr_utils import layouts
 from cxr_utils.datasets import Dataset, find_folder
 from cxr_utils.errors import DataError
-from cxr_utils.grouping import SHARES, split_by_patient
+from cxr_utils.grouping import SHARES, sample_patients, split_by_patient
 from cxr_utils.images import read_image, resize
 from cxr_utils.layouts.files import patients_of, read_csv
 from cxr_utils.layouts.nih import official_lists
@@ -23,6 +23,7 @@ __all__ = [
     "near_duplicates",
     "official_lists",
     "read_split_table",
+    "sample_patients",
     "split_by_image",
     "split_by_patient",
 ]

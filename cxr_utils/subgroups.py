@@ -87,16 +87,15 @@ def subgroup_auc(
         members = groups[characteristic].to_numpy(dtype=object)
         for group in sorted(pd.unique(members[pd.notna(members)])):
             own = members == group
-            table = _one_group(truth[own], scores[own], patient[own], fewest, replicates, seed).reset_index()
-            table.insert(0, "group", group)
-            table.insert(0, "characteristic", characteristic)
-            rows.append(table)
+            table = _one_group(truth[own], scores[own], patient[own], fewest, replicates, seed)
+            rows.append(table.reset_index().assign(characteristic=characteristic, group=group))
     if not rows:
         raise DataError(
             "The groups hold no characteristic. Expected at least one of sex, age, view, "
             "follow_up. Ask dataset.lacks('sex') first."
         )
-    return pd.concat(rows, ignore_index=True)
+    order = ["characteristic", "group", *rows[0].columns.drop(["characteristic", "group"])]
+    return pd.concat(rows, ignore_index=True)[order]
 
 
 def _matched(groups: pd.DataFrame, images: pd.Index) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What several tests need: the real X-rays beside the checkout, and a phantom small enough to make in a test."""
+"""What several tests need: the real X-rays beside the checkout."""
 
 import os
 from pathlib import Path

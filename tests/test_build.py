@@ -128,6 +128,14 @@ def test_a_failing_lesson_is_named_and_not_saved(tmp_path, monkeypatch, code, me
     assert sorted(path.name for path in (root / "solutions").iterdir()) == ["01_bad.py"]
 
 
+def test_progress_bars_are_not_saved(tmp_path):
+    bar = "from tqdm import tqdm\nprint(sum(tqdm([1, 2, 3])))\n"
+    root = make_course(tmp_path, L01_waits=f"{PARAMETERS}{EXERCISE}\n# %%\n{bar}")
+    build(find_lessons(root), lambda line: None)
+    (output,) = nbformat.read(root / "solutions/01_waits.ipynb", as_version=4).cells[2].outputs
+    assert output.text == "6\n"
+
+
 def test_pieces_of_a_stream_are_joined(tmp_path):
     """A kernel sends what was printed in pieces that depend on the clock; saved notebooks must not."""
     pieces = "import sys, time\nfor n in range(3):\n    print(n, flush=True)\n    time.sleep(0.3)\n"

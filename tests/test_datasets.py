@@ -76,6 +76,21 @@ def test_nih_uses_a_valid_list_where_there_is_one(nih):
     assert open_dataset(nih).table["split"].value_counts().to_dict() == {"train": 70, "valid": 20, "test": 30}
 
 
+def test_a_simulated_cohort_has_consensus_labels_in_test_and_a_truth(nih):
+    (nih / "cohort.json").write_text('{"size": 1024}')
+    names = [f"{patient:08d}_{visit:03d}.png" for patient in range(1, 61) for visit in range(2)]
+    truth = pd.DataFrame(0, index=pd.Index(names, name="image"), columns=list(FINDINGS))
+    truth["Nodule"] = 1
+    truth[::-1].to_csv(nih / "truth.csv")
+    truth.loc[names[90:]].to_csv(nih / "consensus_test.csv")
+    data = open_dataset(nih)
+    test, rest = data.part("test"), data.subset((data.table["split"] != "test").to_numpy(), "rest")
+    assert data.kind == "phantom" and data.lacks("simulated_truth") is None
+    assert test.table["Nodule"].all() and not test.table["Mass"].any()
+    assert rest.table["Mass"].sum() == 30 and not rest.table["Nodule"].any()
+    assert rest.truth()["image"].tolist() == rest.table["image"].tolist() and rest.truth()["Nodule"].all()
+
+
 def test_nih_without_lists_is_divided_by_patient(nih, capsys):
     for path in nih.glob("*_list.txt"):
         path.unlink()

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from jupyter_server.services.contents.largefilemanager import LargeFileManager
 from jupytext.sync_contentsmanager import build_sync_jupytext_contents_manager_class
-from toy_course import EXERCISE, LESSON, PARAMETERS, make_course
+from toy_course import EXERCISE, HEADER, LESSON, PARAMETERS, make_course
 
 from cxr_utils.course.derive import learner_notebook, solution_notebook, to_text
 from cxr_utils.course.lessons import find_lessons
@@ -97,10 +97,9 @@ def test_wrong_sources_are_refused_by_file_and_line(derive, text, message):
 
 def test_a_source_saved_from_jupyterlab_is_the_same_text(tmp_path):
     """Through the server's own contents manager, with what a Lab session leaves in a notebook."""
-    source = find_lessons(make_course(tmp_path, L01_toy=LESSON))[0].source
+    source = find_lessons(make_course(tmp_path, L01_toy=HEADER + LESSON))[0].source
     manager = build_sync_jupytext_contents_manager_class(LargeFileManager)(root_dir=str(tmp_path))
     model = manager.get("solutions/01_toy.py", type="notebook", content=True)
-    model["content"]["metadata"]["kernelspec"] = {"name": "other", "display_name": "Other", "language": "python"}
     model["content"]["metadata"]["language_info"] = {"name": "python", "version": "3.13.1"}
     for number, cell in enumerate(model["content"]["cells"]):
         cell["metadata"] |= {"trusted": True, "collapsed": False, "execution": {"shell.execute_reply": "now"}}
@@ -108,5 +107,9 @@ def test_a_source_saved_from_jupyterlab_is_the_same_text(tmp_path):
             cell["execution_count"] = number
             cell["outputs"] = [nbformat.v4.new_output("stream", text="seen\n")]
     manager.save(model, "solutions/01_toy.py")
-    assert source.read_text(encoding="utf-8") == LESSON
+    assert source.read_text(encoding="utf-8") == HEADER + LESSON
     assert not source.with_suffix(".ipynb").exists()
+
+
+def test_the_header_makes_no_cell():
+    assert to_text(solution_notebook(HEADER + LESSON, NAME)) == to_text(solution_notebook(LESSON, NAME))

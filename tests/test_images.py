@@ -6,6 +6,7 @@ import zlib
 import cv2
 import numpy as np
 import pydicom
+import pydicom.data
 import pytest
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
@@ -222,6 +223,13 @@ def test_compression_without_a_decoder_is_explained(tmp_path, monkeypatch):
     monkeypatch.setattr(decoder, "_available", {})
     with pytest.raises(ImageError, match="wavelet.dcm is compressed as JPEG 2000.*no decoder"):
         read_image(path)
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")  # what pydicom has to say of it too
+@pytest.mark.parametrize("name", ["badVR.dcm", "meta_missing_tsyntax.dcm", "MR_truncated.dcm"])
+def test_damaged_files_of_pydicoms_own_tests(name):
+    with pytest.raises(ImageError, match=f"{name} is a damaged DICOM file"):
+        read_image(pydicom.data.get_testdata_file(name, download=False))
 
 
 def test_resize_averages_over_areas():

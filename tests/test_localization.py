@@ -56,7 +56,7 @@ def test_masks_by_hand():
 
 
 def corner_maps():
-    """Three images, two findings; the first finding's heat is in the upper left cell, the second's lower right."""
+    """Three images, two findings; the first one's heat is upper left, the second's lower right."""
     maps = np.zeros((3, 2, 8, 8))
     maps[:, 0, 1, 1], maps[:, 1, 6, 6] = 1, 1
     return maps
@@ -90,7 +90,7 @@ def test_maps_follow_the_order_of_names():
 
 
 def test_summary_resamples_patients():
-    """Ten images of one patient all hit, ten of nine others all miss: the interval must be that of ten patients."""
+    """Ten images of one patient hit, ten of nine others miss: the interval must be that of ten patients."""
     scored = pd.DataFrame({"image": [str(n) for n in range(20)], "finding": "Mass", "boxes": 1, "area": 0.1})
     scored["hit"] = scored["energy"] = scored["iou"] = np.repeat([1.0, 0.0], 10)
     patients = {str(n): "first" if n < 10 else str(min(n, 18)) for n in range(20)}
@@ -120,9 +120,8 @@ def test_interval_of_the_mean_equals_a_naive_bootstrap():
 
 def test_baselines_point_where_they_say():
     findings = ["Mass", "Edema"]
-    everywhere = loc.score_maps(
-        np.ones((1, 1, 4, 4)), ["a", "b", "c"], findings, BOXES, ["1", "2", "3"], replicates=20
-    )
+    names = ["a", "b", "c"], findings, BOXES, ["1", "2", "3"]
+    everywhere = loc.score_maps(np.ones((1, 1, 4, 4)), *names, replicates=20)
     assert everywhere["hit"].tolist() == everywhere["area"].tolist() == [0.25, 0.25, 0.25]
     mean_box = loc.mean_box_map(BOXES[BOXES["image"] == "b"], findings, 8)
     assert mean_box.shape == (1, 2, 8, 8)

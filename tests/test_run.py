@@ -11,7 +11,7 @@ import nbformat
 import psutil
 import pytest
 from filelock import FileLock
-from toy_course import EXERCISE, LESSON, PARAMETERS, make_course
+from toy_course import EXERCISE, LESSON, PARAMETERS, make_course, make_rays
 
 from cxr_utils.course.build import build
 from cxr_utils.course.lessons import find_lessons
@@ -20,8 +20,9 @@ from cxr_utils.course.record import Result, read_outputs, read_record, table, wr
 from cxr_utils.course.run import Settings, run
 from cxr_utils.errors import LessonError
 
-STRICT = '\n# %%\nimport os\nfrom pathlib import Path\n\nprint("in", Path.cwd().name, os.environ.get("CXR_STRICT"))\n'
-FAILS = PARAMETERS + EXERCISE + '\n# %%\nprint("✓ claim: a start")\n\n# %%\nlimit = 1\nraise ValueError("too\\nlarge")\n'
+WHERE = '\n# %%\nimport os\n\nprint("in", os.getcwd().split("/")[-1], os.environ.get("CXR_STRICT"))\n'
+START = '\n# %%\nprint("✓ claim: a start")\n'
+FAILS = PARAMETERS + EXERCISE + START + '\n# %%\nlimit = 1\nraise ValueError("too\\nlarge")\n'
 SETTINGS = Settings("/data/nih", "full", 7)
 
 
@@ -33,7 +34,7 @@ def text_of(path):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A course of three lessons, the second of which fails, run once."""
-    root = make_course(tmp_path_factory.mktemp("course"), L01_one=LESSON + STRICT, L02_two=FAILS, L03_three=LESSON)
+    root = make_course(tmp_path_factory.mktemp("course"), L01_one=LESSON + WHERE, L02_two=FAILS, L03_three=LESSON)
     folder = root / "runs" / SETTINGS.name
     return root, folder, run(find_lessons(root), SETTINGS, folder)
 
@@ -112,7 +113,7 @@ def test_resume_takes_no_result_of_other_settings(finished, tmp_path, monkeypatc
 
 def test_learners_copies_run_as_they_stand(tmp_path, monkeypatch):
     monkeypatch.delenv("CXR_STRICT", raising=False)
-    root = make_course(tmp_path, L01_one=LESSON + STRICT)
+    root = make_course(tmp_path, L01_one=LESSON + WHERE)
     (lesson,) = find_lessons(root)
     build([lesson], lambda line: None)
     settings = Settings("phantom", origin="notebooks")
@@ -157,9 +158,12 @@ def test_missing_and_untagged_copies_and_a_busy_folder_are_refused(tmp_path):
 def test_ctrl_c_keeps_finished_lessons_and_leaves_no_kernel(tmp_path):
     slow = PARAMETERS + EXERCISE + "\n# %%\nimport time\ntime.sleep(60)\n"
     root = make_course(tmp_path, L01_one=LESSON, L02_slow=slow)
-    command = [sys.executable, "-c", "from cxr_utils.cli import main; main()", "run"]
+    # Where tests run in the background Ctrl-C is ignored, and children inherit that.
+    code = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from cxr_utils.cli import main; main()"
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     environment = os.environ | {"CXR_HOME": str(root)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    rays = str(make_rays(tmp_path / "rays"))
+    with subprocess.Popen([sys.executable, "-c", code, "run", "--data", rays], env=environment, **streams) as process:
         for line in process.stdout:
             if line.startswith("02 slow") and "started" in line:
                 break
@@ -170,7 +174,7 @@ def test_ctrl_c_keeps_finished_lessons_and_leaves_no_kernel(tmp_path):
         assert process.wait(30) == 130
     assert "Interrupted. Finished lessons are kept" in rest and "Traceback" not in rest
     assert kernels and not psutil.wait_procs(kernels, timeout=10)[1]
-    folder = root / "runs/phantom-quick-seed0"
+    folder = root / "runs/rays-quick-seed0"
     assert sorted(path.name for path in folder.iterdir() if path.name != ".lock") == [
         "01_one.html",
         "01_one.ipynb",
@@ -180,13 +184,13 @@ def test_ctrl_c_keeps_finished_lessons_and_leaves_no_kernel(tmp_path):
 
 
 def test_outputs_are_read_by_their_prefixes():
-    cell = nbformat.v4.new_code_cell(
-        outputs=[
-            nbformat.v4.new_output("stream", name="stdout", text="✓ claim: a\n✗ claim: b\nheadline: first\nx ✓ claim: no\n"),
-            nbformat.v4.new_output("stream", name="stderr", text="✓ claim: not here\n"),
-            nbformat.v4.new_output("stream", name="stdout", text="– claim: c (not applicable: d)\nheadline: last"),
-        ]
-    )
+    texts = {
+        "✓ claim: a\n✗ claim: b\nheadline: first\nx ✓ claim: no\n": "stdout",
+        "✓ claim: not here\n": "stderr",
+        "– claim: c (not applicable: d)\nheadline: last": "stdout",
+    }
+    outputs = [nbformat.v4.new_output("stream", name=name, text=text) for text, name in texts.items()]
+    cell = nbformat.v4.new_code_cell(outputs=outputs)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("✓ claim: nor here"), cell])
     assert read_outputs(notebook) == {"held": 1, "failed": 1, "not_applicable": 1, "headline": "last"}
 

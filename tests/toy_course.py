@@ -5,6 +5,17 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 
+HEADER = """\
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+"""
+
 PARAMETERS = '# %% tags=["parameters"]\ndata = "phantom"\nprofile = "quick"\nseed = 0\n'
 
 EXERCISE = """
@@ -47,4 +58,13 @@ def make_course(root: Path, **lessons: str) -> Path:
         (root / "solutions" / f"{name[1:]}.py").write_text(text, encoding="utf-8")
     for name in ("pyproject.toml", "requirements.lock"):
         shutil.copy(REPOSITORY / name, root / name)
+    return root
+
+
+def make_rays(root: Path) -> Path:
+    """Class folders of six patients; the pictures are empty files, for what opens a data set and reads none."""
+    names = [f"{part}/{kind}" for part in ("train", "valid", "test") for kind in ("SICK", "WELL")]
+    for patient, name in enumerate(names):
+        (root / name).mkdir(parents=True)
+        (root / name / f"person{patient}_1.png").write_bytes(b"")
     return root

@@ -11,6 +11,12 @@ from typing import Any
 _LESSONS: dict[str, tuple[str, ...]] = {
     "claims": ("claim", "headline", "too_few"),
     "visualization": ("prevalence", "lift", "standardise", "impossible_ages"),
+    "leakage": ("check_for_leakage", "patient_split", "patient_scores"),
+    "weighting": ("frequencies", "weighted_loss", "balancing_weights", "undo_weights"),
+    "evaluation": ("rates_at", "auc_by_pairs", "replicate", "ppv"),
+    "transfer": ("head_parameters", "whole_patients", "flip_horizontally", "early_stopping"),
+    "heatmaps": ("class_map", "heat_map", "points_into", "energy_inside"),
+    "own_image": ("file_to_batch", "probabilities", "named_findings"),
 }
 _HOME = {name: lesson for lesson, names in _LESSONS.items() for name in names}
 __all__ = sorted(_HOME)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from cxr_utils.cache import write_text
@@ -19,6 +19,7 @@ from cxr_utils.course.lessons import Lesson
 from cxr_utils.errors import LessonError
 
 STRICT = "CXR_STRICT"  # with it, a wrong answer to an exercise raises; see cxr_utils.checks
+NO_BARS = {"TQDM_DISABLE": "1"}  # a bar is for who waits; saved, it differs between a first run and one from caches
 QUIET = ["--log-level=CRITICAL"]  # for kernels: what they say about themselves at start is not for learners
 
 
@@ -90,22 +91,24 @@ def execute(notebook: NotebookNode, path: Path) -> None:
         LessonError: a cell raises, ends the kernel, or writes to stderr, which differs between machines.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    environment = {key: value for key, value in os.environ.items() if key != STRICT}
+    environment = {key: value for key, value in os.environ.items() if key != STRICT} | NO_BARS
     if path.parent.name == "solutions":
         environment[STRICT] = "1"
     metadata = nbformat.from_dict(dict(notebook.metadata))
+    started: list[int] = []
     client = NotebookClient(
         notebook,
         timeout=None,
         iopub_timeout=60,  # a busy machine may be late with what a cell has printed
         record_timing=False,
         extra_arguments=QUIET,
+        on_cell_execute=lambda cell, cell_index: started.append(cell_index),
         resources={"metadata": {"path": str(path.parent)}},
     )
     try:
         client.execute(env=environment)
-    except (CellExecutionError, DeadKernelError) as error:
-        failure = Failure.of(notebook, error)
+    except (CellExecutionError, RuntimeError) as error:
+        failure = Failure.of(notebook, error, len(started))
         raise LessonError(f"{path} failed in {failure}\nMend its source, then build again.") from error
     _merge_streams(notebook)
     notebook.metadata = metadata  # the kernel's Python version would differ between machines

@@ -19,13 +19,14 @@ class Failure:
     traceback: str
 
     @classmethod
-    def of(cls, notebook: NotebookNode, error: Exception) -> "Failure":
+    def of(cls, notebook: NotebookNode, error: Exception, started: int) -> "Failure":
         """Read it from a notebook that stopped.
 
         Args:
             notebook: as far as it was executed.
             error: what the executing program raised; nbclient and papermill give `ename` and `evalue` when a
                 cell did, and neither when the kernel died.
+            started: how many code cells had started; a kernel that dies leaves its cell without a number.
         """
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         raised = [(cell, o) for cell in code for o in cell.outputs if o.output_type == "error"]
@@ -34,10 +35,9 @@ class Failure:
             number = cell.execution_count
             text = f"{output.ename}: {output.evalue}"
             traceback = _COLOUR.sub("", "\n".join(output.traceback))
-        else:  # a cell gets its number only when it ends
-            waiting = [cell for cell in code if not cell.execution_count]
-            cell = waiting[0] if waiting else code[-1]
-            number = len(code) - len(waiting) + 1
+        else:
+            number = max(started, 1)
+            cell = [cell for cell in code if cell.source.strip()][number - 1]
             text, traceback = f"{type(error).__name__}: {error}", ""
         lines = [*_ARROW.findall(traceback)[:1], *cell.source.strip().splitlines()[:1], ""]
         return cls(number, lines[0].strip(), " ".join(text.split()), traceback)

@@ -16,7 +16,7 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
 from cxr_utils.cache import write_text
-from cxr_utils.course.build import QUIET, STRICT
+from cxr_utils.course.build import NO_BARS, QUIET, STRICT
 from cxr_utils.course.derive import check_parameters, solution_notebook
 from cxr_utils.course.failure import Failure
 from cxr_utils.course.lessons import Lesson
@@ -191,16 +191,16 @@ def _execute(notebook: NotebookNode, lesson: Lesson, settings: Settings, partial
 @contextmanager
 def _environment(origin: str) -> Iterator[None]:
     """Answers in `solutions/` are graded strictly; how learners' are is the caller's choice."""
-    before = os.environ.get(STRICT)
-    if origin == "solutions":
-        os.environ[STRICT] = "1"
+    wanted = NO_BARS | ({STRICT: "1"} if origin == "solutions" else {})
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
-        if before is None:
-            os.environ.pop(STRICT, None)
-        else:
-            os.environ[STRICT] = before
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _keep(
@@ -208,7 +208,7 @@ def _keep(
 ) -> Result:
     """Give the notebook its name, and say how the lesson ended."""
     notebook = nbformat.read(partial, as_version=4)
-    failure = Failure.of(notebook, error) if error else None
+    failure = Failure.of(notebook, error, line.cell) if error else None
     result = Result(
         lesson=lesson.name,
         key=key,

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cxr_utils.errors import DataError
@@ -34,6 +35,10 @@ class Files(Mapping):
 
     def __getitem__(self, image: str) -> Path:
         return Path(self._paths[image])
+
+    def holding(self, images: pd.Series) -> np.ndarray:
+        """Mask (images,) of bool, true for the images that have a file."""
+        return np.fromiter(map(self._paths.__contains__, images.tolist()), bool, len(images))
 
     def status(self, image: str) -> os.stat_result:
         """Size and times of a file, without making a Path of its name."""

@@ -3,6 +3,7 @@
 Also the layout of the phantom cohort. Source: Wang et al., ChestX-ray8, CVPR 2017 (NIH Clinical Center).
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from cxr_utils.errors import DataError
 from cxr_utils.grouping import drop_shared, fill_parts, hold_out, split_by_patient
 from cxr_utils.layouts.contents import Contents
 from cxr_utils.layouts.files import Files, by_name, read_csv
-from cxr_utils.schema import BOX_COLUMNS, FINDINGS, finding_name, in_order, require_columns, validate_table
+from cxr_utils.schema import BOX_COLUMNS, FINDINGS, binary, finding_name, in_order, require_columns, validate_table
 
 _NEEDED = {"Image Index": "image", "Finding Labels": "labels", "Patient ID": "patient"}
 _WELCOME = {
@@ -66,6 +67,7 @@ def read_nih(root: Path, entry: Path, images: dict[str, list[str]]) -> Contents:
     table = pd.concat([raw, labels], axis=1)
     files = by_name(images)
     published, table, notes = _official(root, table, findings)
+    table = _with_consensus(root, table, findings)
     table, more = _fit_to_images(table, findings, files)
     return Contents(
         kind="phantom" if (root / "cohort.json").exists() else "nih",
@@ -93,6 +95,35 @@ def official_lists(root: Path) -> pd.DataFrame | None:
             images = read_csv(path, header=None, names=["image"], dtype=str, skip_blank_lines=True)["image"]
             found.append(pd.DataFrame({"image": images.str.strip(), "split": split}))
     return pd.concat(found, ignore_index=True) if found else None
+
+
+def read_labels(path: Path, findings: tuple[str, ...]) -> pd.DataFrame:
+    """Read labels that stand in a table of their own, such as what radiologists agreed on.
+
+    Args:
+        path: A csv with `Image Index` (or `image`) and either `Finding Labels` or one 0/1 column a finding.
+        findings: Which columns to read.
+
+    Returns:
+        Columns image and findings (int8).
+    """
+    raw = read_csv(path).rename(columns={"Image Index": "image"})
+    if "Finding Labels" in raw:
+        raw = pd.concat([raw, _labels(raw["Finding Labels"])[0]], axis=1)
+    require_columns(raw, ["image", *findings], path.name)
+    return pd.DataFrame({"image": raw["image"]} | {name: binary(raw[name], name) for name in findings})
+
+
+def _with_consensus(root: Path, table: pd.DataFrame, findings: tuple[str, ...]) -> pd.DataFrame:
+    """Replace text-mined labels of the test part by those that readers of the pictures agreed on, where given."""
+    path = root / "consensus_test.csv"
+    if not path.exists():
+        return table
+    agreed = read_labels(path, findings).drop_duplicates("image").set_index("image")
+    table = table.reset_index(drop=True)
+    known = (table["split"] == "test") & table["image"].isin(agreed.index)
+    table.loc[known, list(findings)] = agreed.loc[table.loc[known, "image"]].to_numpy()
+    return table
 
 
 def _labels(texts: pd.Series) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -144,7 +175,7 @@ def _official(
 
 def _fit_to_images(table: pd.DataFrame, findings: tuple[str, ...], files: Files) -> tuple[pd.DataFrame, list[str]]:
     """Divide the patients of the images at hand afresh, where the official lists leave a part too small."""
-    here = table[[image in files for image in table["image"]]]
+    here = table[files.holding(table["image"])]
     share = here["split"].value_counts(normalize=True)
     fits = all(share.get(part, 0) >= least for part, least in SMALLEST.items())
     if fits or len(here) == len(table) or here["patient"].nunique() < len(SMALL_SHARES):
@@ -160,6 +191,12 @@ def _fit_to_images(table: pd.DataFrame, findings: tuple[str, ...], files: Files)
     return table.assign(split=moved.where(moved.notna(), table["split"])), [note]
 
 
+def _box_side(root: Path) -> int:
+    """Side of the pictures in whose pixels boxes are given: NIH's originals, or what the simulator wrote."""
+    cohort = root / "cohort.json"
+    return json.loads(cohort.read_text())["size"] if cohort.exists() else BOX_SIDE
+
+
 def _boxes(root: Path, findings: tuple[str, ...]) -> pd.DataFrame:
     """Read BBox_List*.csv; its header splits `Bbox [x,y,w,h]` into four and adds three empty columns."""
     found = sorted(root.glob("BBox_List*.csv*"))
@@ -173,5 +210,5 @@ def _boxes(root: Path, findings: tuple[str, ...]) -> pd.DataFrame:
         )
     boxes = raw.iloc[:, :6].set_axis(list(BOX_COLUMNS), axis=1)
     boxes["finding"] = boxes["finding"].map(finding_name)
-    boxes[["x", "y", "width", "height"]] = boxes[["x", "y", "width", "height"]].astype(float) / BOX_SIDE
+    boxes[["x", "y", "width", "height"]] = boxes[["x", "y", "width", "height"]].astype(float) / _box_side(root)
     return boxes[boxes["finding"].isin(findings)].reset_index(drop=True)

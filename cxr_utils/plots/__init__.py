@@ -14,6 +14,15 @@ _TOPICS: dict[str, tuple[str, ...]] = {
     "picture": ("Picture", "PALETTE", "canvas", "show_image"),
     "tables": ("finding_counts", "co_occurrence", "images_per_patient", "age_sex_view"),
     "radiographs": ("gallery", "intensities"),
+    "leakage": ("patients_by_part", "auc_by_split", "known_and_strangers"),
+    "learning": ("learning_curves", "auc_by_size", "auc_by_cost"),
+    "heatmaps": ("feature_sum", "heat_gallery", "score_forest", "randomised_layers"),
+    "prediction": ("probability_bars", "explanation", "likeness_histogram"),
+    "weighting": ("loss_shares", "focal_curves", "sensitivities", "shifted_probabilities"),
+    "evaluation": (
+        "roc_and_pr", "auc_forest", "interval_widths", "confusion_matrices", "ppv_by_prevalence", "reliability",
+        "subgroup_forest",
+    ),
 }
 _HOME = {name: topic for topic, names in _TOPICS.items() for name in names}
 __all__ = sorted(_HOME)

@@ -1,0 +1,94 @@
+"""One radiograph: a patient, a visit and findings in, pixels and masks out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .anatomy import Patient, Shape, Visit, draw_chest
+from .devices import add_devices, laterality_marker
+from .drawing import Frame
+from .findings import BENDS, CHANGES, draw_mask
+from .physics import Exposure, detect, display
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding as it is on one picture: severity from 0 to 1, and the seed of its side, place and texture."""
+
+    name: str
+    severity: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Radiograph:
+    """A picture, uint8 (size, size), and for each finding its mask, bool (size, size)."""
+
+    pixels: np.ndarray
+    masks: dict[str, np.ndarray]
+
+
+def draw_exposure(rng: np.random.Generator, view: str) -> Exposure:
+    """Draw the technique of a picture; portables have no grid, hence more scatter and less contrast."""
+    portable = view == "AP"
+    u = rng.random(7)
+    return Exposure(
+        scatter=float(0.15 + 0.45 * u[0] + (0.25 * u[1] if portable else 0.0)),
+        spread_cm=3.0,
+        blur_cm=float(0.05 + 0.04 * u[2] + (0.03 if portable else 0.0)),
+        photons=float(np.exp(np.log(4e4) + 1.6 * (u[3] - 0.5))),
+        window=(float(0.02 + 0.22 * u[4] ** 1.5), float(0.02 + 0.22 * u[5])),
+        contrast=float(0.7 + 0.9 * u[6]),
+        gamma=float(np.exp(rng.normal(-0.05, 0.16))),
+    )
+
+
+def radiograph(patient: Patient, visit: Visit, findings: list[Finding], seed: int, size: int = 256) -> Radiograph:
+    """Take a picture.
+
+    Args:
+        patient: of `draw_patient`.
+        visit: of `draw_visit`.
+        findings: what the patient has; the same call without them is the same picture of the same patient, healthy.
+        seed: of exposure, noise, tubes and markers.
+        size: pixels a side.
+
+    Returns:
+        Pixels and one mask a finding.
+
+    Example:
+        >>> from .anatomy import draw_patient, draw_visit
+        >>> rng = np.random.default_rng(0)
+        >>> person, visit = draw_patient(rng, 60, "M"), draw_visit(rng, "PA")
+        >>> picture = radiograph(person, visit, [Finding("Effusion", 0.8, 5)], seed=3, size=96)
+        >>> picture.pixels.shape, list(picture.masks)
+        ((96, 96), ['Effusion'])
+    """
+    exposure_rng, noise_rng, device_rng = (np.random.default_rng([seed, part]) for part in range(3))
+    exposure = draw_exposure(exposure_rng, visit.view)
+    frame = Frame(size, visit.field_cm, visit.centre, visit.tilt)
+    present = {item.name: item for item in findings}
+    shape = Shape()
+    for name in BENDS.keys() & present.keys():
+        BENDS[name](shape, present[name].severity, np.random.default_rng(present[name].seed))
+    chest = draw_chest(patient, visit, shape, frame)
+    masks = {}
+    for name, change in CHANGES.items():
+        if name in present:
+            masks[name] = draw_mask(change(chest, present[name].severity, np.random.default_rng(present[name].seed)))
+    add_devices(chest, device_rng)
+    inside = chest.body > 1.0
+    bone = chest.bone * np.minimum(chest.body * np.float32(0.3), 1)
+    water = np.maximum(chest.body + (chest.water + chest.vessels) * inside - chest.air - bone, 0)
+    signal = detect(frame, water, bone, chest.metal, exposure, noise_rng)
+    pixels = laterality_marker(display(frame, signal, inside, exposure), device_rng)
+    return Radiograph(_collimate(pixels, device_rng), masks)
+
+
+def _collimate(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Sometimes the edges of the beam show as dark borders."""
+    if rng.random() < 0.2:
+        edges = (rng.random(4) ** 2 * 0.06 * pixels.shape[0]).astype(int)
+        pixels[: edges[0]] = pixels[len(pixels) - edges[1] :] = 8
+        pixels[:, : edges[2]] = pixels[:, pixels.shape[1] - edges[3] :] = 8
+    return pixels

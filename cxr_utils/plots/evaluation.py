@@ -1,0 +1,233 @@
+"""Figures of an evaluation: curves, intervals, thresholds, probabilities, groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from .picture import CYCLE, PALETTE, Picture, canvas
+
+_STYLES = ("-", "--", "-.", ":")
+_MARKERS = "osD^v"
+
+
+def roc_and_pr(
+    roc: Mapping[str, pd.DataFrame], precision_recall: Mapping[str, pd.DataFrame], prevalence: float, title: str
+) -> Picture:
+    """ROC curves and precision-recall curves of one finding side by side, each with its line of chance.
+
+    Args:
+        roc: name of the model to its `metrics.roc_points`.
+        precision_recall: name of the model to its `metrics.pr_points`.
+        prevalence: share of positive images, where a score that knows nothing lies.
+        title: the finding, the part and its size.
+
+    Example:
+        >>> roc = pd.DataFrame({"false_positive_rate": [0, 0, 1], "sensitivity": [0, 0.5, 1]})
+        >>> steps = pd.DataFrame({"recall": [0.5, 1], "precision": [1, 0.5]})
+        >>> roc_and_pr({"model": roc}, {"model": steps}, 0.5, "Mass")
+        Picture: Mass: sensitivity against false positive rate (left), precision against recall (right), for model.
+    """
+    figure, (left, right) = canvas(1, 2, width=9.5, height=4.4)
+    for name, style, colour in zip(roc, _STYLES, CYCLE, strict=False):
+        left.plot(
+            roc[name]["false_positive_rate"], roc[name]["sensitivity"], style, color=colour, linewidth=2, label=name
+        )
+        steps = precision_recall[name]
+        right.step(steps["recall"], steps["precision"], style, where="pre", color=colour, linewidth=2, label=name)
+    left.plot([0, 1], [0, 1], color=PALETTE["grey"], linewidth=1, label="chance")
+    right.axhline(prevalence, color=PALETTE["grey"], linewidth=1, label="chance (prevalence)")
+    left.set(xlabel="false positive rate (1 - specificity)", ylabel="sensitivity", aspect="equal", title="ROC")
+    right.set(xlabel="recall (sensitivity)", ylabel="precision (PPV)", xlim=(0, 1), ylim=(0, 1.02))
+    right.set_title("Precision-recall")
+    left.legend(loc="lower right")
+    right.legend(loc="upper right")
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    return Picture(
+        figure,
+        f"{title}: sensitivity against false positive rate (left), precision against recall (right), "
+        f"for {', '.join(roc)}.",
+    )
+
+
+def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
+    """The area under the ROC curve of each finding with its 95 % interval, for several scores.
+
+    Args:
+        tables: name of the score to its `metrics.auc_table`, same findings.
+        title: names the part and its number of patients.
+
+    Example:
+        >>> table = pd.DataFrame({"auc": [0.8], "low": [0.7], "high": [0.9]}, index=["Mass"])
+        >>> auc_forest({"model": table, "no pixels": table}, "Test")
+        Picture: Test: AUC of 1 rows (findings and their mean) with 95 % intervals, for model, no pixels.
+    """
+    rows = next(iter(tables.values())).index
+    height = np.arange(len(rows))[::-1]
+    shift = np.linspace(0.17, -0.17, len(tables)) if len(tables) > 1 else [0.0]
+    figure, axes = canvas(width=8, height=1.4 + 0.34 * len(rows))
+    for (name, table), colour, marker, up in zip(tables.items(), CYCLE, _MARKERS, shift, strict=False):
+        table = table.loc[rows]
+        axes.hlines(height + up, table["low"], table["high"], color=colour, linewidth=1.6)
+        axes.plot(table["auc"], height + up, marker, color=colour, markersize=5, label=name)
+    axes.axvline(0.5, color=PALETTE["grey"], linewidth=1)
+    axes.set_yticks(height, [str(row).replace("_", " ") for row in rows])
+    axes.set(xlabel="area under the ROC curve, with 95 % interval (0.5 is chance)", title=title)
+    axes.grid(False, axis="y")
+    figure.legend(loc="outside lower center", ncols=len(tables))
+    return Picture(
+        figure,
+        f"{title}: AUC of {len(rows)} rows (findings and their mean) with 95 % intervals, for {', '.join(tables)}.",
+    )
+
+
+def interval_widths(widths: pd.DataFrame) -> Picture:
+    """How wide each finding's interval comes out, for several ways of resampling.
+
+    Args:
+        widths: a row a finding, a column a way of resampling; width of the 95 % interval.
+
+    Example:
+        >>> interval_widths(pd.DataFrame({"patients": [0.2], "images": [0.1]}, index=["Mass"]))
+        Picture: Width of the 95 % interval of the AUC of 1 findings, resampled over patients, images.
+    """
+    height = np.arange(len(widths))[::-1]
+    figure, axes = canvas(width=8, height=1.4 + 0.3 * len(widths))
+    axes.hlines(height, widths.min(axis=1), widths.max(axis=1), color=PALETTE["grey"], linewidth=1.5)
+    for column, colour, marker in zip(widths, CYCLE, _MARKERS, strict=False):
+        axes.plot(widths[column], height, marker, color=colour, markersize=7, label=f"over {column}")
+    axes.set_yticks(height, widths.index.str.replace("_", " "))
+    axes.set(xlabel="width of the 95 % interval of the AUC", title="How sure may we be?")
+    axes.set_xlim(left=0)
+    axes.grid(False, axis="y")
+    axes.legend(loc="best")
+    return Picture(
+        figure,
+        f"Width of the 95 % interval of the AUC of {len(widths)} findings, resampled over {', '.join(widths)}.",
+    )
+
+
+def confusion_matrices(points: pd.DataFrame, columns: int = 5) -> Picture:
+    """A table of two by two counts for each finding: what is there against what is called.
+
+    Args:
+        points: from `thresholds.operating_points`: tp, fp, fn, tn of each finding.
+        columns: matrices in a row.
+
+    Example:
+        >>> confusion_matrices(pd.DataFrame({"tp": [3.0], "fp": [1.0], "fn": [2.0], "tn": [4.0]}, index=["Mass"]))
+        Picture: Confusion matrices of 1 findings: images called or not, against images with or without the finding.
+    """
+    columns = min(columns, len(points))
+    rows = -(-len(points) // columns)
+    figure, axes = canvas(rows, columns, width=max(2.0 * columns, 3.5), height=2.15 * rows + 0.4, squeeze=False)
+    for axis in axes.flat[len(points) :]:
+        axis.set_axis_off()
+    for number, (axis, (finding, row)) in enumerate(zip(axes.flat, points.iterrows(), strict=False)):
+        counts = np.array([[row["tp"], row["fn"]], [row["fp"], row["tn"]]])
+        _draw_matrix(axis, counts, finding.replace("_", " "), names=number % columns == 0)
+    figure.suptitle("Rows: what is there. Columns: what is called. Colour: share of the row.", fontsize=10)
+    return Picture(
+        figure,
+        f"Confusion matrices of {len(points)} findings: images called or not, against images with or without "
+        "the finding.",
+    )
+
+
+def _draw_matrix(axis, counts: np.ndarray, title: str, *, names: bool) -> None:
+    """Two by two counts, coloured by their share of the row; nothing where no threshold could be chosen."""
+    total = counts.sum(axis=1, keepdims=True)
+    share = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
+    axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        text = "-" if np.isnan(count) else f"{count:,.0f}"
+        axis.text(column, row, text, ha="center", va="center", color="white" if share[row, column] > 0.55 else "black")
+    axis.set_xticks([0, 1], ["called", "not"], fontsize=8)
+    axis.set_yticks([0, 1], ["present", "absent"] if names else ["", ""], fontsize=8)
+    axis.grid(False)
+    axis.set_title(title, fontsize=9)
+
+
+def ppv_by_prevalence(sensitivity: float, specificity: float, here: float, finding: str) -> Picture:
+    """The chance that a call is right, and that a clearance is right, against prevalence.
+
+    Args:
+        sensitivity: of the test, 0 to 1.
+        specificity: of the test, 0 to 1.
+        here: prevalence in the part that was measured.
+        finding: its name.
+
+    Example:
+        >>> ppv_by_prevalence(0.9, 0.8, 0.1, "Mass")
+        Picture: Mass: positive and negative predictive value against prevalence on a logarithmic axis.
+    """
+    prevalence = np.geomspace(0.0005, 0.9, 200)
+    found, false = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
+    cleared, missed = specificity * (1 - prevalence), (1 - sensitivity) * prevalence
+    figure, axes = canvas(width=7.5, height=3.8)
+    axes.plot(prevalence, found / (found + false), color=CYCLE[0], linewidth=2, label="PPV: a call is right")
+    axes.plot(
+        prevalence, cleared / (cleared + missed), "--", color=CYCLE[1], linewidth=2, label="NPV: a clearance is right"
+    )
+    axes.axvline(here, color=PALETTE["grey"], linewidth=1, label="prevalence in this test part")
+    axes.set(xscale="log", xlabel="prevalence (share of people with the finding)", ylabel="probability", ylim=(0, 1.02))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_title(f"{finding.replace('_', ' ')}: the same model in other waiting rooms")
+    axes.legend(loc="center left")
+    return Picture(
+        figure, f"{finding}: positive and negative predictive value against prevalence on a logarithmic axis."
+    )
+
+
+def reliability(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
+    """Reliability diagram: observed frequency against predicted probability in bins of equally many images.
+
+    Args:
+        tables: name of the scores to its `calibration.reliability_table`.
+        title: the finding and the part.
+
+    Example:
+        >>> bins = pd.DataFrame({"predicted": [0.1, 0.6], "observed": [0.0, 0.5], "images": [10, 10]})
+        >>> reliability({"plain": bins, "weighted": bins}, "Mass")
+        Picture: Mass: observed frequency against mean predicted probability in bins, for plain, weighted.
+    """
+    figure, axes = canvas(width=5.8, height=5)
+    axes.plot([0, 1], [0, 1], color=PALETTE["grey"], linewidth=1, label="perfect")
+    for (name, table), colour, marker, style in zip(tables.items(), CYCLE, _MARKERS, _STYLES, strict=False):
+        axes.plot(table["predicted"], table["observed"], marker + style, color=colour, markersize=5, label=name)
+    axes.set(xlabel="mean predicted probability of the bin", ylabel="observed share with the finding")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", title=title)
+    axes.legend(loc="upper left")
+    return Picture(
+        figure, f"{title}: observed frequency against mean predicted probability in bins, for {', '.join(tables)}."
+    )
+
+
+def subgroup_forest(groups: pd.DataFrame, whole: Sequence[float], title: str) -> Picture:
+    """The AUC within each group with its 95 % interval, beside that of all images together.
+
+    Args:
+        groups: rows of `subgroups.subgroup_auc` of one finding (or "mean"): characteristic, group, auc, low, high.
+        whole: auc, low, high of all images.
+        title: the finding and the part.
+
+    Example:
+        >>> rows = pd.DataFrame({"characteristic": ["sex"], "group": ["F"], "auc": [0.8], "low": [0.7], "high": [0.9]})
+        >>> subgroup_forest(rows, [0.8, 0.75, 0.85], "Mass")
+        Picture: Mass: AUC with 95 % interval within 1 groups, with a band for all images.
+    """
+    height = np.arange(len(groups))[::-1]
+    figure, axes = canvas(width=8, height=1.4 + 0.34 * len(groups))
+    axes.axvspan(whole[1], whole[2], color=PALETTE["sky"], alpha=0.3, label="all images, 95 % interval")
+    axes.axvline(whole[0], color=PALETTE["blue"], linewidth=1)
+    kinds = {name: CYCLE[number + 1] for number, name in enumerate(groups["characteristic"].unique())}
+    for level, row in zip(height, groups.itertuples(), strict=True):
+        axes.hlines(level, row.low, row.high, color=kinds[row.characteristic], linewidth=2)
+        axes.plot(row.auc, level, "o", color=kinds[row.characteristic], markersize=6)
+    axes.set_yticks(height, [f"{row.characteristic.replace('_', ' ')}: {row.group}" for row in groups.itertuples()])
+    axes.set(xlabel="area under the ROC curve", title=title)
+    axes.grid(False, axis="y")
+    axes.legend(loc="best")
+    return Picture(figure, f"{title}: AUC with 95 % interval within {len(groups)} groups, with a band for all images.")

@@ -1,0 +1,117 @@
+"""Figures of training: curves over epochs, and what is reached with how many images and at what cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from .picture import CYCLE, PALETTE, Picture, canvas
+
+_MARKS = ("o", "s", "^", "D", "v", "P")
+
+
+def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Picture:
+    """Loss over epochs, training solid and validation dashed, the kept epoch marked; below it the learning rate.
+
+    Args:
+        histories: for each run its `Trained.history`: columns epoch, loss, val_loss, learning_rate.
+
+    Example:
+        >>> history = {"epoch": [1, 2], "loss": [0.5, 0.4], "val_loss": [0.5, 0.6], "learning_rate": [0.1, 0.1]}
+        >>> learning_curves({"from scratch": pd.DataFrame(history)})
+        Picture: Loss over epochs of 1 run (from scratch): training solid, validation dashed, the epoch of the lowest \
+validation loss marked; below, the learning rate.
+    """
+    count = len(histories)
+    ratios = {"height_ratios": [3, 1]}
+    figure, axes = canvas(
+        2, count, width=1 + 3.7 * count, height=4.6, squeeze=False, sharex="col", gridspec_kw=ratios
+    )
+    for column, (name, history) in enumerate(histories.items()):
+        upper, lower = axes[:, column]
+        upper.plot(history["epoch"], history["loss"], color=PALETTE["blue"], label="training")
+        upper.plot(history["epoch"], history["val_loss"], "--", color=PALETTE["orange"], label="validation")
+        kept = history.loc[history["val_loss"].idxmin()]
+        upper.plot(kept["epoch"], kept["val_loss"], "*", color=PALETTE["black"], markersize=12, label="kept")
+        upper.set(title=name, ylabel="" if column else "loss (nats)")
+        lower.step(history["epoch"], history["learning_rate"], where="mid", color=PALETTE["grey"])
+        lower.set(xlabel="epoch", yscale="log", ylabel="" if column else "learning rate")
+        lower.xaxis.get_major_locator().set_params(integer=True)
+    axes[0, 0].legend(fontsize=8)
+    return Picture(
+        figure,
+        f"Loss over epochs of {count} run{'s' * (count > 1)} ({', '.join(histories)}): training solid, validation "
+        "dashed, the epoch of the lowest validation loss marked; below, the learning rate.",
+    )
+
+
+def auc_by_size(results: pd.DataFrame, baseline: float, baseline_name: str) -> Picture:
+    """Mean AUC over the number of training images, a line for each way of training, with 95 % intervals.
+
+    Args:
+        results: one row a run: way, images, auc, low, high.
+        baseline: AUC of what the runs must beat.
+        baseline_name: what that is.
+
+    Example:
+        >>> rows = {"way": ["frozen"], "images": [100], "auc": [0.7], "low": [0.6], "high": [0.8]}
+        >>> auc_by_size(pd.DataFrame(rows), 0.6, "no pixels")
+        Picture: Mean test AUC with 95 % intervals over the number of training images (100) for 1 way of training \
+(frozen); a dotted line marks the baseline (no pixels).
+    """
+    sizes = sorted(results["images"].unique())
+    picture = _by(
+        results, "images", baseline, baseline_name, "training images (patients whole, logarithmic)", nudge=0.03
+    )
+    picture.figure.axes[0].set_xticks(sizes, [f"{size:,}" for size in sizes])
+    picture.figure.axes[0].minorticks_off()
+    ways = list(results["way"].unique())
+    return Picture(
+        picture.figure,
+        f"Mean test AUC with 95 % intervals over the number of training images ({', '.join(map(str, sizes))}) for "
+        f"{len(ways)} way{'s' * (len(ways) > 1)} of training ({', '.join(ways)}); a dotted line marks the baseline "
+        f"({baseline_name}).",
+    )
+
+
+def auc_by_cost(results: pd.DataFrame, baseline: float, baseline_name: str) -> Picture:
+    """Mean AUC over the cost of training, a mark for each run, joined for each way of training.
+
+    Args:
+        results: one row a run: way, auc, low, high, multiply_adds.
+        baseline: AUC of what the runs must beat.
+        baseline_name: what that is.
+
+    Example:
+        >>> rows = {"way": ["frozen"], "auc": [0.7], "low": [0.6], "high": [0.8], "multiply_adds": [1e9]}
+        >>> auc_by_cost(pd.DataFrame(rows), 0.6, "no pixels")
+        Picture: Mean test AUC with 95 % intervals over the multiply-add operations of training, for 1 way of training \
+(frozen); a dotted line marks the baseline (no pixels).
+    """
+    picture = _by(
+        results, "multiply_adds", baseline, baseline_name, "multiply-add operations of training (logarithmic)"
+    )
+    ways = list(results["way"].unique())
+    return Picture(
+        picture.figure,
+        f"Mean test AUC with 95 % intervals over the multiply-add operations of training, for {len(ways)} "
+        f"way{'s' * (len(ways) > 1)} of training ({', '.join(ways)}); a dotted line marks the baseline "
+        f"({baseline_name}).",
+    )
+
+
+def _by(
+    results: pd.DataFrame, x: str, baseline: float, baseline_name: str, label: str, nudge: float = 0.0
+) -> Picture:
+    figure, axes = canvas(width=7.5, height=3.8)
+    for number, (way, rows) in enumerate(results.groupby("way", sort=False)):
+        rows = rows.sort_values(x)
+        place = rows[x] * (1 + nudge) ** (number - 1)  # side by side, so that the bars do not hide each other
+        bars = [rows["auc"] - rows["low"], rows["high"] - rows["auc"]]
+        style = {"color": CYCLE[number], "marker": _MARKS[number % len(_MARKS)], "capsize": 3, "label": way}
+        axes.errorbar(place, rows["auc"], bars, **style)
+    axes.axhline(baseline, linestyle=":", color=PALETTE["grey"], label=baseline_name)
+    axes.set(xscale="log", xlabel=label, ylabel="mean AUC, test part")
+    axes.legend(fontsize=8, loc="lower right")
+    return Picture(figure, "")

@@ -1,0 +1,91 @@
+"""A planted marker: what a network does when the pictures betray the label without showing the finding.
+
+Zech et al. (PLOS Medicine 2018) found that networks recognised the hospital, by such things as the token that a
+technician sticks on the film, and with it how frequent a disease is there. Here a token is planted on purpose, so that
+its effect can be measured.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cxr_utils import cache, images
+from cxr_utils.datasets import Dataset
+from cxr_utils.errors import DataError
+from cxr_utils.layouts.files import Files
+from cxr_utils.phantom import plant_marker
+
+#: The part of the picture that holds the marker wherever it was planted, as fractions of the sides: a box.
+CORNER = {"x": 0.0, "y": 0.0, "width": 0.2, "height": 0.2}
+#: The modules whose code decides what a marked picture looks like.
+_CODE = tuple(f"cxr_utils.{name}" for name in ("shortcut", "images", "phantom.devices"))
+
+
+def mark(dataset: Dataset, finding: str, *, positives: float = 0.9, others: float = 0.05, seed: int = 0) -> Dataset:
+    """The same images, but a marker is burned into most that bear a finding and into few others.
+
+    Args:
+        dataset: stays as it is; images without a file are left out.
+        finding: what the marker goes with.
+        positives: share of the images with the finding that get the marker.
+        others: share of the remaining images that get it.
+        seed: of the draw, and of the little jitter in place and brightness.
+
+    Returns:
+        A data set whose table has one column more, `marker` (int8, 0 or 1). The marked copies lie in the cache; the
+        files of all other images are those of `dataset`.
+
+    Raises:
+        DataError: the finding is not in the data set, or a share is not between 0 and 1.
+        ImageError: a file is damaged.
+    """
+    _check(dataset, finding, positives, others)
+    dataset = dataset.with_images()
+    rng = np.random.default_rng(seed)
+    chance = np.where(dataset.table[finding] == 1, positives, others)
+    marked = rng.random(len(dataset)) < chance
+    key = {
+        "data": dataset.digest,
+        "marked": np.flatnonzero(marked).tolist(),
+        "seed": seed,
+        "code": cache.code_version(*_CODE),
+    }
+    names = dataset.table["image"].to_numpy()
+    folder = cache.entry("marked", key, lambda new: _write_copies(dataset, names[marked], new, seed))
+    paths = {name: str(dataset.path(name)) for name in names}
+    paths |= {name: str(folder / f"{name}.png") for name in names[marked]}
+    table = dataset.table.assign(marker=marked.astype(np.int8))
+    return replace(dataset, name=f"{dataset.name} with a marker", table=table, files=Files(paths))
+
+
+def _write_copies(dataset: Dataset, names: np.ndarray, folder: Path, seed: int) -> None:
+    def write(job: tuple[str, int]) -> None:
+        name, number = job
+        pixels = plant_marker(images.read_image(dataset.path(name)), np.random.default_rng([seed, number]))
+        done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        if not done:
+            raise DataError(f"The marked copy of {name} could not be encoded. Expected a picture. Look at the file.")
+        (folder / f"{name}.png").write_bytes(data.tobytes())
+
+    with ThreadPoolExecutor() as threads:  # OpenCV works outside Python's lock
+        _exhaust(threads.map(write, [(name, number) for number, name in enumerate(names)]))
+
+
+def _exhaust(results: Iterator) -> None:
+    """Wait for every thread, and raise what one of them raised."""
+    for _ in results:
+        pass
+
+
+def _check(dataset: Dataset, finding: str, *shares: float) -> None:
+    if finding not in dataset.findings:
+        raise DataError(
+            f"{dataset.name} has no finding {finding!r}. Expected one of {', '.join(dataset.findings)}. Correct the name."
+        )
+    for share in shares:
+        if not 0 <= share <= 1:
+            raise DataError(f"Received a share of {share}. Expected 0 to 1. Write nine in ten as 0.9.")

@@ -1,0 +1,381 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 03 · Class weighting
+#
+# **Time:** 45 minutes to work through, about a minute to run.
+#
+# **Questions**
+# - Who is heard in the loss when a finding is rare?
+# - How do class weights and focal loss change that?
+# - What do weights improve, what do they leave as it was, and what do they spoil?
+#
+# **Objectives.** At the end you can write out the weighted loss, derive weights from frequencies, say what weights
+# do to ranking, to decisions and to probabilities, and take them out of the probabilities again.
+#
+# > This course is for teaching. Nothing in it may be used to diagnose anybody.
+
+# %% tags=["parameters"]
+data = "phantom"  # or a folder of real X-rays: see the README, "Your own data"
+profile = "quick"  # "quick" for two CPU cores, "full" for a GPU
+seed = 0
+
+# %% [markdown]
+# ## How rare are the findings?
+#
+# A *finding* is something that the report of a chest X-ray names: *Effusion* is fluid around the lung, *Hernia* an
+# organ that has slipped into the chest, and so on. One image can bear several findings or none, so each finding is
+# a yes-or-no question of its own: *positive* images bear it, *negative* ones do not.
+
+# %%
+import numpy as np
+import pandas as pd
+
+import cxr_utils as cxr
+from cxr_utils import calibration, checks, losses, metrics, plots, thresholds
+
+dataset = cxr.open_dataset(data, profile=profile, seed=seed)
+findings = list(dataset.findings)
+train, test = dataset.part("train").with_images(), dataset.part("test").with_images()
+labels = train.labels  # (images, findings), 0 or 1
+labels.shape
+
+# %% [markdown]
+# **Exercise 1.** Return the shares of images with and without each finding: two arrays, one number a finding.
+
+
+# %%
+def frequencies(labels):
+    """Shares of positive and of negative images, each of shape (findings,)."""
+    ### BEGIN SOLUTION
+    positive = labels.mean(axis=0)
+    return positive, 1 - positive
+    ### END SOLUTION
+
+
+# %%
+checks.frequencies(frequencies);
+
+# %% [markdown]
+# From here on the lesson uses the package's version, so that it runs whatever you have written. Weights are counted
+# on the training part alone: counting on `test` would be looking at it.
+
+# %%
+frequency = losses.class_frequencies(labels, findings)
+frequency.round(3)
+
+# %% [markdown]
+# ## The loss, written out
+#
+# For one image and one finding let *y* be the truth (0 or 1) and *p* the probability that the network gives to
+# "present". *Binary cross-entropy* is minus the logarithm of the probability given to what is true, averaged over
+# images and findings:
+#
+# ```text
+# L = −[ y · log p + (1 − y) · log(1 − p) ]
+# ```
+#
+# Before training a network knows nothing and says *p* = 1/2 everywhere. Every label then costs log 2. Predict
+# before you run the next cell: what share of the loss of a finding comes from its positive images?
+
+# %%
+unsure = np.full_like(labels, 0.5)
+cost = -(labels * np.log(unsure) + (1 - labels) * np.log(1 - unsure))
+share_before = (labels * cost).sum(axis=0) / cost.sum(axis=0)
+print("Equal to the frequency of the finding:", np.allclose(share_before, frequency["positive"]))
+
+# %% [markdown]
+# Exactly their frequency. For a rare finding nearly all of the loss comes from images without it, and the quickest
+# way down for the network is to say "no" to everybody, louder and louder.
+#
+# So give the classes weights, w₊ for the positive and w₋ for the negative images of each finding:
+#
+# ```text
+# L = −[ w₊ · y · log p + w₋ · (1 − y) · log(1 − p) ]
+# ```
+#
+# **Exercise 2.** Write it in numpy: the mean over all images and findings, as one number.
+
+
+# %%
+def weighted_loss(truth, probability, positive, negative):
+    """Weighted binary cross-entropy. truth, probability: (images, findings); positive, negative: (findings,)."""
+    ### BEGIN SOLUTION
+    present = positive * truth * np.log(probability)
+    absent = negative * (1 - truth) * np.log(1 - probability)
+    return -(present + absent).mean()
+    ### END SOLUTION
+
+
+# %%
+checks.weighted_loss(weighted_loss);
+
+# %% [markdown]
+# Computers add a trap. A probability is the sigmoid of a *logit*, the raw output *x* of the network. A network that
+# is very sure and wrong has a probability that the computer rounds to 0, and log 0 is infinite. Therefore the
+# networks of this course end in logits and the loss is computed from them, as log(1 + exp(−x)) for a positive
+# image.
+
+# %%
+truth_of_one, very_wrong = np.array([[1.0]]), np.array([[-800.0]])
+print("From the logit:", losses.weighted_bce_numpy(truth_of_one, very_wrong, 1.0, 1.0))
+
+# %% [markdown]
+# ## Weights that balance
+#
+# If each class weighs as much as the *other* one is frequent, the positive images together weigh w₊ · f₊ = f₋ · f₊
+# and the negative ones w₋ · f₋ = f₊ · f₋: the same.
+#
+# **Exercise 3.** Return these weights: two arrays, one number a finding.
+
+
+# %%
+def balancing_weights(labels):
+    """Weights of the positive and of the negative class, each of shape (findings,)."""
+    ### BEGIN SOLUTION
+    return (1 - labels).mean(axis=0), labels.mean(axis=0)
+    ### END SOLUTION
+
+
+# %%
+checks.balancing_weights(balancing_weights);
+
+# %% [markdown]
+# What the positive images contribute now, while the network is still unsure:
+
+# %%
+positive, negative = losses.class_weights(labels)
+weighted_cost = positive * labels * cost + negative * (1 - labels) * cost
+total = weighted_cost.sum(axis=0)
+share_after = np.divide((labels * weighted_cost).sum(axis=0), total, out=np.full(len(total), np.nan), where=total > 0)
+plots.loss_shares(share_before, share_after, findings)
+
+# %% [markdown]
+# Half and half for every finding, exactly, however rare it is.
+#
+# Libraries scale such weights differently. scikit-learn's "balanced" weights have a mean of 1 over the images. What
+# matters is the ratio w₊ / w₋, and that is the same.
+
+# %%
+from sklearn.utils.class_weight import compute_class_weight
+
+commonest = frequency["images"].idxmax()
+column = findings.index(commonest)
+lighter, heavier = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels[:, column])
+print(f"{commonest}: ratio {positive[column] / negative[column]:.3f} here, {heavier / lighter:.3f} in scikit-learn")
+
+# %% [markdown]
+# Two more ways are common. *Sample weights* give one weight to a whole image, for instance more to images with more
+# findings. That helps when most images are normal, but one number an image cannot balance fourteen questions at
+# once:
+
+# %%
+of_image = losses.sample_weights(labels)[:, np.newaxis]
+share_by_image = (of_image * labels * cost).sum(axis=0) / (of_image * cost).sum(axis=0)
+print(f"Positive share of the loss of {commonest}: {share_before[column]:.1%} unweighted, "
+      f"{share_by_image[column]:.1%} with sample weights, {share_after[column]:.1%} with class weights")  # fmt: skip
+
+# %% [markdown]
+# And Keras' `class_weight` argument does something else altogether when one image has several labels: without a
+# warning it takes the *first largest* label of the row (its argmax) for the class of the image. An image without
+# any finding is then counted under the first finding of the list, and of several findings all but the first are
+# forgotten:
+
+# %%
+class_for_keras = labels.argmax(axis=1)
+normal = labels.sum(axis=1) == 0
+wrongly = int((normal & (class_for_keras == 0)).sum())
+print(f"{wrongly:,} of {normal.sum():,} images without any finding would be weighted as {findings[0]}.")
+
+# %% [markdown]
+# ## Focal loss
+#
+# Another idea (Lin et al., ICCV 2017): let the network itself say what is easy. With *pₜ* for the probability given
+# to the truth, focal loss multiplies cross-entropy by (1 − pₜ) to the power *gamma*, so that a label that is
+# already right hardly counts, and by a constant *alpha* for positives and 1 − alpha for negatives.
+
+# %%
+plots.focal_curves([0, 1, 2, 5])
+
+# %% [markdown]
+# The many easy negatives fade away by themselves. The hard ones remain, and so do the wrongly labelled ones.
+#
+# ## Three losses, one network
+#
+# Now train the same small convolutional network three times, from the same random start: with plain cross-entropy,
+# with the weights above, and with focal loss. Nothing else differs. Training keeps the epoch that does best on
+# `valid`; what is trained once is kept on disk.
+#
+# Predict: which of the three will rank the images best? Which will find most of the positives at a threshold of
+# 0.5?
+
+# %%
+from dataclasses import replace
+
+recipe = replace(cxr.recipe("xray-vision", profile), sample_weights=False)
+recipes = {"plain": recipe, "weighted": replace(recipe, loss="weighted"), "focal": replace(recipe, loss="focal")}
+predicted = {name: cxr.train(one, dataset, seed=seed).predict(test) for name, one in recipes.items()}
+
+# %% [markdown]
+# **Ranking.** The *AUC* is the chance that a positive image gets a higher score than a negative one; 0.5 is
+# guessing (lesson 05 builds it by hand). Beside the networks stands a baseline that sees no pixel, only age, sex,
+# view and visit number. The interval comes from drawing the test patients anew, again and again.
+
+# %% tags=["nbval-ignore-output"]
+if not all(map(dataset.lacks, ("age", "sex", "view", "follow_ups"))):
+    predicted["no pixels"] = cxr.baselines.no_pixel_scores(train.table, test.table, findings)
+areas = {name: metrics.auc_table(test.table, p, test.patients).loc["mean"] for name, p in predicted.items()}
+print(f"Mean AUC over findings, test part, {len(set(test.patients))} patients, 95 % interval over patients")
+pd.DataFrame(areas).T[["auc", "low", "high"]].astype(float).round(3)
+
+# %% [markdown]
+# Two overlapping intervals do not tell whether two networks differ, because an easy draw of patients is easy for
+# both. The difference on the same draws does:
+
+# %% tags=["nbval-ignore-output"]
+weighted_minus_plain = metrics.auc_difference(test.table, predicted["weighted"], predicted["plain"], test.patients)
+focal_minus_plain = metrics.auc_difference(test.table, predicted["focal"], predicted["plain"], test.patients)
+pd.DataFrame({"weighted - plain": weighted_minus_plain, "focal - plain": focal_minus_plain}).T.round(3)
+
+# %% [markdown]
+# **Decisions.** *Sensitivity* is the share of positive images that are called, *specificity* the share of negative
+# ones that are not. Call an image where its probability is at least 0.5:
+
+# %%
+at_half = {name: thresholds.operating_points(test.table, predicted[name], 0.5) for name in recipes}
+plots.sensitivities(at_half)
+
+# %% tags=["nbval-ignore-output"]
+found = pd.DataFrame({name: points[["sensitivity", "specificity"]].mean() for name, points in at_half.items()})
+found.T.round(3)
+
+# %% [markdown]
+# The plain network seldom says yes to a rare finding: few images reach a probability of one half when one in ten
+# bears the finding, and nor should they. The weighted network says yes far more often, to positive and to negative
+# images alike. It does not rank them any better; it has moved its scale.
+#
+# Why could it even rank worse? With weights, a few positive images carry half of the loss. In effect the network
+# learns a rare finding from fewer images: from the share 4 · f₊ · f₋ of them (Kish's effective sample size).
+#
+# ## Why weights shift probabilities
+#
+# Take all images that look alike to the network, and let *q* be the true share of positives among them. Which
+# answer *p* costs least? The weighted loss of this group is −[ w₊ · q · log p + w₋ · (1 − q) · log(1 − p) ]. Its
+# derivative by *p* is zero where
+#
+# ```text
+#   p       w₊     q                              w₊ · q
+# ───── =   ── · ─────    that is    p = ───────────────────────
+# 1 − p     w₋   1 − q                   w₊ · q + w₋ · (1 − q)
+# ```
+#
+# The weights multiply the *odds*. With the balancing weights an image whose true probability is just the finding's
+# frequency comes out as one half. The numbers are no longer probabilities, but we know what was done to them, so it
+# can be undone.
+#
+# **Exercise 4.** Solve the equation for *q*: return the probability behind a weighted one.
+
+
+# %%
+def undo_weights(weighted, positive, negative):
+    """Probabilities without the weights. weighted: (images, findings); positive, negative: (findings,)."""
+    ### BEGIN SOLUTION
+    present = weighted * negative
+    return present / (present + (1 - weighted) * positive)
+    ### END SOLUTION
+
+
+# %%
+checks.undo_weights(undo_weights);
+
+# %% [markdown]
+# Applied to the weighted network. The diagonal is where the mean probability of a finding equals its prevalence,
+# the share of images that bear it.
+
+# %%
+balanced = (positive > 0) & (negative > 0)  # a finding that train never shows has no weights to undo
+safe_positive, safe_negative = np.where(balanced, positive, 1), np.where(balanced, negative, 1)
+predicted["corrected"] = calibration.prior_correction(predicted["weighted"], safe_positive, safe_negative)
+prevalence = test.table[findings].mean()
+means = {name: predicted[name].mean() for name in ("plain", "weighted", "corrected")}
+plots.shifted_probabilities(means, prevalence)
+
+# %% [markdown]
+# The same for one finding in detail. A *reliability diagram* sorts the images by their probability into bins and
+# compares: of the images called 30 %, do 30 % have the finding?
+
+# %%
+bins = {name: calibration.reliability_table(test.table[commonest], predicted[name][commonest], bins=8)
+        for name in ("plain", "weighted", "corrected")}  # fmt: skip
+plots.reliability(bins, f"{commonest}, test part")
+
+# %% [markdown]
+# In numbers, as means over the findings. The Brier score is the mean squared distance between probability and
+# truth; the expected calibration error (`ece`) is the mean distance from the diagonal above. For both, less is
+# better.
+
+# %% tags=["nbval-ignore-output"]
+quality = {name: calibration.calibration_table(test.table, predicted[name]).mean()
+           for name in ("plain", "weighted", "focal", "corrected")}  # fmt: skip
+pd.DataFrame(quality).T.round(3)
+
+# %% [markdown]
+# Focal loss shifts probabilities as well, towards one half, and there is no such simple way back; lesson 05 fits
+# one.
+#
+# ## Or move the threshold
+#
+# If the weights mostly move the scale, one could leave the network alone and move the threshold instead: the
+# derivation says that 0.5 on the weighted scale is the finding's frequency on the plain one.
+
+# %% tags=["nbval-ignore-output"]
+moved = thresholds.operating_points(test.table, predicted["plain"], frequency["positive"])
+rows = {"plain, at 0.5": at_half["plain"], "plain, at the frequency": moved, "weighted, at 0.5": at_half["weighted"]}
+pd.DataFrame({name: points[["sensitivity", "specificity"]].mean() for name, points in rows.items()}).T.round(3)
+
+# %% [markdown]
+# One line of arithmetic after the training does what the weights did during it. Weights are worth a try where a
+# network does not learn a rare finding at all. Whether they help is a question for the validation part of *your*
+# data.
+#
+# ## Key points
+#
+# - In plain cross-entropy a finding's positive images are heard in proportion to its frequency.
+# - Weights equal to the frequency of the other class make both classes heard alike. Only their ratio matters.
+# - Weights change what happens at a threshold of 0.5. They did not improve the ranking of the images.
+# - They multiply the odds by w₊ / w₋. Divide by it before you call the result a probability.
+# - Never hand `class_weight` to Keras when an image can have several labels.
+
+# %% tags=["nbval-ignore-output"]
+gain = found.loc["sensitivity", "weighted"] - found.loc["sensitivity", "plain"]
+cxr.headline(f"weights: sensitivity at 0.5 {gain:+.2f}, mean AUC {weighted_minus_plain['difference']:+.3f} "
+             f"({weighted_minus_plain['low']:+.3f} to {weighted_minus_plain['high']:+.3f}), "
+             f"{len(set(test.patients))} test patients")  # fmt: skip
+
+# %%
+common = None if frequency["positive"].mean() < 0.25 else "the findings are not rare in this data set"
+few = common or cxr.too_few(test, patients=100)
+off = {name: (mean - prevalence).abs().mean() for name, mean in means.items()}
+auc_weighted, auc_corrected = (metrics.auc_table(test.table, predicted[name], test.patients, replicates=0)["auc"]
+                               for name in ("weighted", "corrected"))  # fmt: skip
+cxr.claim("Without weights, positive images contribute less than a quarter of the loss", share_before.mean() < 0.25,
+          unless=common)  # fmt: skip
+cxr.claim("With weights, they contribute exactly half", np.allclose(share_after[balanced], 0.5))
+cxr.claim("At a threshold of 0.5 the weighted network finds more of the positives, and calls more of the negatives",
+          gain > 0.1 and found.loc["specificity", "weighted"] < found.loc["specificity", "plain"], unless=few)  # fmt: skip
+cxr.claim("Weights change sensitivity at 0.5 far more than they change the mean AUC",
+          gain > 3 * abs(weighted_minus_plain["difference"]), unless=few)  # fmt: skip
+cxr.claim("Weights do not make the network rank better: the interval of the difference reaches zero or below",
+          weighted_minus_plain["low"] <= 0, unless=few)  # fmt: skip
+cxr.claim("Weights push mean probabilities above prevalence", (means["weighted"] > prevalence).mean() > 0.9, unless=few)
+cxr.claim("Undoing the weights brings them at least twice as near", off["corrected"] < off["weighted"] / 2, unless=few)
+cxr.claim("Undoing the weights leaves every AUC as it was",
+          np.allclose(auc_weighted, auc_corrected, atol=1e-6, equal_nan=True))  # fmt: skip
+cxr.claim("Moving the plain network's threshold to the frequency does at least half of what weighting does",
+          moved["sensitivity"].mean() - found.loc["sensitivity", "plain"] > gain / 2, unless=few)  # fmt: skip

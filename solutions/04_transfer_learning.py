@@ -1,0 +1,437 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 04 · Transfer learning
+#
+# **Time:** 50 minutes to work through, under two minutes to run the first time, seconds after that.
+#
+# **Questions**
+# - What does a network gain from having seen other X-rays before?
+# - What does that cost, and what does it save?
+# - Which changes to a picture help a network to learn, and which turn it into a picture of nobody?
+# - When should training stop, and which epoch is kept?
+#
+# **Objectives.** At the end you can fit a head to frozen features, fine-tune the last block of a large network,
+# compare both with a network trained from scratch, read learning curves, and say which flip is wrong for a chest.
+#
+# > This course is for teaching. Nothing in it may be used to diagnose anybody.
+
+# %% tags=["parameters"]
+data = "phantom"  # or a folder of real X-rays: see the README, "Your own data"
+profile = "quick"  # "quick" for two CPU cores, "full" for a GPU
+seed = 0
+
+# %% [markdown]
+# The data set is that of lesson 01: X-rays with labels for up to 14 *findings*, which is the radiologist's word for
+# anything unusual that an image shows. Networks learn on `train`, epochs are chosen on `valid`, results are read on
+# `test`.
+
+# %%
+import numpy as np
+import pandas as pd
+
+import cxr_utils as cxr
+from cxr_utils import checks, images, metrics, models, pipeline, plots, splits
+
+dataset = cxr.open_dataset(data, profile=profile, seed=seed).with_images()
+train, test, findings = dataset.part("train"), dataset.part("test"), list(dataset.findings)
+dataset
+
+# %% [markdown]
+# ## A network that has seen X-rays before
+#
+# *Transfer learning* starts from a network that was trained on something else. Ours is DenseNet121 (Huang et al.,
+# CVPR 2017): 121 layers in four *dense blocks*, each layer of which sees what all layers of its block before it have
+# made. The repository ships weights for it. Where do they come from? From the record that lies beside them:
+
+# %%
+from cxr_utils import weights
+
+record = weights.record()
+patients = record["data"]["patients"]["train"]
+print(f"Learned on {record['data']['what']}: {record['data']['images']['train']:,} images of {patients:,} patients,")
+print(f"simulated from seed {record['plan']['seed']}. The patients of this lesson come from seed {seed}.")
+
+# %% [markdown]
+# Two things to be honest about. These were *other* simulated patients, so no patient of ours was seen before; but
+# they came from the same simulator, and their labels were the simulator's own truth, without a reporting error. On
+# the default data set, transfer is therefore as easy as it ever gets. On real X-rays, the same weights have to carry
+# over from simulation to reality, which is harder: run this lesson on a folder of real images and see how much is
+# left. (With an internet connection, `weights="imagenet"` starts from photographs instead.)
+#
+# ## Three ways to use it
+#
+# | way | what learns | what stays |
+# |---|---|---|
+# | from scratch | everything | nothing: a small network, `xray_cnn`, that starts from random numbers |
+# | frozen | the *head*: one number a finding, computed from 1,024 features | all of DenseNet121 |
+# | fine-tuned | the last dense block and the head | the first three dense blocks |
+#
+# A head is a dense layer: each finding's logit is a weighted sum of all features, plus a bias.
+#
+# **Exercise 1.** How many numbers does such a head have to learn?
+
+
+# %%
+def head_parameters(features, findings):
+    """Number of weights and biases of a dense layer from `features` inputs to `findings` outputs."""
+    ### BEGIN SOLUTION
+    return features * findings + findings
+    ### END SOLUTION
+
+
+# %%
+checks.head_parameters(head_parameters);
+
+# %% [markdown]
+# Now look at the whole. Predict before you run: in which part of the network is most of the work, and in which are
+# most of the parameters? Work is counted in *multiply-adds*, one multiplication and one addition. Seconds would
+# depend on your machine and on what else it is doing; multiply-adds are the same everywhere. (Seconds stand in the
+# table that `cxr run` prints.)
+
+# %%
+size = cxr.recipe("densenet-transfer", profile).size
+network = models.densenet121(size, len(findings), weights=None)
+names = [layer.name for layer in network.layers]
+last_block, head = names.index(models.LAST_FROZEN) + 1, names.index("logits")
+places = np.digitize(range(len(names)), [last_block, head])  # 0, 1 or 2 for each layer
+
+# %%
+parts = pd.DataFrame(index=["first three dense blocks", "last dense block", "head"])
+sizes_of_layers = np.array([layer.count_params() for layer in network.layers])
+parts["parameters"] = [sizes_of_layers[places == part].sum() for part in range(3)]
+for layer, at in zip(network.layers, places, strict=True):
+    layer.trainable = bool(at > 0)
+behind = models.multiply_adds(network, trained_only=True)
+whole, only_head = models.multiply_adds(network), 1024 * len(findings)
+parts["million multiply-adds an image"] = np.array([whole - behind, behind - only_head, only_head]) / 1e6
+parts.round(2)
+
+# %% [markdown]
+# Nearly all of the work is in the first three blocks, and it gives the same result for the same image in every
+# epoch, because nothing there learns. So it is done once for each image and kept on disk. After that an epoch costs
+# next to nothing.
+#
+# That is why a head on frozen features is so cheap: one pass over the images, then a logistic regression.
+
+# %%
+recipes = {
+    "from scratch": cxr.recipe("xray-vision", profile),
+    "frozen": cxr.recipe("densenet-head", profile),
+    "fine-tuned": cxr.recipe("densenet-transfer", profile),
+}
+features = cxr.training.features(train, recipes["frozen"].weights, recipes["frozen"].size)
+print(f"{features.shape[1]} features for each training image")
+
+# %% [markdown]
+# ## Why batch normalisation stays as it is
+#
+# Between its convolutions DenseNet121 has *batch normalisation* layers, which shift and scale each map of features
+# to mean 0 and standard deviation 1. They know two ways to do it. In training mode they use mean and deviation of
+# the batch at hand; in inference mode they use averages that they have collected over all their training. What does
+# that mean for one image?
+
+# %%
+some = np.stack([images.load_image(test.path(name), 64) for name in test.table["image"].iloc[:8]])
+small = models.xray_cnn(64, len(findings))
+same = {}
+for mode, training in (("training", True), ("inference", False)):
+    alone, in_company = (np.asarray(small(batch, training=training))[0] for batch in (some[:1], some))
+    same[mode] = bool(np.allclose(alone, in_company, atol=1e-4))
+    print(f"{mode} mode: in the company of seven more, an image's logits", "stay" if same[mode] else "change")
+
+# %% [markdown]
+# In training mode the answer for one patient depends on which other patients are in the batch. With few images, the
+# batch is a poor sample, and the averages collected from many images are better. So fine-tuning leaves batch
+# normalisation in inference mode, and its averages and scales as they were learned.
+#
+# Fine-tuning here also starts gently. The head is fitted first, because a random head would send random gradients
+# into good features; and the learning rate rises from zero over the first epoch (*warm-up*).
+#
+# ## How many images does it take?
+#
+# To see what transfer is worth, train on fewer images. Which ones? Two images of one patient are not two independent
+# examples, so whole patients are drawn, not images.
+#
+# **Exercise 2.** `patients` lists the patient of each image. Go through it in order and take patients, each with all
+# of their images, until you have at least `images` images. Return a list that says for each image, True or False,
+# whether it is taken.
+
+
+# %%
+def whole_patients(patients, images):
+    """For each image whether it is taken: patients as they come, each whole, until there are enough images."""
+    ### BEGIN SOLUTION
+    taken = set()
+    for patient in patients:
+        if sum(one in taken for one in patients) < images:
+            taken.add(patient)
+    return [patient in taken for patient in patients]
+    ### END SOLUTION
+
+
+# %%
+checks.whole_patients(whole_patients);
+
+# %% [markdown]
+# The package's own version draws patients at random, so that a larger sample holds the smaller one. Validation and
+# test parts stay as they are; with few training images that is generous, but the same for all three ways.
+
+
+# %%
+def with_fewer(images):
+    """The data set with only about so many training images, patients whole."""
+    training = dataset.table["split"].eq("train").to_numpy()
+    keep = ~training
+    keep[training] = splits.sample_patients(train.table["patient"], images, seed)
+    return dataset.subset(keep, f"{dataset.name}, {images} training images")
+
+
+sizes = [images for images in (100, 300) if images < len(train)] + [len(train)]
+print("training images:", *(len(with_fewer(images).part("train")) for images in sizes))
+
+# %% [markdown]
+# Predict before you run: with about a hundred images, which of the three ways wins? And with all of them?
+
+# %%
+runs = {}
+for way, recipe in recipes.items():
+    for images_wanted in sizes:
+        runs[way, images_wanted] = cxr.train(recipe, with_fewer(images_wanted), seed)
+
+# %% [markdown]
+# Each run is judged on the same test patients by the area under the ROC curve (*AUC*): the chance that an image with
+# the finding gets a higher score than one without, 0.5 for guessing, 1 for perfect. We take the mean over the
+# findings. Its interval comes from drawing test *patients* again and again with replacement (lesson 05). Beside it
+# stands a baseline: what age, sex, view and number of the visit tell without a single pixel, or a 16-pixel thumbnail
+# where these are not known.
+
+# %%
+from cxr_utils import baselines
+
+no_pixels = any(name in dataset.table for name in baselines.NO_PIXELS)
+baseline_name = "no pixels" if no_pixels else "thumbnail"
+if no_pixels:
+    baseline_scores = baselines.no_pixel_scores(train.table, test.table, findings)
+else:
+    tiny = [pipeline.pixels(part, size) for part in (train, test)]
+    baseline_scores = baselines.thumbnail_scores(tiny[0], train.table, tiny[1], test.table, findings)
+baseline = metrics.auc_table(test.table, baseline_scores, test.patients).loc["mean"]
+
+# %% tags=["nbval-ignore-output"]
+rows = []
+for (way, count), run in runs.items():
+    row = metrics.auc_table(test.table, run.predict(test), test.patients).loc["mean", ["auc", "low", "high"]]
+    rows.append({"way": way, "images": count, **row, "multiply_adds": run.history["multiply_adds"].iloc[-1]})
+results = pd.DataFrame(rows)
+results.round({"auc": 3, "low": 3, "high": 3})
+
+# %%
+plots.auc_by_size(results, baseline["auc"], baseline_name)
+
+# %% [markdown]
+# Three lines of one figure, each point judged on the same test patients. The shorter the way from what a network
+# knows to what it is asked, the fewer examples it needs. The intervals of single points overlap easily, because they
+# all contain the same luck with the test patients. To compare two ways, draw patients once for both and look at the
+# *difference*:
+
+
+# %% tags=["nbval-ignore-output"]
+def gain(first, second):
+    """Mean test AUC of one run less that of another, with its 95 % interval over the same test patients."""
+    scores = [runs[key].predict(test) for key in (first, second)]
+    return metrics.auc_difference(test.table, *scores, test.patients)
+
+
+few, every = sizes[0], sizes[-1]
+frozen_gain = gain(("frozen", few), ("from scratch", few))
+tuning_gain = gain(("fine-tuned", every), ("frozen", every))
+scratch_gain = gain(("from scratch", every), ("from scratch", few))
+named = {
+    f"frozen less from scratch, {few} images": frozen_gain,
+    f"fine-tuned less frozen, {every} images": tuning_gain,
+    f"from scratch, {every} less {few} images": scratch_gain,
+}
+print(f"Mean AUC on the test part, {len(set(test.patients))} patients")
+pd.DataFrame(named).T.round(3)
+
+# %% [markdown]
+# ## What did it cost?
+#
+# Forward once and backward twice as much again for every layer that learns, for every image in every epoch; for
+# frozen layers once an image. The figure counts the multiply-adds of each run.
+
+# %%
+plots.auc_by_cost(results, baseline["auc"], baseline_name)
+
+# %% [markdown]
+# One thing this count leaves out: what it once cost to train the weights that we borrow. Somebody has paid that; but
+# it is paid once and used many times. And one thing it shows: a large network is not expensive to *use*, only to
+# train whole. What would it cost to train DenseNet121 whole, for as many epochs as fine-tuning took?
+
+# %% tags=["nbval-ignore-output"]
+epochs = len(runs["fine-tuned", every].history)
+cost = results.set_index(["way", "images"])["multiply_adds"].xs(every, level="images").rename("billion multiply-adds")
+cost["DenseNet121 whole, as many epochs"] = 3 * whole * epochs * len(train)
+(cost / 1e9).round(1).to_frame().assign(times_the_frozen_head=(cost / cost["frozen"]).round(1))
+
+# %% [markdown]
+# ## When to stop
+#
+# After each epoch the loss is measured on the validation part, and three *callbacks* act on it:
+#
+# - the **best checkpoint** keeps the weights of the epoch with the lowest validation loss;
+# - the **learning-rate schedule** makes smaller steps when the loss has not fallen for some epochs;
+# - **early stopping** ends the run when that has not helped either. How many epochs it waits is its *patience*.
+#
+# **Exercise 3.** Given the validation loss of each epoch and the patience, return two epochs, counted from 1: the
+# one that is kept, and the one after which training stops. It stops when `patience` epochs in a row were no better
+# than the best so far, or at the end.
+
+
+# %%
+def early_stopping(losses, patience):
+    """Epoch that is kept and epoch after which training stops, both counted from 1."""
+    ### BEGIN SOLUTION
+    kept = 1
+    for epoch, loss in enumerate(losses, start=1):
+        if loss < losses[kept - 1]:
+            kept = epoch
+        if epoch - kept == patience:
+            break
+    return kept, epoch
+    ### END SOLUTION
+
+
+# %%
+checks.early_stopping(early_stopping);
+
+# %% [markdown]
+# Here are the curves of two runs. A falling training loss says that the network fits its training images better;
+# whether it understands X-rays better is said by the validation loss alone. Where the two part, it begins to learn
+# its patients by heart (*overfitting*).
+
+# %%
+shown = {"from scratch": runs["from scratch", every], "fine-tuned": runs["fine-tuned", every]}
+plots.learning_curves({f"{way}, {every} images": run.history for way, run in shown.items()})
+
+# %% [markdown]
+# The star marks the epoch that was kept; what came after it was trained and thrown away.
+#
+# Against learning by heart there are other means as well. *Dropout* leaves a random half of the features out at each
+# step, so that none can be relied on alone; the recipe `densenet-focal` of lesson 07 has it, together with the focal
+# loss of lesson 03. The most natural means is more images; the next best is to change those one has.
+#
+# ## Augmentation, and which flips are wrong
+#
+# *Augmentation* changes each training image a little, another way in every epoch, in ways that do not change what it
+# shows. Some patients stand a little askew, some images are darker. What would a radiologist say to these?
+
+# %%
+one = some[:1]
+pictures = {"as taken": one}
+for kind in ("rotate", "shift", "brightness"):
+    pictures[kind] = np.asarray(pipeline.augmented(one, (0, 2), (kind,)))
+pictures |= {"mirrored": one[:, :, ::-1], "upside down": one[:, ::-1]}
+shades = [np.uint8(np.clip(picture * 50 + 128, 0, 255)) for picture in pictures.values()]
+plots.gallery(shades, list(pictures), columns=6)
+
+# %% [markdown]
+# The first four might be one patient on four days. The *mirrored* picture has its heart on the wrong side. Such
+# people exist (*dextrocardia*), about one in 10,000; a network that is shown mirrored images half of the time learns
+# that the side of the heart means nothing, and it will not notice when somebody has been mislabelled left for right.
+# *Upside down*, the patient stands on their head: fluid gathers at the top, air rises to the bottom. No hospital
+# delivers such a picture, except by mistake, and then the mistake should be noticed and not learned.
+#
+# Many published recipes for chest X-rays flip horizontally all the same, because it doubles the data. It may even
+# help a score. Know what you give up for it.
+#
+# Whoever changes a picture must also change what was said about places in it.
+#
+# **Exercise 4.** Mirror an image left to right, and give the new left side `x` of a box. `x` and `width` are
+# fractions of the image's width.
+
+
+# %%
+def flip_horizontally(image, x, width):
+    """The mirrored image (height, width), and the left side of its box as a fraction of the image's width."""
+    ### BEGIN SOLUTION
+    return image[:, ::-1], 1 - (x + width)
+    ### END SOLUTION
+
+
+# %%
+checks.flip_horizontally(flip_horizontally);
+
+# %% [markdown]
+# Predict before you run: the network from scratch has only seen upright chests with the heart on the left. How much
+# worse does it get on mirrored ones? And on those that stand on their head?
+
+# %% tags=["nbval-ignore-output"]
+judge = runs["from scratch", every]
+prepared = np.stack([images.load_image(test.path(name), judge.recipe.size) for name in test.table["image"]])
+turned = {"as taken": prepared, "mirrored": prepared[:, :, ::-1], "upside down": prepared[:, ::-1]}
+tables = {}
+for name, pictures in turned.items():
+    logits = pd.DataFrame(judge.model.predict(pictures, verbose=0), test.table["image"], findings)
+    tables[name] = metrics.auc_table(test.table, logits, test.patients).loc["mean", ["auc", "low", "high"]]
+pd.DataFrame(tables).T.astype(float).round(3)
+
+# %% [markdown]
+# A chest upside down is no chest to it. The mirrored chest is the subtler trap: most findings look alike on both
+# sides, so that the mean over findings hardly says that something is wrong.
+#
+# Does augmentation with *right* changes help? It is trained and judged like everything else.
+
+# %% tags=["nbval-ignore-output"]
+from dataclasses import replace
+
+middle = sizes[-2] if len(sizes) > 1 else every
+plain = replace(recipes["from scratch"], augment=())
+augmented = replace(plain, augment=("rotate", "shift"))
+with_and_without = [cxr.train(recipe, with_fewer(middle), seed).predict(test) for recipe in (augmented, plain)]
+difference = metrics.auc_difference(test.table, *with_and_without, test.patients)
+difference.rename("with rotate and shift, less without").round(3).to_frame().T
+
+# %% [markdown]
+# If the interval includes zero, this run has not shown that it helps, nor that it does not: with so few epochs the
+# network has hardly begun to learn its images by heart, so there is little to prevent. Augmentation pays when
+# training goes on for long. Measure before you believe.
+#
+# ## Key points
+#
+# - A network that has seen similar images needs fewer examples. The closer its old task, the more it gains; say how
+#   close it was.
+# - Frozen features are computed once; a head on them costs a single pass over the images.
+# - Fine-tune from the last block, with a fitted head, a small learning rate, and batch normalisation in inference
+#   mode.
+# - Draw smaller samples by patient. Compare runs by the difference on the same test patients.
+# - The validation loss chooses the epoch. The test part is not asked.
+# - Augment with what could have happened to this patient. A mirrored chest is another patient, one upside down is
+#   none.
+
+# %% tags=["nbval-ignore-output"]
+best = results.set_index(["way", "images"])
+by_way = ", ".join(f"{way} {best.loc[(way, few), 'auc']:.2f}" for way in recipes)
+cxr.headline(f"mean AUC with {few} training images: {by_way}; {len(set(test.patients))} test patients")
+
+# %%
+small_test = cxr.too_few(test, patients=150)
+history = runs["from scratch", every].history
+cxr.claim("With few labels, a head on frozen DenseNet121 features beats a network from scratch", frozen_gain["low"] > 0,
+          unless=small_test)  # fmt: skip
+cxr.claim("Fine-tuning ends at least level with the frozen head", tuning_gain["high"] > 0, unless=small_test)
+cxr.claim("More training images help the network from scratch", scratch_gain["difference"] > 0, unless=small_test)
+cxr.claim("The frozen head costs less than a tenth of training the whole network", cost["frozen"] < cost.iloc[-1] / 10)
+cxr.claim("In inference mode an image's logits do not depend on its company, in training mode they do",
+          same["inference"] and not same["training"])  # fmt: skip
+cxr.claim("Training stops at most `patience` epochs after the epoch that is kept",
+          len(history) - history["val_loss"].to_numpy().argmin() - 1 <= judge.recipe.patience)  # fmt: skip
+cxr.claim("Standing the patient on the head costs the network AUC", tables["upside down"]["auc"] < tables["as taken"]["auc"] - 0.03,
+          unless=small_test)  # fmt: skip

@@ -1,0 +1,173 @@
+"""The pipeline against the one path (`images.load_image`) and against augmentations computed by hand."""
+
+import cv2
+import numpy as np
+import pytest
+from tiny_dataset import tiny_dataset
+
+from cxr_utils import images, pipeline
+from cxr_utils.errors import DataError, ImageError, RecipeError
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return tiny_dataset(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path / "cache"))
+
+
+def _whole(batches):
+    return [np.concatenate(part) for part in zip(*batches.as_numpy_iterator(), strict=True)]
+
+
+def test_pixels_are_the_resized_files(dataset):
+    pixels = pipeline.pixels(dataset, 32)
+    assert isinstance(pixels, np.memmap) and pixels.shape == (60, 32, 32) and pixels.dtype == np.uint8
+    path = dataset.path(dataset.table["image"][17])
+    assert np.array_equal(pixels[17], images.resize(images.read_image(path), 32))
+
+
+def test_each_file_is_decoded_once_for_all_parts(dataset, monkeypatch):
+    read, times = images.read_image, []
+    monkeypatch.setattr(images, "read_image", lambda path: times.append(path) or read(path))
+    pipeline.pixels(dataset.part("valid"), 32)
+    assert len(times) == 12
+    whole = pipeline.pixels(dataset, 32)
+    assert len(times) == 60
+    assert np.array_equal(pipeline.pixels(dataset.part("valid"), 32), whole[36:48])
+    assert len(times) == 60
+
+
+def test_a_changed_file_is_read_again(tmp_path):
+    dataset = tiny_dataset(tmp_path / "images", images=10)
+    before = pipeline.pixels(dataset, 16)[3].copy()
+    cv2.imwrite(str(dataset.path("0003.png")), np.zeros((20, 20), np.uint8))
+    after = pipeline.pixels(dataset, 16)[3]
+    assert before.any() and not after.any()
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    dataset = tiny_dataset(tmp_path / "images", images=10)
+    whole = dataset.path("0004.png").read_bytes()
+    dataset.path("0004.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ImageError, match="0004.png"):
+        pipeline.pixels(dataset, 16)
+    dataset.path("0004.png").write_bytes(whole)
+    assert pipeline.pixels(dataset, 16).shape == (10, 16, 16)
+
+
+def test_an_absent_file_is_named(tmp_path):
+    dataset = tiny_dataset(tmp_path / "images", images=10)
+    dataset.table.loc[2, "image"] = "gone.png"
+    with pytest.raises(DataError, match="gone.png"):
+        pipeline.pixels(dataset, 16)
+
+
+def test_batches_are_what_load_image_gives(dataset):
+    pictures, labels = _whole(pipeline.batches(dataset, 32, 7))
+    expected = np.stack([images.load_image(dataset.path(image), 32) for image in dataset.table["image"]])
+    assert np.array_equal(pictures, expected)
+    assert np.array_equal(labels, dataset.labels)
+
+
+def test_batches_have_shapes_types_and_a_length(dataset):
+    batches = pipeline.batches(dataset, 32, 25, sample_weights=np.arange(60.0))
+    assert len(batches) == 3
+    parts = [[part.shape for part in batch] for batch in batches]
+    assert parts == [[(25, 32, 32, 1), (25, 2), (25,)]] * 2 + [[(10, 32, 32, 1), (10, 2), (10,)]]
+    assert [part.dtype.name for part in batches.element_spec] == ["float32"] * 3
+    assert batches.element_spec[0].shape == (None, 32, 32, 1)
+
+
+def test_shuffling_keeps_images_labels_and_weights_together(dataset):
+    plain = _whole(pipeline.batches(dataset, 32, 8, sample_weights=np.arange(60.0)))
+    mixed = _whole(pipeline.batches(dataset, 32, 8, sample_weights=np.arange(60.0), shuffle_seed=3))
+    order = mixed[2].astype(int)
+    assert sorted(order) == list(range(60)) and not np.array_equal(order, np.arange(60))
+    assert all(np.array_equal(part[order], other) for part, other in zip(plain, mixed, strict=True))
+
+
+def _orders(dataset, seed, rounds=3):
+    batches = pipeline.batches(dataset, 16, 8, sample_weights=np.arange(60.0), shuffle_seed=seed)
+    return [_whole(batches)[2].astype(int).tolist() for _ in range(rounds)]
+
+
+def test_every_round_has_another_order_and_the_seed_repeats_them_all(dataset):
+    first, second, third = _orders(dataset, seed=5)
+    assert first != second != third != first
+    assert _orders(dataset, seed=5) == [first, second, third]
+    assert _orders(dataset, seed=6)[0] != first
+
+
+def test_augmentation_is_drawn_anew_each_round_and_repeats_with_the_seed(dataset):
+    def rounds():
+        batches = pipeline.batches(dataset, 16, 60, augment=pipeline.AUGMENTATIONS, shuffle_seed=1)
+        return [next(batches.as_numpy_iterator())[0] for _ in range(2)]
+
+    (first, second), again = rounds(), rounds()
+    assert np.array_equal(first, again[0]) and np.array_equal(second, again[1])
+    assert not np.array_equal(np.sort(first.ravel()), np.sort(second.ravel()))
+
+
+def _picture(side: int = 21) -> np.ndarray:
+    """Smooth, so that interpolation errs little."""
+    y, x = np.mgrid[:side, :side] / side
+    return (np.sin(3 * x) + np.cos(5 * y) + x * y).astype(np.float32)
+
+
+def test_flip_mirrors_about_half_of_the_pictures():
+    picture = _picture()
+    pictures = np.repeat(picture[np.newaxis, ..., np.newaxis], 200, axis=0)
+    result = np.array(pipeline.augmented(pictures, np.array([1, 2]), ("flip_horizontal",)))[..., 0]
+    mirrored = np.array([np.allclose(one, picture[:, ::-1], atol=1e-5) for one in result])
+    same = np.array([np.allclose(one, picture, atol=1e-5) for one in result])
+    assert (mirrored ^ same).all() and 70 < mirrored.sum() < 130
+
+
+@pytest.mark.parametrize("angle", [-0.15, 0.1])
+@pytest.mark.parametrize("flip", [1.0, -1.0])
+def test_geometry_is_that_of_opencv(angle, flip):
+    picture, right, down = _picture(), 1.5, -0.7
+    moved = pipeline._moved(
+        picture[np.newaxis, ..., np.newaxis], *(np.array([value], np.float32) for value in (flip, angle, right, down))
+    )
+    centre = (picture.shape[0] - 1) / 2
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turn = np.diag([flip, 1.0]) @ turn
+    offset = centre - turn @ [centre, centre] + [right, down]
+    matrix = np.column_stack([turn, offset])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    expected = cv2.warpAffine(picture, matrix, picture.shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    assert np.allclose(np.array(moved)[0, ..., 0], expected, atol=0.01)
+
+
+def test_brightness_is_a_gain_and_an_offset_per_picture():
+    pictures = np.random.default_rng(0).normal(size=(50, 8, 8, 1)).astype(np.float32)
+    result = np.array(pipeline.augmented(pictures, np.array([1, 2]), ("brightness",)))
+    gains = []
+    for before, after in zip(pictures, result, strict=True):
+        gain, offset = np.polyfit(before.ravel(), after.ravel(), 1)
+        assert np.allclose(gain * before + offset, after, atol=1e-4)
+        assert abs(gain - 1) < pipeline.LARGEST_BRIGHTNESS and abs(offset) < pipeline.LARGEST_BRIGHTNESS
+        gains.append(gain)
+    assert np.std(gains) > 0.1
+
+
+def test_shift_and_rotation_stay_within_their_limits():
+    side = 101
+    pictures = np.zeros((100, side, side, 1), np.float32)
+    pictures[:, 48:53, 48:53] = 1  # about the centre, which rotation leaves where it is
+    result = np.array(pipeline.augmented(pictures, np.array([1, 2]), ("rotate", "shift")))[..., 0]
+    grid = np.arange(side)
+    mass = result.sum((1, 2))
+    x, y = (result.sum(1) * grid).sum(1) / mass, (result.sum(2) * grid).sum(1) / mass
+    shift = np.hypot(x - 50, y - 50)
+    assert 2 < shift.max() <= np.sqrt(2) * pipeline.LARGEST_SHIFT * side + 0.5
+
+
+def test_an_unknown_augmentation_is_refused(dataset):
+    with pytest.raises(RecipeError, match="'flip'.*flip_horizontal"):
+        pipeline.batches(dataset, 16, 4, augment=("flip",))

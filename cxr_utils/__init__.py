@@ -30,7 +30,7 @@ _HOME = {
 }
 _MODULES = (
     "baselines", "calibration", "checks", "datasets", "delong", "errors", "gradcam", "images", "localization", "losses",
-    "metrics", "models", "phantom", "pipeline", "plots", "recipes", "sanity", "schema", "splits", "subgroups",
+    "metrics", "models", "phantom", "pipeline", "plots", "recipes", "sanity", "schema", "shortcut", "splits", "subgroups",
     "thresholds", "training",
 )  # fmt: skip
 

@@ -100,9 +100,16 @@ def standardise(pixels: np.ndarray) -> np.ndarray:
         >>> standardise(np.array([[0, 2], [2, 0]], np.uint8)).tolist()
         [[-1.0, 1.0], [1.0, -1.0]]
     """
+    if pixels.dtype == np.uint8 and pixels.ndim == 2:
+        # What training does for every image of every batch: 256 possible answers, worked out once and looked up.
+        mean, spread = (values[0, 0] for values in cv2.meanStdDev(pixels))
+        return cv2.LUT(pixels, _shifted_and_scaled(np.arange(256.0), mean, spread))
     pixels = pixels.astype(np.float32)
-    spread = pixels.std(dtype=np.float64)
-    return ((pixels - pixels.mean(dtype=np.float64)) / (spread if spread > 0 else 1.0)).astype(np.float32)
+    return _shifted_and_scaled(pixels, pixels.mean(dtype=np.float64), pixels.std(dtype=np.float64))
+
+
+def _shifted_and_scaled(values: np.ndarray, mean: float, spread: float) -> np.ndarray:
+    return ((values - mean) / (spread if spread > 0 else 1.0)).astype(np.float32)
 
 
 def load_image(path: str | Path, size: int) -> np.ndarray:

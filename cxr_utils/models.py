@@ -92,9 +92,7 @@ def _convolution(x, channels: int, name: str, stride: int = 1, width: int = 3):
     return layers.Activation("relu", name=f"{name}_relu")(x)
 
 
-def densenet121(
-    size: int, outputs: int, weights: str | None = "simulated", dropout: float = 0.0
-) -> "keras.Model":
+def densenet121(size: int, outputs: int, weights: str | None = "simulated", dropout: float = 0.0) -> "keras.Model":
     """DenseNet121 (Huang et al. 2017) without its top: average of each map, dropout, logits.
 
     The grey image is given to the three colour channels alike. Standardised image by image it has mean 0 and

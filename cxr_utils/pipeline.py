@@ -106,11 +106,16 @@ def batches(
     _check_augmentations(augment)
     stored, rows = _stored_pixels(dataset, size)
 
-    def prepare(pictures: np.ndarray) -> np.ndarray:
-        return np.stack([images.standardise(picture) for picture in pictures])[..., np.newaxis]
-
     columns = [dataset.labels] if sample_weights is None else [dataset.labels, sample_weights]
-    return _batches(_loader(stored, rows, columns, prepare), len(rows), batch_size, shuffle_seed, augment)
+    return _batches(_loader(stored, rows, columns, standardised), len(rows), batch_size, shuffle_seed, augment)
+
+
+def standardised(pictures: np.ndarray) -> np.ndarray:
+    """(batch, size, size) of uint8 to (batch, size, size, 1) of float32, by the one path of `images`."""
+    result = np.empty((*pictures.shape, 1), np.float32)
+    for place, picture in zip(result, pictures, strict=True):
+        place[..., 0] = images.standardise(picture)
+    return result
 
 
 def row_batches(

@@ -60,8 +60,7 @@ densenet121. Correct the name.
         for name, known in (("network", NETWORKS), ("loss", LOSSES), ("trainable", TRAINABLE)):
             if getattr(self, name) not in known:
                 raise RecipeError(
-                    f"Recipe has {name}={getattr(self, name)!r}. Expected one of {', '.join(known)}. "
-                    "Correct the name."
+                    f"Recipe has {name}={getattr(self, name)!r}. Expected one of {', '.join(known)}. Correct the name."
                 )
         for name in ("size", "epochs", "batch_size", "learning_rate", "patience"):
             if not getattr(self, name) > 0:
@@ -106,7 +105,13 @@ def head_of(recipe: Recipe) -> Recipe:
 
 
 _DENSENET = Recipe(
-    network="densenet121", size=96, epochs=12, learning_rate=2e-4, weights="simulated", trainable="last_block", patience=4
+    network="densenet121",
+    size=96,
+    epochs=12,
+    learning_rate=2e-4,
+    weights="simulated",
+    trainable="last_block",
+    patience=4,
 )
 _QUICK = {
     "xray-vision": Recipe(),
@@ -117,9 +122,10 @@ _QUICK = {
     "densenet-focal": replace(_DENSENET, loss="focal", dropout=0.5),
     "course": replace(_DENSENET, loss="weighted"),
 }
-_WHOLE = {"size": 224, "epochs": 30, "batch_size": 64, "trainable": "all", "augment": ("rotate", "shift", "brightness")}
+_CHANGES = ("rotate", "shift", "brightness")  # no flip: the heart belongs on the left
+_WHOLE = {"size": 224, "epochs": 30, "batch_size": 64, "trainable": "all", "augment": _CHANGES}
 _FULL = {
-    "xray-vision": {"size": 128, "epochs": 40, "batch_size": 64, "augment": ("rotate", "shift"), "sample_weights": True},
+    "xray-vision": {"size": 128, "epochs": 40, "batch_size": 64, "augment": _CHANGES, "sample_weights": True},
     "normal-abnormal": {"size": 224},
     "densenet-scratch": _WHOLE,
     "densenet-head": {"size": 224},

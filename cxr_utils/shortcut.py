@@ -19,8 +19,8 @@ from cxr_utils.errors import DataError
 from cxr_utils.layouts.files import Files
 from cxr_utils.phantom import plant_marker
 
-#: The part of the picture that holds the marker wherever it was planted, as fractions of the sides: a box.
-CORNER = {"x": 0.0, "y": 0.0, "width": 0.2, "height": 0.2}
+#: The marker wherever it was planted, and as much again around it, for heat maps are coarse: a box in fractions.
+CORNER = {"x": 0.0, "y": 0.0, "width": 0.375, "height": 0.375}
 #: The modules whose code decides what a marked picture looks like.
 _CODE = tuple(f"cxr_utils.{name}" for name in ("shortcut", "images", "phantom.devices"))
 

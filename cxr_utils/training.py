@@ -4,11 +4,11 @@ Everything is cached by content: the same recipe on the same data with the same 
 lessons together. The cost of training is counted in multiply-add operations, which are the same on every machine.
 """
 
+import functools
 import json
 import sys
 import time
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ import cxr_utils
 from cxr_utils import cache, images, losses, models, pipeline, transfer, weights
 from cxr_utils.backend import load_keras
 from cxr_utils.datasets import Dataset
+from cxr_utils.errors import RecipeError
 from cxr_utils.recipes import Recipe, head_of
 from cxr_utils.transfer import features
 
@@ -44,7 +45,7 @@ class Trained:
 
     folder: Path
 
-    @cached_property
+    @functools.cached_property
     def card(self) -> dict:
         """Label order, preprocessing, version, recipe, seed, numbers of images and patients, seconds."""
         return json.loads((self.folder / "card.json").read_text(encoding="utf-8"))
@@ -54,12 +55,12 @@ class Trained:
         """What each output means."""
         return tuple(self.card["findings"])
 
-    @cached_property
+    @functools.cached_property
     def recipe(self) -> Recipe:
         """What it was trained by."""
         return Recipe(**{**self.card["recipe"], "augment": tuple(self.card["recipe"]["augment"])})
 
-    @cached_property
+    @functools.cached_property
     def history(self) -> pd.DataFrame:
         """A row per epoch (for a head: per penalty tried).
 
@@ -68,9 +69,14 @@ class Trained:
         """
         return pd.read_csv(self.folder / "history.csv")
 
-    @cached_property
+    @functools.cached_property
     def model(self) -> "keras.Model":
         """The network, loaded when first asked for."""
+        if weights.identity(self.recipe.weights) != self.card["weights"]:
+            raise RecipeError(
+                f"Weights {self.recipe.weights!r} have changed since this network was trained. Expected the file with "
+                f"hash {self.card['weights']}. Train again, or put the old file back."
+            )
         model = build(self.recipe, len(self.findings))
         weights.assign(model, weights.read(self.folder / "weights.npz"))
         return model
@@ -242,13 +248,12 @@ def _trained_layers(model: "keras.Model", recipe: Recipe) -> list["keras.Layer"]
 
 
 def _losses(recipe: Recipe, labels: np.ndarray):
-    if recipe.loss == "weighted":
-        positive, negative = losses.class_weights(labels)
-        return (
-            losses.weighted_bce(positive, negative),
-            lambda truth, logits: losses.weighted_bce_numpy(truth, logits, positive, negative),
-        )
-    return (losses.focal_loss(), losses.focal_loss_numpy) if recipe.loss == "focal" else (losses.bce(), losses.bce_numpy)
+    """The loss to train with, and its twin in numpy to measure with."""
+    if recipe.loss == "focal":
+        return losses.focal_loss(), losses.focal_loss_numpy
+    positive, negative = losses.class_weights(labels) if recipe.loss == "weighted" else (1.0, 1.0)
+    measure = functools.partial(losses.weighted_bce_numpy, positive=positive, negative=negative)
+    return losses.weighted_bce(positive, negative), measure
 
 
 def _shuffled(recipe: Recipe, part: Dataset, seed: int):

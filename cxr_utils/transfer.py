@@ -59,7 +59,7 @@ def trunk_rows(dataset: Dataset, source: str, size: int) -> tuple[np.ndarray, np
     Returns:
         A memory-mapped array (m, height, width, 512) and the row number of each image (n,).
     """
-    side = -(-(-(-size // 2)) // 2) // 8  # a convolution and a pooling that round up, then three that round down
+    side = (size + 3) // 4 // 8  # a convolution and a pooling that round up, then three that round down
     none = np.zeros((0, side, side, 512), np.float32)
 
     def compute(missing: list[int]) -> Iterator[np.ndarray]:
@@ -67,7 +67,7 @@ def trunk_rows(dataset: Dataset, source: str, size: int) -> tuple[np.ndarray, np
         trunk = load_keras().Model(whole.input, whole.get_layer(models.LAST_FROZEN).output)
         pictures = pipeline.pixels(dataset, size)
         for chunk in _chunks(missing):
-            prepared = np.stack([images.standardise(picture) for picture in pictures[chunk]])[..., np.newaxis]
+            prepared = pipeline.standardised(pictures[chunk])
             yield trunk.predict(prepared, batch_size=64, verbose=0)
 
     return cache.rows("trunk", _key(dataset, source, size), pipeline.file_names(dataset), none, compute)

@@ -57,7 +57,7 @@ def collect(layers: "list[keras.Layer]") -> dict[str, np.ndarray]:
         []
     """
     return {
-        f"{layer.name}/{variable.name}": np.array(variable.value, np.float32)
+        f"{layer.name}/{variable.name}": variable.numpy().astype(np.float32)
         for layer in layers
         for variable in layer.weights
         if "seed" not in variable.name  # the state of a dropout layer's random numbers is no weight

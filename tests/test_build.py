@@ -74,7 +74,7 @@ STALE = {
     "other id": (set_cell(0, id="abc"), "cell 1 differs"),
     "other tags": (set_cell(3, metadata={"tags": ["nbval-ignore-output"]}), "cell 4 differs"),
     "other kernel": (lambda notebook: notebook["metadata"].update(language_info={}), "saved by another program"),
-    "a cell more": (lambda notebook: notebook["cells"].append(notebook["cells"][0] | {"id": "x"}), "has 7 cells"),
+    "a cell more": (lambda notebook: notebook["cells"].append(notebook["cells"][0] | {"id": "x"}), "has 8 cells"),
     "not executed": (set_cell(3, execution_count=None), "cell 4 has the execution count None, expected 3"),
     "out of order": (set_cell(3, execution_count=7), "cell 4 has the execution count 7, expected 3"),
     "an error": (set_cell(3, outputs=[ERROR]), "cell 4 holds an error"),

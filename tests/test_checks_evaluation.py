@@ -32,11 +32,19 @@ WRONG = {
         "swapped": lambda *given: right_rates(*given)[::-1],
         "specificity": lambda *given: (right_rates(*given)[0], 1 - right_rates(*given)[1]),
         "below": lambda truth, score, t: ((score < t)[truth == 1].mean(), (score < t)[truth == 0].mean()),
-        "shares of all images": lambda truth, score, t: (((score >= t) & (truth == 1)).mean(), ((score >= t) & (truth == 0)).mean()),
-        "precision": lambda truth, score, t: (truth[score >= t].mean() if (score >= t).any() else 0.0, right_rates(truth, score, t)[1]),
+        "shares of all images": lambda truth, score, t: (
+            ((score >= t) & (truth == 1)).mean(),
+            ((score >= t) & (truth == 0)).mean(),
+        ),
+        "precision": lambda truth, score, t: (
+            truth[score >= t].mean() if (score >= t).any() else 0.0,
+            right_rates(truth, score, t)[1],
+        ),
         "counts": lambda truth, score, t: ((score >= t)[truth == 1].sum(), (score >= t)[truth == 0].sum()),
         "false calls among calls": lambda truth, score, t: (
-            right_rates(truth, score, t)[0], (1 - truth)[score >= t].mean() if (score >= t).any() else 0.0),
+            right_rates(truth, score, t)[0],
+            (1 - truth)[score >= t].mean() if (score >= t).any() else 0.0,
+        ),
     },
     "auc_by_pairs": {
         "ties lost": lambda positive, negative: (positive[:, None] > negative).mean(),
@@ -64,7 +72,7 @@ WRONG = {
         "true calls over all": lambda a, b, p: a * p,
         "specificity for false alarms": lambda a, b, p: a * p / (a * p + b * (1 - p)),
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", RIGHT)

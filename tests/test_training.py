@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from tiny_dataset import tiny_dataset
 
-from cxr_utils import cache, models, pipeline, recipes, training, transfer, weights
+from cxr_utils import models, pipeline, recipes, training, transfer, weights
 from cxr_utils.backend import load_keras
 from cxr_utils.errors import DataError, RecipeError
 from cxr_utils.recipes import Recipe
@@ -271,12 +271,15 @@ def test_the_package_does_not_import_tensorflow():
     assert subprocess.check_output([sys.executable, "-c", code], env=environment, text=True) == "False\n"
 
 
-def test_a_weights_file_that_changed_is_not_taken_for_the_old_one(dataset, frozen, workplace):
+def test_a_weights_file_that_changed_is_not_taken_for_the_old_one(dataset, frozen, workplace, monkeypatch):
     arrays = weights.read(Path(frozen))
     other = workplace / "changing.npz"
     weights.save(other, arrays)
     recipe = Recipe("densenet121", 32, weights=str(other), trainable="head")
     before = training.train(recipe, dataset)
     weights.save(other, {**arrays, "conv1_conv/kernel": arrays["conv1_conv/kernel"] * 2})
-    assert training.train(recipe, dataset).folder != before.folder
-    assert cache.root().is_relative_to(workplace)
+    with pytest.raises(RecipeError, match="have changed since"):
+        _ = before.model
+    monkeypatch.setattr(training, "_train_into", None)  # what would be called for a new entry
+    with pytest.raises(TypeError):
+        training.train(recipe, dataset)

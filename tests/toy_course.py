@@ -42,6 +42,11 @@ import cxr_utils as cxr
 cxr.claim("Four is even", 4 % 2 == 0)
 cxr.claim("Boxes are small", False, unless="there are none")
 cxr.headline(f"{data} {profile} {seed}")
+
+# %%
+from cxr_utils.checks.exercise import Case, check
+
+check("double", double, [Case((2,), 4, "Add it to itself.")])
 """
 )
 

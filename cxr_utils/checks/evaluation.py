@@ -24,9 +24,13 @@ def rates_at(answer: Callable[[np.ndarray, np.ndarray, float], tuple[float, floa
     cases = [
         Case((truth, score, 0.75), (0.5, 0.2), "Sensitivity first: the share of the positive images that are called."),
         Case((truth, score, 0.8), (0.5, 0.2), "An image whose score equals the threshold is called: >=."),
-        Case((truth, score, 0.15), (1.0, 0.6), "The false positive rate is a share of the negative images, not of the calls."),
+        Case(
+            (truth, score, 0.15),
+            (1.0, 0.6),
+            "The false positive rate is a share of the negative images, not of the calls.",
+        ),
         Case((truth, score, 2.0), (0.0, 0.0), "A threshold above every score calls nothing."),
-    ]  # fmt: skip
+    ]
     return check("rates_at", answer, cases)
 
 
@@ -42,7 +46,11 @@ def auc_by_pairs(answer: Callable[[np.ndarray, np.ndarray], float]) -> bool:
         True
     """
     cases = [
-        Case((np.array([0.4, 0.8]), np.array([0.1, 0.6, 0.3])), 5 / 6, "Two positives and three negatives make six pairs."),
+        Case(
+            (np.array([0.4, 0.8]), np.array([0.1, 0.6, 0.3])),
+            5 / 6,
+            "Two positives and three negatives make six pairs.",
+        ),
         Case((np.array([0.1]), np.array([0.2, 0.3])), 0.0, "A positive below every negative wins no pair."),
         Case((np.array([0.5, 0.9]), np.array([0.5, 0.2])), 3.5 / 4, "A tie is worth half a pair."),
         Case((np.array([0.5, 0.5]), np.array([0.5])), 0.5, "A score that is always the same is worth one half."),
@@ -65,11 +73,16 @@ def replicate(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> bool:
 
     patients = np.array(["ann", "bob", "ann", "cy", "ann", "bob"])
     cases = [
-        Case((patients, np.array(["cy"])), np.array([3]), "Row numbers, counted from 0, of the drawn patient's images."),
+        Case(
+            (patients, np.array(["cy"])), np.array([3]), "Row numbers, counted from 0, of the drawn patient's images."
+        ),
         Case((patients, np.array(["ann", "cy"])), np.array([0, 2, 3, 4]), "A patient brings all of her images."),
-        Case((patients, np.array(["bob", "cy", "bob"])), np.array([1, 1, 3, 5, 5]),
-             "A patient who is drawn twice brings all of his images twice."),
-    ]  # fmt: skip
+        Case(
+            (patients, np.array(["bob", "cy", "bob"])),
+            np.array([1, 1, 3, 5, 5]),
+            "A patient who is drawn twice brings all of his images twice.",
+        ),
+    ]
     return check("replicate", sorted_rows, cases)
 
 

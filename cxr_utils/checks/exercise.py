@@ -16,6 +16,19 @@ class WrongAnswer(AssertionError):
     """With CXR_STRICT=1 a blank or wrong answer raises this, for automatic grading."""
 
 
+class Verdict(int):
+    """Whether an answer is right: a bool to code, and nothing to Jupyter, since the verdict is printed already.
+
+    A line that ends in `;` would hide it from Jupyter too, but nbval does not understand those.
+    """
+
+    def __repr__(self) -> str:
+        return repr(bool(self))
+
+    def _ipython_display_(self) -> None:
+        pass
+
+
 @dataclass(frozen=True)
 class Case:
     """One call of the learner's function and what it must return.
@@ -70,11 +83,11 @@ def check(name: str, answer: Callable[..., Any], cases: Sequence[Case], *, toler
     return _report(f"✓ {name}: right", right=True)
 
 
-def _report(line: str, *, right: bool) -> bool:
+def _report(line: str, *, right: bool) -> Verdict:
     print(line)
     if not right and os.environ.get("CXR_STRICT") == "1":
         raise WrongAnswer(line)
-    return right
+    return Verdict(right)
 
 
 def _verdict(answer: Callable[..., Any], case: Case, tolerance: float) -> str:

@@ -24,9 +24,17 @@ def frequencies(answer: Callable[[np.ndarray], Pair]) -> bool:
     quarter = np.array([[1, 0], [0, 0], [0, 1], [0, 1]])
     never = np.array([[0, 1, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1]])
     cases = [
-        Case((quarter,), (np.array([0.25, 0.5]), np.array([0.75, 0.5])), "One share a finding: take the mean over the images."),
-        Case((never,), (np.array([0, 0.2, 1]), np.array([1, 0.8, 0])), "Divide by all images; the two shares add up to 1."),
-    ]  # fmt: skip
+        Case(
+            (quarter,),
+            (np.array([0.25, 0.5]), np.array([0.75, 0.5])),
+            "One share a finding: take the mean over the images.",
+        ),
+        Case(
+            (never,),
+            (np.array([0, 0.2, 1]), np.array([1, 0.8, 0])),
+            "Divide by all images; the two shares add up to 1.",
+        ),
+    ]
     return check("frequencies", answer, cases)
 
 
@@ -45,13 +53,26 @@ def weighted_loss(answer: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarr
     weights = np.array([0.9, 0.6]), np.array([0.1, 0.4])
     truth, probability = np.array([[1, 0], [0, 0]]), np.array([[0.5, 0.75], [0.75, 0.5]])
     cases = [
-        Case((np.array([[1]]), np.array([[0.5]]), one, one), log2, "The loss of a coin toss is -log(1/2): mind the sign."),
-        Case((np.array([[0]]), np.array([[0.75]]), one, one), 2 * log2, "Where the truth is 0, what counts is log(1 - p)."),
-        Case((np.array([[1], [0]]), np.array([[0.5], [0.5]]), 3 * one, one), 2 * log2,
-             "Multiply each term by the weight of its class, then take the plain mean."),
+        Case(
+            (np.array([[1]]), np.array([[0.5]]), one, one), log2, "The loss of a coin toss is -log(1/2): mind the sign."
+        ),
+        Case(
+            (np.array([[0]]), np.array([[0.75]]), one, one),
+            2 * log2,
+            "Where the truth is 0, what counts is log(1 - p).",
+        ),
+        Case(
+            (np.array([[1], [0]]), np.array([[0.5], [0.5]]), 3 * one, one),
+            2 * log2,
+            "Multiply each term by the weight of its class, then take the plain mean.",
+        ),
         # each entry by hand: 0.9 log 2, 0.4 log 4, 0.1 log 4, 0.4 log 2
-        Case((truth, probability, *weights), (0.9 + 0.8 + 0.2 + 0.4) * log2 / 4, "Each finding, a column, has its own weights."),
-    ]  # fmt: skip
+        Case(
+            (truth, probability, *weights),
+            (0.9 + 0.8 + 0.2 + 0.4) * log2 / 4,
+            "Each finding, a column, has its own weights.",
+        ),
+    ]
     return check("weighted_loss", answer, cases)
 
 
@@ -67,10 +88,18 @@ def balancing_weights(answer: Callable[[np.ndarray], Pair]) -> bool:
     tenth = np.zeros((10, 1))
     tenth[3] = 1
     cases = [
-        Case((tenth,), (np.array([0.9]), np.array([0.1])), "One positive in ten: it must weigh nine times as much as a negative."),
-        Case((quarter,), (np.array([0.75, 0.5]), np.array([0.25, 0.5])), "First the weights of the positives, then of the negatives."),
+        Case(
+            (tenth,),
+            (np.array([0.9]), np.array([0.1])),
+            "One positive in ten: it must weigh nine times as much as a negative.",
+        ),
+        Case(
+            (quarter,),
+            (np.array([0.75, 0.5]), np.array([0.25, 0.5])),
+            "First the weights of the positives, then of the negatives.",
+        ),
         Case((1 - tenth,), (np.array([0.1]), np.array([0.9])), "Where positives are the majority, they weigh less."),
-    ]  # fmt: skip
+    ]
     return check("balancing_weights", answer, cases)
 
 
@@ -90,8 +119,20 @@ def undo_weights(answer: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarr
     shifted = positive * true / (positive * true + negative * (1 - true))
     cases = [
         Case((np.array([[0.3]]), one, one), np.array([[0.3]]), "Equal weights shift nothing."),
-        Case((np.array([[0.5]]), 9 * one, one), np.array([[0.1]]), "Odds p'/(1-p') are w+/w- times the true odds: divide."),
-        Case((np.array([[0.0], [1.0]]), 9 * one, one), np.array([[0.0], [1.0]]), "0 and 1 must stay; divide by no odds that can be 0."),
-        Case((shifted, positive, negative), true, "Each finding, a column, has its own weights; only their ratio matters."),
-    ]  # fmt: skip
+        Case(
+            (np.array([[0.5]]), 9 * one, one),
+            np.array([[0.1]]),
+            "Odds p'/(1-p') are w+/w- times the true odds: divide.",
+        ),
+        Case(
+            (np.array([[0.0], [1.0]]), 9 * one, one),
+            np.array([[0.0], [1.0]]),
+            "0 and 1 must stay; divide by no odds that can be 0.",
+        ),
+        Case(
+            (shifted, positive, negative),
+            true,
+            "Each finding, a column, has its own weights; only their ratio matters.",
+        ),
+    ]
     return check("undo_weights", answer, cases)

@@ -33,7 +33,7 @@ class Patient:
     """What stays the same in all pictures of one person.
 
     `traits` holds small numbers, mean 0 and deviation 1, that shape everything; `vessels` the branching tree of
-    each lung as lists of (width in cm, paths). `seeds` start the random fields that belong to the body.
+    each lung as lists of (width in cm, paths in cm). `seeds` start the random fields that belong to the body.
     """
 
     age: float
@@ -108,7 +108,8 @@ def draw_patient(rng: np.random.Generator, age: float, sex: str) -> Patient:
         'F'
     """
     names = ("heart", "width", "height", "slope", "knob", "hilum", "rib", "ribwidth", "ribdrop", "scapula", "clavicle",
-             "dome", "asym", "breast", "stomach", "liver", "spine", "arm", "neck", "texture", "apex", "bone", "shoulder",
+             "dome", "asym", "breast", "stomach", "liver", "spine", "arm", "neck", "texture", "apex", "bone",
+             "shoulder",
              "bowel", "lean")  # fmt: skip
     traits = {name: float(np.clip(rng.standard_normal(), -2.2, 2.2)) for name in names}
     build = float(np.clip(1.0 + 0.14 * rng.standard_normal(), 0.8, 1.4))
@@ -193,7 +194,9 @@ def floor_height(patient: Patient, visit: Visit, shape: Shape, frame: Frame, sid
     """Height in cm above the dome of the diaphragm, negative below; the dome is what a picture shows as its edge."""
     t = patient.traits
     sign = SIDES[side]
-    top = 8.0 + visit.breath + 0.8 * t["height"] - shape.lift[side] + 2.2 * shape.flat + (0.9 if side == "left" else 0.0)
+    top = (
+        8.0 + visit.breath + 0.8 * t["height"] - shape.lift[side] + 2.2 * shape.flat + (0.9 if side == "left" else 0.0)
+    )
     out = (frame.x * np.float32(sign) - np.float32(6.0 + 0.5 * t["dome"])) / 7.0
     steep = np.float32((4.6 + 0.7 * t["dome"]) * (1 - 0.72 * shape.flat))
     fall = np.where(out > 0, steep * out * out, 0.55 * steep * out * out)
@@ -209,8 +212,8 @@ def _lung(chest: Chest, side: str) -> None:
     # Behind and below the dome the recess still holds some air, less and less of it.
     below = np.where(height > 0, 1.0, 0.22 * np.exp(np.minimum(height, 0) * 0.45)).astype(np.float32)
     above = smooth_step(height, 0.16)
-    thin_apex = 0.62 + 0.38 * smooth_step(frame.y + 7.5, 6.0)
-    most = 10.5 * chest.shape.air * (0.92 if chest.visit.view == "AP" else 1.0)
+    thin_apex = 0.70 + 0.30 * smooth_step(frame.y + 8.5, 4.0)
+    most = 11.3 * chest.shape.air * (0.92 if chest.visit.view == "AP" else 1.0)
     chest.air += np.float32(most) * thickness * thin_apex * (above + (1 - above) * below)
     chest.lung[side] = mask * above
     chest.depth[side], chest.floor[side] = depth, height
@@ -261,7 +264,11 @@ def _rib(number: int, sign: float, chest: Chest) -> tuple[np.ndarray, np.ndarray
 def _bones(chest: Chest) -> None:
     """Bones as shells: a ray along the edge passes more cortex than one through the middle."""
     frame, t = chest.frame, chest.patient.traits
-    dense = (0.72 + 0.08 * t["bone"]) * (1.06 if chest.patient.sex == "M" else 0.94) * (1 - 0.003 * max(chest.patient.age - 50, 0))
+    dense = (
+        (0.72 + 0.08 * t["bone"])
+        * (1.06 if chest.patient.sex == "M" else 0.94)
+        * (1 - 0.003 * max(chest.patient.age - 50, 0))
+    )
     back, front = frame.canvas(), frame.canvas()
     wide = 1.25 + 0.09 * t["ribwidth"]
     for number in range(1, 12):
@@ -272,8 +279,10 @@ def _bones(chest: Chest) -> None:
             if number <= 8:
                 for end, shade in ((len(anterior), 55), (9, 110), (6, 150)):
                     _shell(frame, front, anterior[:end], wide * 1.05, (shade, int(shade * 0.62)))
-    bone = cv2.add(back.astype(np.uint16), front.astype(np.uint16)).astype(np.float32) * np.float32(1.3 / 255)
+    bone = cv2.add(back.astype(np.uint16), front.astype(np.uint16)).astype(np.float32) * np.float32(3.8 / 255)
+    bone *= 1 - np.float32(0.65) * smooth_step(frame.y - np.float32(8.5 + chest.visit.breath), 4.0)
     bone += _spine(chest) + _shoulder(chest)
+    bone /= 1 + np.float32(0.3) * bone  # where ribs pile up at the side, a hard beam sees less than the sum
     chest.bone += frame.blur(bone, 0.07) * np.float32(dense)
 
 
@@ -311,12 +320,15 @@ def _shoulder(chest: Chest) -> np.ndarray:
         out = (2.0 if visit.view == "PA" else 0.2) + 0.5 * t["scapula"] + (0.25 * t["asym"] if side == "left" else 0.0)
         out *= 0.6 + 0.4 * visit.arms
         up = 0.5 * t["shoulder"] + 0.3 * sign * t["asym"]
-        wing = np.array([(10.2, -10.2), (13.5, -10.6), (16.4, -11.2), (16.6, -9.0), (15.0, -6.5), (13.6, -2.0), (12.4, 2.8),
+        wing = np.array([(10.2, -10.2), (13.5, -10.6), (16.4, -11.2), (16.6, -9.0), (15.0, -6.5), (13.6, -2.0),
+                         (12.4, 2.8),
                          (11.3, 2.2), (10.8, -2.5), (10.3, -7.0)]) + (out, up)  # fmt: skip
         wing = spline(wing) * (sign, 1)
         frame.fill(blade, wing, 92)
         frame.fill(blade, (wing - wing.mean(0)) * 0.86 + wing.mean(0), 46)
-        ridge = spline(np.array([(10.8, -8.6), (14, -10.4), (17.5, -12.8), (19.2, -12.6)]) + (out, up), closed=False) * (sign, 1)
+        ridge = spline(
+            np.array([(10.8, -8.6), (14, -10.4), (17.5, -12.8), (19.2, -12.6)]) + (out, up), closed=False
+        ) * (sign, 1)
         _shell(frame, blade, ridge, 1.3, (120, 75))
         head = np.array([19.0 + out * 0.6, -10.2 + up])
         ring = head + 2.35 * np.column_stack([np.cos(a := np.linspace(0, 2 * np.pi, 20)), np.sin(a)])
@@ -328,20 +340,25 @@ def _shoulder(chest: Chest) -> np.ndarray:
         path = spline(path, closed=False) * (sign, 1) + (0.9 * visit.turn, 0)
         _shell(frame, collar, path, np.interp(np.arange(len(path)), [0, 4, 18, 24], [1.9, 1.35, 1.2, 1.7]), (190, 105))
     both = cv2.add(blade.astype(np.uint16), collar.astype(np.uint16))
-    return both.astype(np.float32) * np.float32(1.25 / 255)
+    return both.astype(np.float32) * np.float32(3.0 / 255)
 
 
 def _vessel_tree(rng: np.random.Generator) -> list:
-    """Branching paths of a lung that would lie on the right of the picture: [(width in cm, [paths])], thin ones last."""
+    """Branching paths of a lung on the right of the picture: [(width in cm, paths (n, 3, 2))], thin ones last."""
     start = np.tile([[3.4, -0.3]], (9, 1)) + rng.normal(0, 0.35, (9, 2))
     angle = np.linspace(-1.45, 1.35, 9) + rng.normal(0, 0.12, 9)
     tree = []
-    for width, length, forks, bend in ((0.78, 3.0, 3, 0.3), (0.46, 2.7, 3, 0.42), (0.28, 2.6, 2, 0.5), (0.17, 2.4, 2, 0.6)):
+    for width, length, forks, bend in (
+        (0.78, 3.0, 3, 0.3),
+        (0.46, 2.7, 3, 0.42),
+        (0.28, 2.6, 2, 0.5),
+        (0.17, 2.4, 2, 0.6),
+    ):
         reach = length * rng.uniform(0.65, 1.35, len(angle)) * (1 + 0.25 * np.abs(np.sin(angle)))
         later = angle + rng.normal(0, 0.22, len(angle))
         middle = start + 0.5 * reach[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
         end = middle + 0.5 * reach[:, None] * np.column_stack([np.cos(later), np.sin(later)])
-        tree.append((width, list(np.stack([start, middle, end], axis=1))))
+        tree.append((width, np.stack([start, middle, end], axis=1)))
         start = np.repeat(end, forks, axis=0)
         spread = np.tile(np.linspace(-bend, bend, forks), len(later))
         angle = np.repeat(later, forks) + spread + rng.normal(0, 0.2, len(start))
@@ -359,7 +376,7 @@ def _vessels(chest: Chest) -> None:
             kept = paths[: max(1, int(len(paths) * (1 - shape.prune * rank / 4)))] if rank else paths
             drawn = width * shape.vessel * (1 + 0.1 * t["hilum"]) * (1 - 0.35 * shape.prune * (rank > 0))
             shade = int(np.clip(255 * drawn / 0.9, 12, 255))
-            frame.lines(canvas, [path * stretch + root for path in kept], shade, drawn)
+            frame.lines(canvas, kept * stretch + root, shade, drawn)
     drawn = cv2.resize(canvas, (frame.size, frame.size), interpolation=cv2.INTER_AREA).astype(np.float32)
     inside = chest.lung["right"] + chest.lung["left"]
     chest.vessels = frame.blur(drawn, 0.06) * np.float32(2.0 / 255) * np.clip(inside, 0, 1)
@@ -374,43 +391,62 @@ def _vessels(chest: Chest) -> None:
 def _body(patient: Patient, visit: Visit, frame: Frame) -> np.ndarray:
     """Thickness of trunk, neck, head and arms in cm."""
     t, build = patient.traits, patient.build
-    wide = (1 + 0.04 * t["width"]) * (0.94 if patient.sex == "F" else 1.0) * (0.55 + 0.45 * build)
+    wide = (1 + 0.04 * t["width"]) * (0.95 if patient.sex == "F" else 1.02) * (0.5 + 0.5 * build) * 1.07
     drop = 0.9 * t["shoulder"]
-    half = np.array([(4.6 + 0.5 * t["neck"], -24), (4.7 + 0.5 * t["neck"], -18.0), (6.5, -15.8), (11.5, -14.6 + 0.6 * drop),
+    half = np.array([(4.6 + 0.5 * t["neck"], -24), (4.7 + 0.5 * t["neck"], -18.0), (6.5, -15.8),
+                     (11.5, -14.6 + 0.6 * drop),
                      (17.5, -13.6 + drop), (20.5, -11.4 + drop), (20.8, -8.0), (18.0, -4.0), (16.3, -0.5), (16.0, 6),
                      (15.6, 13), (15.2 + 3 * (build - 1), 20), (15.6 + 5 * (build - 1), 30)])  # fmt: skip
     half[:, 0] *= wide
     lopsided = half[::-1] * (-1 - 0.02 * t["asym"], 1) + (0, 0.35 * t["asym"])
-    trunk = frame.mask(spline(np.vstack([half, lopsided])))
-    depth = frame.blur(dome(frame.depth(trunk), 7.5), 0.8) * trunk
-    thick = depth * (15 + 6.5 * smooth_step(frame.y + 10, 6.0) + 2.5 * smooth_step(frame.y - 12, 6.0))
+    trunk = _rounded(frame, spline(np.vstack([half, lopsided])), 12.0, 0.6)
+    thick = trunk * (12.2 + 9.8 * smooth_step(frame.y + 2.0, 9.5) + 2.5 * smooth_step(frame.y - 12, 6.0))
+    thick += (
+        4.5 * smooth_step(-12.5 - frame.y, 3.0) * smooth_step(5.0 - np.abs(frame.x), 2.0) * (trunk > 0)
+    )  # neck and jaw
     thick *= np.float32(0.45 + 0.55 * build)
     for side, sign in SIDES.items():
         shoulder = np.array([18.4 * wide, -9.6 + drop])
-        hand = shoulder + (1.6 + 8.5 * visit.arms + 0.6 * t["arm"] + 3 * (build - 1), 34 - 8 * visit.arms)
+        hand = shoulder + (0.2 + 7.5 * visit.arms + 0.6 * t["arm"] + 3 * (build - 1), 34 - 8 * visit.arms)
         wobble = np.array([0.0, 0.7 * (t["asym"] if side == "left" else t["lean"])])
         path = spline(np.array([shoulder, (shoulder + hand) / 2 + wobble, hand]) * (sign, 1), closed=False)
-        arm = frame.mask(ribbon(path, np.linspace(9.5, 7.0, len(path)) * (0.5 + 0.5 * build)))
-        thick = np.maximum(thick, frame.blur(dome(frame.depth(arm), 4.0), 0.3) * arm * 9.0 * build)
+        arm = _rounded(frame, ribbon(path, np.linspace(9.5, 7.0, len(path)) * (0.5 + 0.5 * build)), 4.0, 0.3)
+        thick = np.maximum(thick, arm * np.float32(9.5 * build))
     if visit.view == "AP" or t["neck"] > 0.6:
-        chin = spline([(-5, -30), (-5.6, -22), (-3, -18.6 - 0.4 * t["neck"]), (3, -18.6 - 0.4 * t["neck"]), (5.6, -22), (5, -30)])
+        chin = spline(
+            [(-5, -30), (-5.6, -22), (-3, -18.6 - 0.4 * t["neck"]), (3, -18.6 - 0.4 * t["neck"]), (5.6, -22), (5, -30)]
+        )
         jaw = frame.mask(chin + (0.6 * visit.turn, 0.7 if visit.view == "AP" else -0.8))
         thick += frame.blur(jaw, 0.35) * 6.0
     return thick
+
+
+def _rounded(frame: Frame, outline: np.ndarray, radius: float, blur_cm: float) -> np.ndarray:
+    """Relative thickness (0 to 1) of a body with round edges; drawn with a margin, since it may leave the picture."""
+    half = frame.size // 2
+    margin = half // 2
+    wide = Frame(half + 2 * margin, frame.field_cm * (half + 2 * margin) / half, frame.centre, frame.tilt)
+    mask = wide.mask(outline)
+    thick = wide.blur(dome(wide.depth(mask), radius), blur_cm) * mask
+    inside = np.ascontiguousarray(thick[margin : margin + half, margin : margin + half])
+    return cv2.resize(inside, (frame.size, frame.size), interpolation=cv2.INTER_LINEAR)
 
 
 def _soft_tissue(chest: Chest) -> None:
     """Breasts, pectoral and neck muscles, skin folds: what makes two healthy sides differ."""
     frame, patient, t = chest.frame, chest.patient, chest.patient.traits
     size = 1 + 0.25 * t["breast"] + 1.2 * (patient.build - 1)
-    for side, sign in SIDES.items():
+    for side, sign in SIDES.items():  # noqa: B007
         lop = 0.4 * t["asym"] * sign
         if patient.sex == "F":
             cx, cy, radius = 8.4, 6.6 + 0.7 * t["breast"] + lop, 5.6 * (0.75 + 0.25 * size)
             most = 2.6 * size * (1.0 if chest.visit.view == "PA" else 0.75)
         else:
             cx, cy, radius, most = 9.0, -2.5 + lop, 6.0, 0.9 + 0.4 * t["arm"]
-        r = np.hypot((frame.x - np.float32(sign * cx)) / 1.05, (frame.y - np.float32(cy)) / np.where(frame.y > cy, 0.82, 1.7))
+        r = np.hypot(
+            (frame.x - np.float32(sign * cx)) / 1.05,
+            (frame.y - np.float32(cy)) / np.where(frame.y > cy, np.float32(0.82), np.float32(1.7)),
+        )
         chest.water += np.float32(max(most, 0.2)) * np.sqrt(np.maximum(1 - (r / radius) ** 2, 0)).astype(np.float32)
     rough = frame.field(np.random.default_rng(patient.seeds[2]), 5.0)
     fine = frame.field(np.random.default_rng(patient.seeds[3]), 1.3)
@@ -425,12 +461,16 @@ def _abdomen(chest: Chest) -> None:
     gas = np.zeros_like(chest.body)
     if t["stomach"] > -1.0:
         wide, high = 2.6 + 0.6 * t["stomach"], 1.5 + 0.5 * t["stomach"]
-        r = ((frame.x - np.float32(5.6)) / np.float32(wide)) ** 2 + ((frame.y - np.float32(top + high)) / np.float32(high)) ** 2
+        r = ((frame.x - np.float32(5.6)) / np.float32(wide)) ** 2 + (
+            (frame.y - np.float32(top + high)) / np.float32(high)
+        ) ** 2
         bubble = np.sqrt(np.maximum(1 - r, 0)) * smooth_step(top + high * 1.35 - frame.y, 0.25)
         gas += bubble * np.float32(3.2)
     for _ in range(int(np.clip(2 + 2 * t["bowel"], 0, 6))):
         cx, cy = rng.uniform(-9, 11), top + rng.uniform(4.5, 11)
         radius = rng.uniform(0.8, 1.9)
-        r = ((frame.x - np.float32(cx)) / np.float32(radius * 1.4)) ** 2 + ((frame.y - np.float32(cy)) / np.float32(radius)) ** 2
+        r = ((frame.x - np.float32(cx)) / np.float32(radius * 1.4)) ** 2 + (
+            (frame.y - np.float32(cy)) / np.float32(radius)
+        ) ** 2
         gas += np.sqrt(np.maximum(1 - r, 0)) * np.float32(2.2)
     chest.water -= frame.blur(gas, 0.12)

@@ -4,16 +4,18 @@ Command line: `python -m cxr_utils.phantom.cohort FOLDER --images 1400 --size 25
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -58,8 +60,11 @@ class Order:
     shortcut: str | None
 
 
+@cache
 def simulator_version() -> str:
-    """Digest of the simulator's sources: another version makes other pixels, so a kept cohort is made again.
+    """Digest of the simulator's code, comments and docstrings aside.
+
+    Another version makes other pixels, so a kept cohort is made again.
 
     Example:
         >>> len(simulator_version())
@@ -68,7 +73,17 @@ def simulator_version() -> str:
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         if path.name not in ("sheet.py", "__init__.py"):
-            digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            for node in ast.walk(tree):
+                body = getattr(node, "body", None)
+                if (
+                    isinstance(body, list)
+                    and body
+                    and isinstance(body[0], ast.Expr)
+                    and isinstance(body[0].value, ast.Constant)
+                ):
+                    body[0].value.value = ""  # a docstring
+            digest.update(ast.unparse(tree).encode())
     return digest.hexdigest()[:16]
 
 
@@ -99,35 +114,54 @@ def ensure_cohort(profile: str = "quick", seed: int = 0) -> Path:
         if folder.exists():
             print(f"{folder.name}: made by another version of the simulator; making it again.", file=sys.stderr)
             shutil.rmtree(folder)
-        _make_in_program(folder, seed, **PROFILES[profile])
+        for stale in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a process that was killed
+            shutil.rmtree(stale, ignore_errors=True)
+        make_cohort(folder, seed=seed, **PROFILES[profile])
     return folder
 
 
-def _make_in_program(folder: Path, seed: int, images: int, size: int) -> None:
-    command = [sys.executable, "-m", "cxr_utils.phantom.cohort", str(folder), f"--images={images}", f"--size={size}", f"--seed={seed}"]
+def _make_in_program(folder: Path, order: Order, workers: int | None) -> None:
+    """Run this module as a program: its workers need nothing of the notebook or script that asks."""
+    options = {**asdict(order), "workers": workers}
+    command = [sys.executable, "-m", "cxr_utils.phantom.cohort", str(folder), "--progress=lines"]
+    command += [f"--{name}={value}" for name, value in options.items() if value is not None]
     package = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    program = subprocess.Popen(command + ["--progress=lines"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               env={**os.environ, "PYTHONPATH": paths})  # fmt: skip
+    program = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths}
+    )
     try:
-        with tqdm(total=images, desc=f"simulating {folder.name}", unit="image") as bar:
+        with tqdm(total=order.images, desc=f"simulating {folder.name}", unit="image") as bar:
             for line in program.stdout:
                 bar.update(int(line) - bar.n)
         problem = program.stderr.read().strip()
     except BaseException:
-        program.terminate()
+        _stop(program)
         raise
-    finally:
-        code = program.wait()
-    if code:
-        last = problem.splitlines()[-1] if problem else f"exit status {code}"
+    if program.wait():
+        last = problem.splitlines()[-1] if problem else f"exit status {program.returncode}."
         raise DataError(f"The simulator stopped: {last} Expected a cohort in {folder}. Mend that and try again.")
 
 
+def _stop(program: subprocess.Popen) -> None:
+    """Interrupt politely, so that the program removes what it has begun."""
+    program.terminate() if os.name == "nt" else program.send_signal(signal.SIGINT)
+    try:
+        program.wait(15)
+    except subprocess.TimeoutExpired:
+        program.kill()
+
+
 def make_cohort(
-    folder: str | Path, *, images: int = 1400, size: int = 256, seed: int = 0, prevalence: str = "raised",
-    workers: int | None = None, shortcut: str | None = None,
-) -> Path:  # fmt: skip
+    folder: str | Path,
+    *,
+    images: int = 1400,
+    size: int = 256,
+    seed: int = 0,
+    prevalence: str = "raised",
+    workers: int | None = None,
+    shortcut: str | None = None,
+) -> Path:
     """Make a cohort in NIH's layout.
 
     Args:
@@ -145,20 +179,38 @@ def make_cohort(
     Raises:
         DataError: a count, size, prevalence or finding that cannot be, a folder that holds something else, a full disk.
     """
-    return _make(Path(folder), _check(images, size, seed, prevalence, shortcut), workers, lambda total: tqdm(total=total, desc="simulating", unit="image"))
+    folder, order = Path(folder).absolute(), _check(images, size, seed, prevalence, shortcut, workers)
+    if _holds(folder, order):
+        return folder
+    if workers == 1:
+        return _make(folder, order, workers, _bar)
+    _make_in_program(folder, order, workers)
+    return folder
 
 
-def _check(images: int, size: int, seed: int, prevalence: str, shortcut: str | None) -> Order:
+def _bar(total: int) -> tqdm:
+    return tqdm(total=total, desc="simulating", unit="image")
+
+
+def _check(images: int, size: int, seed: int, prevalence: str, shortcut: str | None, workers: int | None) -> Order:
     if images < 10:
         raise DataError(f"{images} images were asked for. Expected at least 10. Ask for more.")
     if not SIZES[0] <= size <= SIZES[1]:
-        raise DataError(f"Images of {size} pixels were asked for. Expected {SIZES[0]} to {SIZES[1]}. Choose such a size.")
+        raise DataError(
+            f"Images of {size} pixels were asked for. Expected {SIZES[0]} to {SIZES[1]}. Choose such a size."
+        )
     if seed < 0:
         raise DataError(f"The seed is {seed}. Expected 0 or more. Choose such a seed.")
     if prevalence not in PREVALENCES:
-        raise DataError(f"Prevalence {prevalence!r} is unknown. Expected one of {', '.join(PREVALENCES)}. Choose one of them.")
+        raise DataError(
+            f"Prevalence {prevalence!r} is unknown. Expected one of {', '.join(PREVALENCES)}. Choose one of them."
+        )
     if shortcut is not None and shortcut not in FINDINGS:
-        raise DataError(f"Shortcut {shortcut!r} is no finding. Expected one of {', '.join(FINDINGS)}. Check the spelling.")
+        raise DataError(
+            f"Shortcut {shortcut!r} is no finding. Expected one of {', '.join(FINDINGS)}. Check the spelling."
+        )
+    if workers is not None and workers < 1:
+        raise DataError(f"{workers} workers were asked for. Expected at least 1. Ask for more, or leave it out.")
     return Order(int(images), int(size), int(seed), prevalence, shortcut)
 
 
@@ -169,14 +221,21 @@ def _description(folder: Path) -> dict | None:
         return None
 
 
+def _holds(folder: Path, order: Order) -> bool:
+    """Whether this very cohort is there already; anything else there is an error."""
+    if folder.is_file():
+        raise DataError(f"{folder} is a file. Expected a folder for the cohort. Choose another.")
+    if not folder.exists() or not any(folder.iterdir()):
+        return False
+    made = _description(folder)
+    if made and made.get("order") == asdict(order) and made.get("simulator") == simulator_version():
+        return True
+    raise DataError(
+        f"{folder} already holds something else. Expected a new or empty folder. Choose another or remove it."
+    )
+
+
 def _make(folder: Path, order: Order, workers: int | None, bar) -> Path:
-    if folder.exists() and any(folder.iterdir()):
-        made = _description(folder)
-        if made and made.get("order") == asdict(order) and made.get("simulator") == simulator_version():
-            return folder
-        raise DataError(f"{folder} already holds something else. Expected a new or empty folder. Choose another or remove it.")
-    if workers is not None and workers < 1:
-        raise DataError(f"{workers} workers were asked for. Expected at least 1. Ask for more, or leave it out.")
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         (beside / "images").mkdir(parents=True)
@@ -185,7 +244,9 @@ def _make(folder: Path, order: Order, workers: int | None, bar) -> Path:
             folder.rmdir()
         beside.rename(folder)
     except OSError as problem:
-        raise DataError(f"{folder} could not be written: {problem}. Expected a disk with room. Make room and try again.") from problem
+        raise DataError(
+            f"{folder} could not be written: {problem}. Expected a disk with room. Make room and try again."
+        ) from problem
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder
@@ -201,10 +262,16 @@ def _write(folder: Path, order: Order, workers: int | None, bar) -> None:
         for done in _map(draw, tasks, min(workers or os.cpu_count() or 1, len(tasks))):
             boxes += done[1]
             progress.update(done[0])
-    for name, how in odd.items():
-        if how.startswith("copied picture of "):
-            shutil.copyfile(folder / "images" / how.removeprefix("copied picture of "), folder / "images" / name)
+    _copy_picture(folder, odd, boxes)
     _write_tables(folder, order, records, odd, boxes)
+
+
+def _copy_picture(folder: Path, odd: dict[str, str], boxes: list[tuple]) -> None:
+    for name, how in odd.items():
+        source = how.removeprefix("copied picture of ")
+        if source != how:
+            shutil.copyfile(folder / "images" / source, folder / "images" / name)
+            boxes += [(name, finding, box) for image, finding, box in boxes if image == source]
 
 
 def _map(draw, tasks: list, workers: int) -> Iterator:
@@ -212,12 +279,18 @@ def _map(draw, tasks: list, workers: int) -> Iterator:
         yield from map(draw, tasks)
         return
     # "spawn" everywhere: a fork of a process with TensorFlow's threads may hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
         try:
             yield from pool.map(draw, tasks)
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def _one_thread() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)  # the workers share the cores between them
 
 
 # --- tables ----------------------------------------------------------------------------------------------------
@@ -256,7 +329,9 @@ def _parts(order: Order, records: list[dict]) -> list[str]:
         for part, members in enumerate(np.split(order_of, edges)):
             drawn[members] = part
         got = np.array([counts[drawn == part].sum(0) for part in range(3)])
-        miss = float((np.abs(got - shares[:, None] * counts.sum(0)) / np.sqrt(shares[:, None] * (counts.sum(0) + 1))).max())
+        miss = float(
+            (np.abs(got - shares[:, None] * counts.sum(0)) / np.sqrt(shares[:, None] * (counts.sum(0) + 1))).max()
+        )
         if miss < best:
             best, parts = miss, drawn
     return list(names[parts])
@@ -274,7 +349,8 @@ def _odd_images(order: Order, records: list[dict]) -> dict[str, str]:
         return {}
     drawn = [int(n) for n in rng.choice(single, len(ODD_RECORDS) + 1, replace=False)]
     odd = {_name(number, 0): kind for number, kind in zip(drawn, ODD_RECORDS, strict=False)}
-    odd[_name(drawn[len(ODD_RECORDS) - 1], 0)] = f"copied picture of {_name(drawn[-1], 0)}"
+    odd[_name(drawn[-2], 0)] = f"copied picture of {_name(drawn[-1], 0)}"
+    records[drawn[-2] - 1]["visits"] = records[drawn[-1] - 1]["visits"]  # the picture's own truth
     return odd
 
 
@@ -287,12 +363,27 @@ def _write_tables(folder: Path, order: Order, records: list[dict], odd: dict[str
             name = _name(record["number"], follow)
             age = {"age 412": 412, "age 148": 148}.get(odd.get(name, ""), visit.age)
             side = 2048 if visit.view == "PA" else 2500
-            rows.append((name, finding_labels(visit.mined), follow, record["number"], age, record["sex"], visit.view, side, side,
-                         0.168 if side == 2500 else 0.194, 0.168 if side == 2500 else 0.194))  # fmt: skip
+            rows.append(
+                (
+                    name,
+                    finding_labels(visit.mined),
+                    follow,
+                    record["number"],
+                    age,
+                    record["sex"],
+                    visit.view,
+                    side,
+                    side,
+                    0.168 if side == 2500 else 0.194,
+                    0.168 if side == 2500 else 0.194,
+                )
+            )
             truth.append((name, *visit.truth.astype(int), *visit.severity))
             parts.append(record["part"])
-    header = ("Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
-              "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]").split(",")  # fmt: skip
+    header = (
+        "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
+        "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
+    ).split(",")
     _csv(folder / "Data_Entry_phantom.csv", pd.DataFrame(rows, columns=header))
     columns = ["Image Index", *FINDINGS, *(f"severity_{name}" for name in FINDINGS)]
     hidden = pd.DataFrame(truth, columns=columns)
@@ -307,9 +398,18 @@ def _write_tables(folder: Path, order: Order, records: list[dict], odd: dict[str
     lines = ["Image Index,Finding Label,Bbox [x,y,w,h],,,"]
     lines += [",".join([image, finding, *map(str, box), *empty]) for image, finding, box in sorted(boxes)]
     _text(folder / "BBox_List_phantom.csv", "\n".join(lines) + "\n")
-    about = {"what": "simulated chest radiographs, not for diagnosis", "order": asdict(order), "simulator": simulator_version(),
-             "size": order.size, "images": len(rows), "patients": len(records), "parts": {n: int((part == n).sum()) for n in ("train", "valid", "test")},
-             "boxes": len(boxes), "odd_records": odd, "positives": {name: int(hidden[name].sum()) for name in FINDINGS}}  # fmt: skip
+    about = {
+        "what": "simulated chest radiographs, not for diagnosis",
+        "order": asdict(order),
+        "simulator": simulator_version(),
+        "size": order.size,
+        "images": len(rows),
+        "patients": len(records),
+        "parts": {n: int((part == n).sum()) for n in ("train", "valid", "test")},
+        "boxes": len(boxes),
+        "odd_records": odd,
+        "positives": {name: int(hidden[name].sum()) for name in FINDINGS},
+    }
     _text(folder / DESCRIPTION, json.dumps(about, indent=1) + "\n")
 
 
@@ -326,18 +426,20 @@ def _draw(folder: Path, order: Order, odd: dict[str, str], records: list[dict]) 
     """Draw all pictures of some patients; runs in a worker."""
     import cv2
 
-    cv2.setNumThreads(1)
     count, boxes = 0, []
     for record in records:
         for follow, pixels, found in _pictures(order, record):
             name = _name(record["number"], follow)
-            boxes += [(name, finding, box) for finding, box in found]
+            if odd.get(name, "").split()[0:1] not in (["sideways"], ["upside"], ["copied"]):
+                boxes += [(name, finding, box) for finding, box in found]
             pixels = _make_odd(pixels, odd.get(name, ""))
             if order.shortcut:
                 pixels = _take_shortcut(pixels, order, record, follow)
             done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
             if not done:
-                raise DataError(f"{name} could not be encoded. Expected a PNG. Report this as a fault of the simulator.")
+                raise DataError(
+                    f"{name} could not be encoded. Expected a PNG. Report this as a fault of the simulator."
+                )
             (folder / name).write_bytes(data.tobytes())
             count += 1
     return count, boxes
@@ -422,8 +524,11 @@ class _Lines:
 
 def main(arguments: list[str] | None = None) -> int:
     """Make a cohort from the command line; see `--help`."""
-    parser = argparse.ArgumentParser(prog="python -m cxr_utils.phantom.cohort", description="Make simulated chest X-rays in NIH's layout.",
-                                     epilog="example: python -m cxr_utils.phantom.cohort data/mine --images 200 --size 128 --seed 7")  # fmt: skip
+    parser = argparse.ArgumentParser(
+        prog="python -m cxr_utils.phantom.cohort",
+        description="Make simulated chest X-rays in NIH's layout.",
+        epilog="example: python -m cxr_utils.phantom.cohort data/mine --images 200 --size 128 --seed 7",
+    )
     parser.add_argument("folder")
     for name, default in (("images", 1400), ("size", 256), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -432,10 +537,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--shortcut", help="a finding that a burned-in token goes with in training")
     parser.add_argument("--progress", choices=("bar", "lines"), default="bar", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    bar = _Lines if given.progress == "lines" else lambda total: tqdm(total=total, desc="simulating", unit="image")
+    bar = _Lines if given.progress == "lines" else _bar
     try:
-        order = _check(given.images, given.size, given.seed, given.prevalence, given.shortcut)
-        _make(Path(given.folder), order, given.workers, bar)
+        order = _check(given.images, given.size, given.seed, given.prevalence, given.shortcut, given.workers)
+        folder = Path(given.folder).absolute()
+        if not _holds(folder, order):
+            _make(folder, order, given.workers, bar)
     except CxrError as problem:
         print(problem, file=sys.stderr)
         return 1

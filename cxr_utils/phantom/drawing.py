@@ -60,13 +60,13 @@ class Frame:
 
     def fill(self, canvas: np.ndarray, outline, value: int = 255) -> np.ndarray:
         """Fill a closed outline (n, 2) in cm with a value of 0 to 255, in place."""
-        points = np.round(self.to_pixels(outline) * 2**_SHIFT).astype(np.int32)
+        points = (self.to_pixels(outline) * 2**_SHIFT).astype(np.int32)
         return cv2.fillPoly(canvas, [points], int(value), cv2.LINE_AA, _SHIFT)
 
     def lines(self, canvas: np.ndarray, paths, value: int, width_cm: float) -> np.ndarray:
-        """Draw open paths, a list of (n, 2) in cm, with one width, in place."""
+        """Draw open paths, an array (paths, n, 2) in cm, with one width, in place."""
         zoom = canvas.shape[0] / self.size
-        points = [np.round(self.to_pixels(path) * zoom * 2**_SHIFT).astype(np.int32) for path in paths]
+        points = list((self.to_pixels(paths) * (zoom * 2**_SHIFT)).astype(np.int32))
         width = max(1, round(width_cm * self.scale * zoom))
         return cv2.polylines(canvas, points, False, int(value), width, cv2.LINE_AA, _SHIFT)
 
@@ -101,7 +101,9 @@ class Frame:
         pixels_to_lattice[:, 2] += to_lattice[:, 2]
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
         shape = (self.size, self.size)
-        return cv2.warpAffine(lattice, pixels_to_lattice, shape, flags=flags, borderMode=cv2.BORDER_REFLECT) * np.float32(1.2)
+        return cv2.warpAffine(
+            lattice, pixels_to_lattice, shape, flags=flags, borderMode=cv2.BORDER_REFLECT
+        ) * np.float32(1.2)
 
 
 def smooth_step(values: np.ndarray, width: float) -> np.ndarray:
@@ -147,7 +149,7 @@ def spline(points, per_segment: int = 6, closed: bool = True) -> np.ndarray:
 
 def ribbon(path: np.ndarray, width) -> np.ndarray:
     """The outline of a band of a width (a number, or one a point) around a path (n, 2)."""
-    along = np.gradient(path, axis=0)
-    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
-    across = np.column_stack([-along[:, 1], along[:, 0]]) * (np.broadcast_to(width, len(path))[:, None] / 2)
-    return np.vstack([path + across, (path - across)[::-1]])
+    along = np.concatenate([path[1:2] - path[:1], path[2:] - path[:-2], path[-1:] - path[-2:-1]])
+    half = np.asarray(width) / (2 * np.sqrt((along * along).sum(1)) + 1e-9)
+    across = along[:, ::-1] * half[:, None] * (-1.0, 1.0)
+    return np.concatenate([path + across, (path - across)[::-1]])

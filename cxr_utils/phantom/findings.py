@@ -87,7 +87,7 @@ def _atelectasis(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
 
 # --- cardiomegaly ----------------------------------------------------------------------------------------------
 def _bend_cardiomegaly(shape: Shape, severity: float, rng: Rng) -> None:
-    shape.heart *= 1.17 + 0.28 * severity
+    shape.heart *= 1.20 + 0.30 * severity
 
 
 def _cardiomegaly(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
@@ -98,7 +98,7 @@ def _cardiomegaly(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
 def _effusion(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     lost = np.zeros_like(chest.air)
     for side in _sides(rng, 0.3):
-        rise = (0.9 + 5.0 * severity) * rng.uniform(0.7, 1.1)
+        rise = (1.3 + 6.5 * severity) * rng.uniform(0.7, 1.1)
         out = np.clip(chest.frame.x * np.float32(_sign(side)) / 13.0, 0, 1)
         level = _floor_level(chest, side) + 1.4 - rise  # y of the fluid in the middle
         surface = level - (1.0 + 1.6 * min(severity + 0.3, 1)) * (out**4 * 2.2 - 0.4)  # the meniscus climbs at the side
@@ -119,7 +119,7 @@ def _infiltration(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
             r = _blob(chest, x, y, rng.uniform(2.6, 4.6), rng.uniform(2.6, 4.8), rng.uniform(0, 3), rng, 0.30)
             share = np.maximum(share, smooth_step(1 - r, 0.75) * chest.lung[side])
     streaks = 0.75 + 0.4 * chest.frame.field(rng, 0.7)
-    return _replace(chest, (0.17 + 0.22 * severity) * share * streaks)
+    return _replace(chest, (0.20 + 0.25 * severity) * share * streaks)
 
 
 def _pneumonia(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
@@ -127,16 +127,25 @@ def _pneumonia(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     share = np.zeros_like(chest.air)
     x, y = _place(chest, side, rng, 0.45, 0.95)
     for _ in range(int(rng.integers(3, 6))):  # patches around one focus
-        r = _blob(chest, x + rng.normal(0, 1.5), y + rng.normal(0, 1.7), rng.uniform(1.3, 2.4), rng.uniform(1.3, 2.4), 0, rng, 0.22)
+        r = _blob(
+            chest,
+            x + rng.normal(0, 1.5),
+            y + rng.normal(0, 1.7),
+            rng.uniform(1.6, 2.8),
+            rng.uniform(1.6, 2.8),
+            0,
+            rng,
+            0.22,
+        )
         share = np.maximum(share, smooth_step(1 - r, 0.5))
-    return _replace(chest, (0.30 + 0.25 * severity) * share * chest.lung[side])
+    return _replace(chest, (0.34 + 0.30 * severity) * share * chest.lung[side])
 
 
 def _consolidation(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     side = _side(rng)
     frame, sign = chest.frame, _sign(side)
     x, y = _place(chest, side, rng, 0.2, 0.95)
-    wide = rng.uniform(2.6, 3.8) * (0.75 + 0.6 * severity)
+    wide = rng.uniform(2.9, 4.2) * (0.8 + 0.6 * severity)
     lobe = smooth_step(1 - _blob(chest, x, y, wide * 1.15, wide, rng.uniform(0, 3), rng, 0.16), 0.30)
     edge = y + rng.uniform(-0.2, 0.7) * wide  # a fissure cuts the lobe off sharply on one side
     below = rng.random() < 0.5
@@ -144,14 +153,18 @@ def _consolidation(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     canvas = frame.canvas()
     for _ in range(5):  # air bronchograms: dark branches in the white
         turn = rng.uniform(-0.8, 0.8)
-        path = np.array([(sign * 3.0, y * 0.4), (x - sign * wide * 0.5, y - turn), (x + sign * wide * 0.9, y + 2 * turn)])
+        path = np.array(
+            [(sign * 3.0, y * 0.4), (x - sign * wide * 0.5, y - turn), (x + sign * wide * 0.9, y + 2 * turn)]
+        )
         frame.fill(canvas, ribbon(spline(path, closed=False), 0.34), 255)
     branches = 1 - 0.42 * frame.blur(canvas.astype(np.float32) * np.float32(1 / 255), 0.06)
     return _replace(chest, (0.52 + 0.26 * severity) * lobe * cut * branches * chest.lung[side])
 
 
 # --- round lesions ---------------------------------------------------------------------------------------------
-def _sphere(chest: Chest, side: str, place: tuple[float, float], radius: float, density: float, rng: Rng, rough: float) -> np.ndarray:
+def _sphere(
+    chest: Chest, side: str, place: tuple[float, float], radius: float, density: float, rng: Rng, rough: float
+) -> np.ndarray:
     squash = rng.uniform(0.85, 1.15)
     r = _blob(chest, *place, radius * squash, radius / squash, rng.uniform(0, 3), rng, rough)
     ball = np.sqrt(np.maximum(1 - r * r, 0)) * np.float32(2 * radius * density)
@@ -162,7 +175,7 @@ def _sphere(chest: Chest, side: str, place: tuple[float, float], radius: float, 
 
 def _mass(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     side = _side(rng)
-    return _sphere(chest, side, _place(chest, side, rng, 0.15, 0.9), 1.7 + 1.6 * severity, 0.95, rng, 0.09)
+    return _sphere(chest, side, _place(chest, side, rng, 0.15, 0.9), 1.9 + 1.7 * severity, 1.15, rng, 0.09)
 
 
 def _nodule(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
@@ -170,7 +183,7 @@ def _nodule(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     for _ in range(int(rng.choice([1, 1, 2, 3, 5]))):
         side = _side(rng)
         place = _place(chest, side, rng, 0.12, 0.9)
-        lost += _sphere(chest, side, place, 0.75 + 0.62 * severity, 1.45, rng, 0.06)
+        lost += _sphere(chest, side, place, 0.85 + 0.60 * severity, 1.8, rng, 0.06)
     return lost
 
 
@@ -209,8 +222,12 @@ def _edema(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
         share += smooth_step(1.05 - r, 0.85) * chest.lung[side]
         septa = smooth_step(2.2 - chest.depth[side], 0.8) * smooth_step(frame.y - 3, 3.0) * chest.lung[side]
         share += 0.35 * septa * np.maximum(np.sin(frame.y * np.float32(2 * np.pi / 0.9)), 0)  # Kerley's B lines
-    patchy = 0.85 + 0.25 * frame.field(rng, 1.1)
-    return _replace(chest, (0.22 + 0.30 * severity) * share * patchy + (0.05 + 0.08 * severity) * (chest.lung["right"] + chest.lung["left"]))
+    patchy = 0.95 + 0.16 * frame.field(rng, 1.1)
+    return _replace(
+        chest,
+        (0.18 + 0.30 * severity) * share * patchy
+        + (0.02 + 0.06 * severity) * (chest.lung["right"] + chest.lung["left"]),
+    )
 
 
 # --- emphysema -------------------------------------------------------------------------------------------------
@@ -255,7 +272,7 @@ def _fibrosis(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
         zone = smooth_step(-3.5 - frame.y, 4.0) if upper else smooth_step(frame.y - 1.0, 5.0)
         where += edge * zone * chest.lung[side]
     where *= np.clip(patchy, 0.1, 1.4)
-    return _replace(chest, where * (0.07 + 0.08 * severity + (0.24 + 0.26 * severity) * net))
+    return _replace(chest, where * (0.07 + 0.08 * severity + (0.30 + 0.28 * severity) * net))
 
 
 # --- pleural thickening ----------------------------------------------------------------------------------------
@@ -265,20 +282,20 @@ def _pleural_thickening(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     for side in _sides(rng, 0.35):
         sign = _sign(side)
         wavy = np.clip(1 + 0.4 * frame.field(rng, 2.4), 0.2, 2.0)
-        thick = (0.55 + 1.0 * severity) * wavy
+        thick = (0.75 + 1.2 * severity) * wavy
         start, end = (-13, rng.uniform(-6, -2)) if rng.random() < 0.35 else (rng.uniform(-4, 3), 14)
         span = smooth_step(frame.y - np.float32(start), 1.2) * smooth_step(np.float32(end) - frame.y, 1.2)
         outer = smooth_step(frame.x * np.float32(sign) - np.interp(start, [-13, 0], [3.0, 7.0]), 1.0)
         band = smooth_step(thick - chest.depth[side], 0.22) * span * outer * (chest.depth[side] > 0)
         lost += _replace(chest, 0.92 * band)
         chest.water = chest.water + 1.5 * band * (0.6 + 0.6 * severity)
-    return lost + 1e-3 * (lost > 0.05)
+    return lost
 
 
 # --- hernia ----------------------------------------------------------------------------------------------------
 def _hernia(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     frame = chest.frame
-    radius = 2.1 + 1.8 * severity
+    radius = 2.4 + 1.8 * severity
     bottom = _floor_level(chest, "left")
     x, y = rng.uniform(-0.5, 2.2), bottom + 0.6 - radius * 0.75
     r = _blob(chest, x, y, radius * 1.2, radius, rng.uniform(-0.3, 0.3), rng, 0.05)
@@ -336,7 +353,11 @@ def draw_mask(change: np.ndarray) -> np.ndarray:
         >>> draw_mask(np.array([[0.0, 0.2, 1.0]], np.float32)).tolist()
         [[False, False, True]]
     """
-    strongest = float(cv2.GaussianBlur(change.astype(np.float32), (0, 0), 1.0).max()) if change.size > 9 else float(change.max())
+    strongest = (
+        float(cv2.GaussianBlur(change.astype(np.float32), (0, 0), 1.0).max())
+        if change.size > 9
+        else float(change.max())
+    )
     return change > max(strongest / 3, 1e-6)
 
 

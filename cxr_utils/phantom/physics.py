@@ -24,7 +24,8 @@ class Exposure:
 
     Attributes:
         scatter: scattered light over primary light at the detector. With a grid 0.2 to 0.8, without one (a
-            portable) up to 2 and more behind the mediastinum (Bushberg et al., The Essential Physics of Medical Imaging).
+            portable) up to 2 and more behind the mediastinum (Bushberg et al., The Essential Physics of Medical
+            Imaging). Here it weighs light already spread over the body, so smaller numbers do the same.
         spread_cm: reach of the scatter.
         blur_cm: focal spot, motion and detector together, as the deviation of a Gaussian.
         photons: photons a square millimetre behind no patient at all.

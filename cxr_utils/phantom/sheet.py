@@ -70,5 +70,7 @@ def _progress(order: Order, finding: str, tile: int) -> list[np.ndarray]:
 
 def _labelled(picture: np.ndarray, text: str) -> np.ndarray:
     scale = picture.shape[0] / 420
-    cv2.putText(picture, text, (4, picture.shape[0] - 6), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    cv2.putText(
+        picture, text, (4, picture.shape[0] - 6), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA
+    )
     return picture

@@ -102,7 +102,7 @@ def interval_widths(widths: pd.DataFrame) -> Picture:
     axes.set(xlabel="width of the 95 % interval of the AUC", title="How sure may we be?")
     axes.set_xlim(left=0)
     axes.grid(False, axis="y")
-    axes.legend(loc="best")
+    figure.legend(loc="outside lower center", ncols=widths.shape[1])
     return Picture(
         figure,
         f"Width of the 95 % interval of the AUC of {len(widths)} findings, resampled over {', '.join(widths)}.",
@@ -229,5 +229,5 @@ def subgroup_forest(groups: pd.DataFrame, whole: Sequence[float], title: str) ->
     axes.set_yticks(height, [f"{row.characteristic.replace('_', ' ')}: {row.group}" for row in groups.itertuples()])
     axes.set(xlabel="area under the ROC curve", title=title)
     axes.grid(False, axis="y")
-    axes.legend(loc="best")
+    figure.legend(loc="outside lower center")
     return Picture(figure, f"{title}: AUC with 95 % interval within {len(groups)} groups, with a band for all images.")

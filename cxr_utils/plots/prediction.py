@@ -35,8 +35,8 @@ orange.
     axes.legend(fontsize=8, loc="lower right")
     return Picture(
         figure,
-        f"Bars of the probabilities of {len(probability)} finding{'s' * (len(probability) > 1)} of one image, each with "
-        "its threshold; bars that reach it are orange.",
+        f"Bars of the probabilities of {len(probability)} finding{'s' * (len(probability) > 1)} of one image, each "
+        "with its threshold; bars that reach it are orange.",
     )
 
 

@@ -1,0 +1,151 @@
+"""Figures of heat maps: what they are a sum of, where they point, and whether they know the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+import pandas as pd
+from matplotlib.patches import Rectangle
+
+from .picture import CYCLE, PALETTE, Picture, canvas, show_image
+
+_MARKERS = "osD^v"
+_NAMES = {"hit": "share of maps that point into the box", "energy": "share of the heat in the box", "iou": "overlap with the box"}
+
+
+def feature_sum(pixels: np.ndarray, features: np.ndarray, weights: np.ndarray, finding: str, shown: int = 4) -> Picture:
+    """A radiograph, the feature maps that count most for a finding, each with its weight, and the weighted sum of all.
+
+    Args:
+        pixels: uint8 (height, width).
+        features: (h, w, c) last feature maps of this image.
+        weights: (c,) of the finding.
+        finding: its name.
+        shown: how many feature maps to show.
+
+    Example:
+        >>> feature_sum(np.zeros((8, 8), np.uint8), np.ones((2, 2, 3)), np.array([1.0, 0.0, -1.0]), "Mass", shown=2)
+        Picture: A radiograph, the 2 feature maps that count most for Mass, and the weighted sum of all 3 maps.
+    """
+    share = features.mean(axis=(0, 1)) * weights
+    order = np.argsort(-np.abs(share))[:shown]
+    figure, axes = canvas(1, shown + 2, width=2.05 * (shown + 2), height=2.6)
+    show_image(axes[0], pixels, "the picture")
+    for axis, channel in zip(axes[1:-1], order, strict=False):
+        axis.imshow(features[..., channel], cmap="gray", interpolation="nearest")
+        axis.set_title(f"map {channel}, weight {weights[channel]:+.2f}", fontsize=9, loc="left")
+    total = features @ weights
+    limit = np.abs(total).max() or 1.0
+    drawn = axes[-1].imshow(total, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    axes[-1].set_title(f"weighted sum of all {len(weights)}", fontsize=9, loc="left")
+    bar = figure.colorbar(drawn, ax=axes[-1], shrink=0.75, ticks=[-limit, 0, limit])
+    bar.ax.set_yticklabels(["against", "0", "for"], fontsize=8)
+    for axis in axes:
+        axis.set(xticks=[], yticks=[])
+        axis.grid(False)
+    return Picture(
+        figure,
+        f"A radiograph, the {shown} feature maps that count most for {finding}, and the weighted sum of all "
+        f"{len(weights)} maps.",
+    )
+
+
+def heat_gallery(
+    pictures: Sequence[np.ndarray],
+    maps: Sequence[np.ndarray],
+    titles: Sequence[str],
+    boxes: Sequence[pd.DataFrame] | None = None,
+    *,
+    columns: int = 4,
+    what: str = "",
+) -> Picture:
+    """Radiographs under their heat maps, with boxes where they are known. Cold places stay clear.
+
+    Args:
+        pictures: grey images, each (height, width), uint8 or float.
+        maps: for each picture its heat map, (h, w) from 0 to 1, of any size.
+        titles: one line a picture; may hold trained numbers, the alternative text does not repeat them.
+        boxes: for each picture its rows of a box table: x, y, width, height as fractions of the image.
+        columns: pictures in a row.
+        what: what the pictures are, for the alternative text.
+
+    Example:
+        >>> heat_gallery([np.zeros((8, 8), np.uint8)], [np.ones((2, 2))], ["Mass 0.9"], what="surest images")
+        Picture: 1 radiographs under heat maps: surest images.
+    """
+    rows = -(-len(pictures) // columns)
+    figure, axes = canvas(rows, columns, width=2.5 * columns, height=2.75 * rows, squeeze=False)
+    for axis in axes.flat[len(pictures) :]:
+        axis.set_axis_off()
+    for number, (axis, pixels, heat, title) in enumerate(zip(axes.flat, pictures, maps, titles, strict=False)):
+        show_image(axis, pixels, title)
+        height, width = np.squeeze(pixels).shape
+        fine = cv2.resize(np.asarray(heat, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+        drawn = axis.imshow(fine, cmap="inferno", vmin=0, vmax=1, alpha=0.75 * np.sqrt(np.clip(fine, 0, 1)))
+        for box in boxes[number].itertuples() if boxes is not None else ():
+            corner, size = (box.x * width - 0.5, box.y * height - 0.5), (box.width * width, box.height * height)
+            axis.add_patch(Rectangle(corner, *size, fill=False, linewidth=1.8, edgecolor=PALETTE["sky"]))
+    bar = figure.colorbar(drawn, ax=axes, shrink=0.6, aspect=30, ticks=[0, 1])
+    bar.ax.set_yticklabels(["cold", "hot"])
+    boxed = ", boxes drawn" if boxes is not None and any(map(len, boxes)) else ""
+    return Picture(figure, f"{len(pictures)} radiographs under heat maps{boxed}: {what}.")
+
+
+def score_forest(tables: Mapping[str, pd.DataFrame], score: str, title: str) -> Picture:
+    """A score against boxes by finding, with intervals, for several kinds of maps.
+
+    Args:
+        tables: name of the map to its table from `localization.summarise_boxes`, same findings.
+        score: "hit", "energy" or "iou".
+        title: above the figure.
+
+    Example:
+        >>> row = {"maps": [5], "hit": [0.6], "hit_low": [0.4], "hit_high": [0.8]}
+        >>> table = pd.DataFrame(row, index=["Mass"])
+        >>> score_forest({"Grad-CAM": table, "centre": table}, "hit", "Test")
+        Picture: Test: share of maps that point into the box, by finding, with 95 % intervals, for Grad-CAM, centre.
+    """
+    first = next(iter(tables.values()))
+    height = np.arange(len(first))[::-1]
+    shift = np.linspace(0.27, -0.27, len(tables)) if len(tables) > 1 else [0.0]
+    figure, axes = canvas(width=8, height=1.5 + 0.42 * len(first))
+    for (name, table), colour, marker, up in zip(tables.items(), CYCLE, _MARKERS, shift, strict=False):
+        table = table.loc[first.index]
+        axes.hlines(height + up, table[f"{score}_low"], table[f"{score}_high"], color=colour, linewidth=1.5)
+        axes.plot(table[score], height + up, marker, color=colour, markersize=5, label=name)
+    axes.set_yticks(height, [f"{name.replace('_', ' ')} ({maps:.0f})" for name, maps in first["maps"].items()])
+    axes.set(xlabel=f"{_NAMES[score]}, with 95 % interval over patients", title=title, xlim=(-0.02, 1.02))
+    axes.grid(False, axis="y")
+    axes.grid(True, axis="x")
+    figure.legend(loc="outside lower center", ncols=len(tables))
+    return Picture(figure, f"{title}: {_NAMES[score]}, by finding, with 95 % intervals, for {', '.join(tables)}.")
+
+
+def randomised_layers(similarity: Mapping[float, np.ndarray]) -> Picture:
+    """How like the trained network's heat maps are after a share of its layers was made random, from the top down.
+
+    Args:
+        similarity: share of layers to rank correlations of single maps with the original ones; NaN are left out.
+
+    Example:
+        >>> randomised_layers({0.0: np.ones(3), 1.0: np.array([0.1, 0.0, np.nan])})
+        Picture: Median and middle half of the rank correlation with the original heat maps, against the share of \
+layers made random.
+    """
+    shares = sorted(similarity)
+    known = [similarity[share][~np.isnan(similarity[share])] for share in shares]
+    low, middle, high = np.array([np.percentile(one, [25, 50, 75]) if len(one) else [np.nan] * 3 for one in known]).T
+    figure, axes = canvas(width=7, height=3.4)
+    axes.fill_between(shares, low, high, color=PALETTE["sky"], alpha=0.4, label="middle half of the maps")
+    axes.plot(shares, middle, "o-", color=PALETTE["blue"], label="median")
+    axes.axhline(0, color=PALETTE["grey"], linewidth=1)
+    axes.set(xlabel="share of layers made random, from the last one down", ylabel="rank correlation\nwith the trained map")
+    axes.set_title("Does the map know what the network has learned?")
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    axes.legend()
+    return Picture(
+        figure,
+        "Median and middle half of the rank correlation with the original heat maps, against the share of layers made random.",
+    )

@@ -1,0 +1,366 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 02 · Who is on both sides?
+#
+# **Time:** 45 minutes to work through, about a minute to run.
+#
+# **Questions**
+# - What is leakage, and how do I find it in somebody's train and test tables?
+# - How do I divide images so that it cannot happen?
+# - What does it do to a network's figures, and how far does one get without a single pixel?
+#
+# **Objectives.** At the end you can check any split for shared patients, files and pictures, divide a table by patient,
+# and say why a test result from a leaky split promises more than the network will keep.
+#
+# > This course is for teaching. Nothing in it may be used to diagnose anybody.
+
+# %% tags=["parameters"]
+data = "phantom"  # or a folder of real X-rays: see the README, "Your own data"
+profile = "quick"  # "quick" for two CPU cores, "full" for a GPU
+seed = 0
+
+# %% [markdown]
+# ## The question behind a test set
+#
+# A network that reads chest X-rays will be shown patients whom it has never met. A test set is to tell how well that
+# will go, so no patient of the test set may have been in training. If one has, the test asks in part "do you remember
+# this person?". That is *leakage*: something about the answers got from one part into the other.
+#
+# As before, the default images are simulated; the same cells run on real ones.
+
+# %%
+import cxr_utils as cxr
+from cxr_utils import checks, plots, splits
+
+dataset = cxr.open_dataset(data, profile=profile, seed=seed)
+table, findings = dataset.table, list(dataset.findings)
+dataset
+
+# %% [markdown]
+# **Exercise 1.** Two tables hold one row an image. Return True when a patient of the first is also in the second, and
+# False otherwise. The column with the patient's name is given.
+
+
+# %%
+def check_for_leakage(first, second, patient_column):
+    """True when the two tables share at least one patient."""
+    ### BEGIN SOLUTION
+    shared = set(first[patient_column]) & set(second[patient_column])
+    return len(shared) > 0
+    ### END SOLUTION
+
+
+# %%
+_ = checks.check_for_leakage(check_for_leakage)
+
+# %% [markdown]
+# The package has the same function. It answers for the three parts that this course works with: `train` to learn
+# from, `valid` to make choices on, `test` to look at once.
+
+# %%
+train, valid, test = (table[table["split"] == part] for part in ("train", "valid", "test"))
+for name, first, second in (("train, valid", train, valid), ("train, test", train, test), ("valid, test", valid, test)):
+    print(f"{name}: {cxr.check_for_leakage(first, second, 'patient')}")
+
+# %% [markdown]
+# ## A yes or no hides how much
+#
+# One shared patient and a thousand give the same True. A table says more: patients and files that two parts share, and
+# how many images of each part belong to shared patients. Here it is for the split as it was shipped with the data
+# (for a data set that came without one, for the split that the course made).
+
+# %%
+shipped = table if dataset.published is None else dataset.published
+splits.leakage(shipped)
+
+# %% [markdown]
+# Splits that people publish are not always that clean. A well-known online course once shipped train and validation
+# tables that shared patients, most of them with the very same files; a popular new division of a collection of
+# children's X-rays puts most of its patients on several sides. Where such a list lies beside the images, the next cell
+# checks it. The simulated set has one too, made by dealing out images as if no two were of one person.
+
+# %%
+import pandas as pd
+
+names = ("leaky_split.csv", "course", "public_resplit.csv.gz")
+beside = [dataset.root / name for name in names if (dataset.root / name).exists()]
+reports = {path.name: splits.leakage(splits.read_split_table(path)) for path in beside}
+pd.concat(reports, names=["list", ""]) if reports else "No other split lies beside these images."
+
+# %% [markdown]
+# ## The same picture under two names
+#
+# Tables know only what they are told. A patient who was registered twice has two names, and a copied file may carry any
+# name. So compare the pictures as well: a *difference hash* boils each image down to 256 bits, and pairs with nearly
+# equal bits are compared more closely.
+
+# %%
+twins = splits.near_duplicates(dataset)
+strange = twins[twins["first_patient"] != twins["second_patient"]]
+print(f"{len(twins)} pairs of equal pictures, {len(strange)} of them under the names of two patients.")
+
+# %%
+from cxr_utils import images
+
+pair = [] if strange.empty else strange.iloc[0][["first", "second"]].tolist()
+pictures = [images.read_image(dataset.path(name)) for name in pair]
+plots.gallery(pictures, pair, columns=2) if pair else "There is no such pair to look at."
+
+# %% [markdown]
+# Where there is such a pair, ask: are these two people, or one? In the simulated set it was put there for you to find;
+# in a hospital somebody would have to look it up, and until then both belong in the same part.
+#
+# ## How a leak is made
+#
+# It needs one innocent line: shuffle the images and cut. Predict before you run the next cell: if every fifth image
+# goes to the test part by chance, which share of the test images will have their patient in train as well?
+
+# %%
+parts = {"train": 0.8, "test": 0.2}
+by_image = splits.split_by_image(table, parts, seed)
+known = table["patient"][by_image == "test"].isin(table["patient"][by_image == "train"]).mean()
+print(f"{known:.0%} of the test images have their patient in train.")
+
+# %% [markdown]
+# The more often patients return, the larger this share. In NIH's collection of 112,120 X-rays, where many return, it is
+# over four fifths.
+#
+# **Exercise 2.** Divide by patient. Return one True or False for each row of the table: True for the rows of the test
+# part. `fraction` is the share of *patients* that go there, drawn at random with `seed`; all rows of a patient go the
+# same way.
+
+
+# %%
+def patient_split(table, fraction, seed):
+    """Mask of the test rows, (rows,) of bool; no patient on both sides."""
+    ### BEGIN SOLUTION
+    import numpy as np
+
+    patients = table["patient"].unique()
+    count = round(fraction * len(patients))
+    drawn = np.random.default_rng(seed).choice(patients, count, replace=False)
+    return table["patient"].isin(drawn)
+    ### END SOLUTION
+
+
+# %%
+_ = checks.patient_split(patient_split)
+
+# %% [markdown]
+# The package's version also takes care that each part gets its share of every finding, which matters for rare ones. The
+# picture shows both ways of dividing for the patients with most images: a row is a patient, a mark is an image.
+
+# %%
+by_patient = splits.split_by_patient(table, findings, parts, seed)
+plots.patients_by_part(table, {"by image": by_image, "by patient": by_patient})
+
+# %% [markdown]
+# On the left a row has both colours, on the right it has one. The table agrees:
+
+# %%
+divided = {"by image": by_image, "by patient": by_patient}
+pd.concat({name: splits.leakage(table.assign(split=split)) for name, split in divided.items()}, names=["divided", ""])
+
+# %% [markdown]
+# ## How far without a single pixel?
+#
+# Why does it matter? Many findings stay: a large heart is large next year as well. Who knows a patient's other labels
+# can guess, without looking.
+#
+# **Exercise 3.** Score each test image by the mean training label of its patient. A patient without training images
+# gets the mean of all training labels. Return one score for each row of `test`, in its order.
+
+
+# %%
+def patient_scores(train, test, finding):
+    """Scores between 0 and 1, one for each row of `test`."""
+    ### BEGIN SOLUTION
+    means = train.groupby("patient")[finding].mean()
+    return test["patient"].map(means).fillna(train[finding].mean())
+    ### END SOLUTION
+
+
+# %%
+_ = checks.patient_scores(patient_scores)
+
+# %% [markdown]
+# The judge is the area under the ROC curve, *AUC*: the chance that an image with the finding scores above one without.
+# 0.5 is a coin, 1 is perfect; lesson 05 takes it apart. We take the mean over all findings, with an interval that
+# comes from drawing patients again and again (a bootstrap). Beside the patient's other labels stands a second guesser
+# without pixels: age, sex, view and the number of the follow-up.
+
+# %%
+from cxr_utils import baselines, metrics
+
+guessers = {"the patient's other labels": baselines.patient_mean_scores}
+no_facts = dataset.lacks("age") and dataset.lacks("sex") and dataset.lacks("view")
+if not no_facts:
+    guessers["age, sex, view, follow-up"] = baselines.no_pixel_scores
+print(no_facts or "Age, sex or view are known.")
+
+# %% [markdown]
+# Each guesser learns and is judged twice, once on images that were divided by image, once on images divided by patient.
+# Before you run it: which of the four figures will be exactly 0.5?
+
+
+# %%
+def mean_auc(truth, scores):
+    """Mean AUC over findings with its 95 % interval over patients, and how many images and patients."""
+    row = metrics.auc_table(truth.set_index("image")[findings], scores, truth["patient"].to_numpy()).loc["mean"]
+    return {"auc": row["auc"], "low": row["low"], "high": row["high"], "images": len(truth), "patients": row["patients"]}
+
+
+# %% tags=["nbval-ignore-output"]
+rows = []
+for name, guess in guessers.items():
+    for how, split in divided.items():
+        learn, judge = table[split == "train"], table[split == "test"]
+        rows.append({"scored_by": name, "split": how, **mean_auc(judge, guess(learn, judge, findings))})
+blind = pd.DataFrame(rows)
+blind.round(3)
+
+# %%
+plots.auc_by_split(blind)
+
+# %% [markdown]
+# Divided by patient, the other labels know nothing: every test patient is a stranger and gets the same score. Divided
+# by image, they say more than age, sex and view together (where these are known), and no image was opened. A network
+# can earn the same points by recognising the person.
+#
+# ## Does a network take the bait?
+#
+# To see nothing but the leak, everything else must stay the same: the images on which it is judged, the number of
+# images from which it learns, the network. So we play two wards of one hospital. Patients who came at least twice are
+# dealt to ward A or ward B. Each ward trains a small network on *its own* patients' images 1, 3, 5, ... and both
+# networks are judged on *everybody's* images 2, 4, ...
+#
+# Each of these images is judged twice: by the network of its own ward, which has met the patient (as if divided by
+# image), and by the network of the other ward, which has not (as if divided by patient).
+
+# %%
+seen = dataset.with_images()
+visits = seen.table.groupby("patient")["image"].transform("size")
+returning = seen.subset((visits > 1).to_numpy(), "returning patients")
+few = cxr.too_few(returning, patients=100)
+print(few or "There are enough patients who returned.")
+
+# %%
+ward = splits.split_by_patient(returning.table, findings, {"A": 0.5, "B": 0.5}, seed).to_numpy()
+later = (returning.table.groupby("patient").cumcount() % 2 == 1).to_numpy()
+lessons = {name: returning.subset((ward == name) & ~later, f"ward {name}") for name in "AB"}
+exams = {name: returning.subset((ward == name) & later, f"ward {name}, later") for name in "AB"}
+print({name: (len(lessons[name]), len(exams[name])) for name in "AB"})
+
+# %% [markdown]
+# Those are the images to learn from and to be judged on, for each ward. The network is a small CNN on small pictures,
+# and it gets no rest: what counts as `valid` is a copy of what it learns from, so nothing tells it to stop before it
+# has its patients by heart. (Is that a leak, too? It is the greatest of all, and many a tutorial has it.)
+
+# %%
+from dataclasses import replace
+
+recipe = cxr.Recipe(network="xray_cnn", size=32, epochs=24, patience=24)
+
+
+def trained(own):
+    """A network that has learned the images of `own` as well as it can."""
+    twice = pd.concat([own.table.assign(split=part) for part in ("train", "valid")], ignore_index=True)
+    return cxr.train(recipe, replace(own, table=twice), seed)
+
+
+networks = {} if few else {name: trained(own) for name, own in lessons.items()}
+
+# %% [markdown]
+# Each scorer is asked for both wards' later images. For comparison stand beside the network: the labels of the
+# patient's earlier images, and a regression on each picture shrunk to 16 x 16 pixels.
+
+# %%
+from cxr_utils import pipeline
+
+
+def thumbnails(own, asked):
+    """Scores from pictures of 16 x 16 pixels."""
+    pixels = [pipeline.pixels(part, 32) for part in (own, asked)]
+    return baselines.thumbnail_scores(pixels[0], own.table, pixels[1], asked.table, findings)
+
+
+scorers = {
+    "network": lambda name, asked: networks[name].predict(asked),
+    "labels of the patient's earlier images": lambda name, asked: baselines.patient_mean_scores(
+        lessons[name].table, asked.table, findings
+    ),
+    "16 x 16 pixels": lambda name, asked: thumbnails(lessons[name], asked),
+}
+
+# %% [markdown]
+# `met` collects the scores for patients of the own ward, `never` those for patients of the other ward. Both hold the
+# same images.
+
+# %%
+exam = pd.concat([exams["A"].table, exams["B"].table], ignore_index=True)
+met, never = {}, {}
+for name, score in {} if few else scorers.items():
+    met[name] = pd.concat([score("A", exams["A"]), score("B", exams["B"])])
+    never[name] = pd.concat([score("B", exams["A"]), score("A", exams["B"])])
+
+# %% tags=["nbval-ignore-output"]
+rows = []
+for name in met:
+    for how, scores in (("met the patient", met[name]), ("never met the patient", never[name])):
+        rows.append({"scored by": name, "who": how, **mean_auc(exam, scores)})
+pd.DataFrame(rows).round(3) if rows else few
+
+# %%
+truth = exam.set_index("image")[findings]
+areas = [metrics.auc_table(truth, scores["network"], exam["patient"].to_numpy()) for scores in (met, never) if scores]
+plots.known_and_strangers(*areas) if areas else few
+
+# %% [markdown]
+# The images are the same, so are the findings in them. All that differs is whether the judge has met the patient, and
+# that is what a leaky test adds to a network's figure. It adds it in your test only: the next hospital's patients
+# are all strangers.
+#
+# How sure is that? Both judges are compared on the same resamples of patients, so what makes a resample easy cancels.
+
+# %% tags=["nbval-ignore-output"]
+gain = {
+    name: metrics.auc_difference(truth, met[name], never[name], exam["patient"].to_numpy()) for name in met
+}  # fmt: skip
+pd.DataFrame(gain).T.round(3) if gain else few
+
+# %% [markdown]
+# Think it over: a colleague says "I have early stopping on a validation set, so my network memorises nobody." Her
+# validation images were drawn by image, like her test images. What would you have her check first?
+#
+# ## Key points
+#
+# - A test asks how a network will do on strangers, so no patient may be on both sides.
+# - Check by patient, by file and by picture; a table says how much, a True does not.
+# - Shuffling images and cutting makes a leak whenever patients return. Draw patients, not images.
+# - A patient's other labels predict well without a pixel; a network that recognises the patient earns the same points.
+# - A leak does not make a network better. It makes its figure better, until the first stranger comes.
+
+# %% tags=["nbval-ignore-output"]
+if few:
+    cxr.headline(f"{known:.0%} of test images known by patient; other labels alone AUC {blind['auc'][0]:.2f} by image, 0.50 by patient")
+else:
+    auc = {how: mean_auc(exam, scores["network"])["auc"] for how, scores in (("met", met), ("never", never))}
+    cxr.headline(f"AUC {auc['met']:.2f} on patients met in training, {auc['never']:.2f} on strangers ({len(exam)} images)")
+
+# %% [markdown]
+# What this run has shown:
+
+# %%
+result = blind.set_index(["scored_by", "split"])["auc"]
+others, facts = guessers
+no_room = few or (
+    None if mean_auc(exam, never["16 x 16 pixels"])["auc"] < 0.85 else "16 x 16 pixels nearly solve this task; memory has little to add"
+)
+no_return = dataset.lacks("follow_ups")

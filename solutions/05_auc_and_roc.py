@@ -1,0 +1,404 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 05 · AUC and ROC: how good is a classifier?
+#
+# **Time:** 60 minutes to work through, about half a minute to run when lesson 04 has trained the network.
+#
+# **Questions**
+# - What does an area under a curve say, and how far may we trust it?
+# - Where should the line between yes and no be drawn, and on which images is that decided?
+# - Why does a good classifier mostly raise false alarms where a disease is rare?
+# - Is a probability of 30 % right three times in ten? For everybody?
+#
+# **Objectives.** At the end you can build an ROC curve and its area by hand, put an interval on it that respects
+# patients, choose a threshold without cheating, and judge a classifier by prevalence, calibration, subgroups and a
+# baseline.
+#
+# > This course is for teaching. Nothing in it may be used to diagnose anybody.
+
+# %% tags=["parameters"]
+data = "phantom"  # or a folder of real X-rays: see the README, "Your own data"
+profile = "quick"  # "quick" for two CPU cores, "full" for a GPU
+seed = 0
+
+# %% [markdown]
+# ## A network, and images that it has never seen
+#
+# The network of this lesson has learned on the part `train`. Everything that is *chosen* from now on is chosen on
+# `valid`, and `test` only measures. No patient is in two parts. In the simulated data the test labels come from a
+# panel of readers who looked at the images; the other labels were read out of reports by a program and hold its
+# mistakes.
+
+# %%
+import numpy as np
+import pandas as pd
+
+import cxr_utils as cxr
+from cxr_utils import baselines, calibration, checks, metrics, pipeline, plots, subgroups, thresholds
+
+dataset = cxr.open_dataset(data, profile=profile, seed=seed).with_images()
+findings = list(dataset.findings)
+train, valid, test = (dataset.part(name) for name in ("train", "valid", "test"))
+finding = "Effusion" if "Effusion" in findings else findings[0]
+people = len(set(test.patients))
+print(f"Test part: {len(test)} images of {people} patients, {test.table[finding].sum()} with {finding}")
+
+# %%
+network = cxr.train(cxr.recipe("xray-vision", profile), dataset, seed=seed)
+scores_valid, scores = network.predict(valid), network.predict(test)
+
+# %% [markdown]
+# Every result needs something to stand beside. Ours is a *baseline without pixels*: what age, sex, view and number
+# of the visit tell about the findings. Where a data set knows none of these, the baseline sees a thumbnail of the
+# image.
+
+# %%
+if any(name in train.table for name in baselines.NO_PIXELS):
+    baseline_name = "no pixels"
+    baseline = baselines.no_pixel_scores(train.table, test.table, findings)
+else:
+    baseline_name = "thumbnail"
+    small = [pipeline.pixels(part, network.recipe.size) for part in (train, test)]
+    baseline = baselines.thumbnail_scores(small[0], train.table, small[1], test.table, findings)
+
+# %% [markdown]
+# ## From a score to a curve
+#
+# A *threshold* turns scores into decisions: call every image whose score is at least the threshold. Two things
+# count. The *sensitivity* is the share of the positive images (those with the finding) that are called. The *false
+# positive rate* is the share of the negative ones that are called by mistake; 1 minus it is the *specificity*.
+#
+# **Exercise 1.** `truth` holds 0 and 1, `score` the scores. Return sensitivity and false positive rate.
+
+
+# %%
+def rates_at(truth, score, threshold):
+    """Sensitivity and false positive rate when every image with score >= threshold is called."""
+    ### BEGIN SOLUTION
+    called = score >= threshold
+    return called[truth == 1].mean(), called[truth == 0].mean()
+    ### END SOLUTION
+
+
+# %%
+checks.rates_at(rates_at);
+
+# %% [markdown]
+# Lower the threshold from above all scores to below all of them, and the two rates walk from (0, 0) to (1, 1): the
+# *ROC curve* (receiver operating characteristic, a word from wartime radar). On the right the same walk, seen by
+# somebody who acts on the calls: *precision*, the share of the calls that are right, against sensitivity, there
+# named *recall*.
+
+# %%
+truth = test.table.set_index("image")[findings]
+curves = {"network": scores[finding], baseline_name: baseline[finding]}
+roc = {name: metrics.roc_points(truth[finding], score) for name, score in curves.items()}
+precision_recall = {name: metrics.pr_points(truth[finding], score) for name, score in curves.items()}
+plots.roc_and_pr(roc, precision_recall, truth[finding].mean(), f"{finding}, test part")
+
+# %% [markdown]
+# The ROC curve does not care how many images are negative; precision does. For a rare finding a curve on the left
+# can look splendid while most calls, on the right, are wrong.
+#
+# ## The area is a probability
+#
+# Draw one positive and one negative image. How often does the positive one have the higher score? That is the area
+# under the ROC curve, *AUC*. 1 is a perfect order, 0.5 a coin.
+#
+# **Exercise 2.** Compare every positive with every negative score; a tie is worth one half. Return the share.
+
+
+# %%
+def auc_by_pairs(positive, negative):
+    """Share of pairs in which the positive score is higher. positive: (p,) scores; negative: (n,) scores."""
+    ### BEGIN SOLUTION
+    higher = positive[:, np.newaxis] > negative
+    tied = positive[:, np.newaxis] == negative
+    return (higher + tied / 2).mean()
+    ### END SOLUTION
+
+
+# %%
+checks.auc_by_pairs(auc_by_pairs);
+
+# %% [markdown]
+# Three ways to the same number: pairs, the area in the figure by trapezia, and scikit-learn.
+
+# %%
+from sklearn.metrics import roc_auc_score
+
+present = truth[finding].to_numpy() == 1
+gap = np.subtract.outer(scores[finding].to_numpy()[present], scores[finding].to_numpy()[~present])
+by_pairs = (gap > 0).mean() + (gap == 0).mean() / 2
+by_area = np.trapezoid(roc["network"]["sensitivity"], roc["network"]["false_positive_rate"])
+print("All three agree:", np.allclose([by_pairs, by_area], roc_auc_score(truth[finding], scores[finding])))
+
+# %% [markdown]
+# ## All findings, with intervals
+#
+# Another hundred patients would give another AUC. The *bootstrap* shows how much another: draw as many patients as
+# there are, with replacement, so that some come twice and some not at all; compute the AUC; repeat a thousand
+# times. The middle 95 % of the results is the interval. Predict: which findings will have the widest?
+
+# %%
+areas = metrics.auc_table(truth, scores, test.patients)
+baseline_areas = metrics.auc_table(truth, baseline, test.patients)
+plots.auc_forest({"network": areas, baseline_name: baseline_areas}, f"Test part, {people} patients")
+
+# %% tags=["nbval-ignore-output"]
+precision = metrics.average_precision_table(truth, scores, test.patients, replicates=0)
+columns = areas[["auc", "low", "high", "positives"]].join(baseline_areas["auc"].rename(baseline_name))
+columns.join(precision[["ap", "prevalence"]]).round(3)
+
+# %% [markdown]
+# `ap`, the average precision, is the area under the precision-recall curve; beside it stands what a coin reaches,
+# the prevalence. Read the interval before the area: a finding with few positives may be anything. Whether the
+# network beats the baseline is a question about the *difference*, on the same draws of patients:
+
+# %% tags=["nbval-ignore-output"]
+above_baseline = metrics.auc_difference(truth, scores, baseline, test.patients)
+above_baseline.round(3)
+
+# %% [markdown]
+# ## Why draw patients, and not images?
+#
+# Because a patient's second X-ray is not news. Drawing images pretends that each of them is a new patient.
+#
+# **Exercise 3.** `patients` names the patient of each image, `drawn` the patients drawn for one round, some of them
+# perhaps twice. Return the row numbers of the images of this round: all images of a patient, as often as the
+# patient was drawn.
+
+
+# %%
+def replicate(patients, drawn):
+    """Row numbers of all images of the drawn patients, an array; order does not matter."""
+    ### BEGIN SOLUTION
+    return np.concatenate([np.flatnonzero(patients == one) for one in drawn])
+    ### END SOLUTION
+
+
+# %%
+checks.replicate(replicate);
+
+# %% [markdown]
+# How wide do the intervals come out either way? With few positives the width itself is uncertain, so look at all of
+# the findings together.
+
+
+# %%
+def widths(truth, scores, units):
+    """Width of the 95 % interval of each finding's AUC when `units` are drawn."""
+    table = metrics.auc_table(truth, scores, units)
+    return (table["high"] - table["low"]).drop("mean")
+
+
+units = {"patients": test.patients, "images": truth.index}
+width = pd.DataFrame({name: widths(truth, scores, unit) for name, unit in units.items()})
+plots.interval_widths(width)
+
+# %% [markdown]
+# Where patients return with the same finding, the interval over images is too narrow. To see how wrong it can go,
+# photocopy every test image three times. Nothing is learned by that. What do the two intervals say?
+
+# %%
+copies = [f"{image} copy {number}" for number in range(4) for image in truth.index]
+copied_truth, copied_scores = (pd.concat([table] * 4).set_axis(copies) for table in (truth, scores))
+copied = pd.DataFrame({"patients": widths(copied_truth, copied_scores, np.tile(test.patients, 4)),
+                       "images": widths(copied_truth, copied_scores, copies)})  # fmt: skip
+shrunk = (copied / width).mean()
+print(f"Width after copying: {shrunk['patients']:.1f} of what it was over patients, {shrunk['images']:.1f} over images")
+
+# %% [markdown]
+# Over images the copier has made us twice as sure. Over patients nothing has changed, and that is right.
+#
+# ## Where to draw the line
+#
+# A threshold of 0.5 has no special meaning: where a finding is rare, few images deserve a probability of one half.
+# Two better ways: *Youden's* threshold makes sensitivity + specificity as large as possible; or one fixes the
+# sensitivity that is needed and pays for it in false alarms. Both are chosen on `valid` and applied to `test`.
+
+# %% tags=["nbval-ignore-output"]
+youden = thresholds.youden_thresholds(valid.table, scores_valid)
+sensitive = thresholds.sensitivity_thresholds(valid.table, scores_valid, at_least=0.9)
+chosen = {"0.5": 0.5, "Youden": youden, "sensitivity 0.9": sensitive}
+points = {name: thresholds.operating_points(truth, scores, threshold) for name, threshold in chosen.items()}
+figures = ["sensitivity", "specificity", "ppv", "npv", "f1", "accuracy"]
+pd.DataFrame({name: table[figures].mean() for name, table in points.items()}).T.round(3)
+
+# %% [markdown]
+# These are means over the findings on the test part. `ppv`, the *positive predictive value*, is precision by
+# another name: how often a call is right. `npv`, the negative predictive value, says how often a clearance is
+# right. `f1` is the harmonic mean of ppv and sensitivity. Behind all of them stand four counts, the *confusion
+# matrix*:
+
+# %%
+plots.confusion_matrices(points["Youden"])
+
+# %% [markdown]
+# What if we had chosen the thresholds on the test images themselves? Here is sensitivity + specificity - 1, as a
+# mean.
+
+# %% tags=["nbval-ignore-output"]
+cheating = thresholds.operating_points(truth, scores, thresholds.youden_thresholds(truth, scores))
+both = {"chosen on valid": points["Youden"], "chosen on test": cheating}
+youden_index = pd.DataFrame({name: table["sensitivity"] + table["specificity"] - 1 for name, table in both.items()})
+youden_index.dropna().mean().round(3)
+
+# %% [markdown]
+# Better, and worth nothing: the threshold has learned the accidents of these images. The next patients will not
+# repeat them.
+#
+# ## Accuracy flatters
+#
+# *Accuracy* is the share of images that are judged rightly. Predict: how accurate is a program that answers "no" to
+# every image, compared with ours?
+
+# %% tags=["nbval-ignore-output"]
+accuracy = pd.DataFrame({"network": points["Youden"]["accuracy"], "always no": 1 - points["Youden"]["prevalence"]})
+accuracy.sort_values("always no").round(3)
+
+# %% [markdown]
+# The program that finds nobody wins almost everywhere. Where positives are rare, never judge by accuracy.
+#
+# ## The same classifier in another waiting room
+#
+# Sensitivity and specificity belong to the classifier. How often a call is *right* depends on who is waiting as
+# well: on the prevalence. Count a thousand people, and you have Bayes' rule.
+#
+# **Exercise 4.** Return the positive predictive value.
+
+
+# %%
+def ppv(sensitivity, specificity, prevalence):
+    """Of those who are called, the share who have the finding. All numbers between 0 and 1."""
+    ### BEGIN SOLUTION
+    found = sensitivity * prevalence
+    false = (1 - specificity) * (1 - prevalence)
+    return found / (found + false)
+    ### END SOLUTION
+
+
+# %%
+checks.ppv(ppv);
+
+# %% [markdown]
+# For our network at Youden's threshold, over all prevalences:
+
+# %%
+here = points["Youden"].loc[finding]
+plots.ppv_by_prevalence(here["sensitivity"], here["specificity"], here["prevalence"], finding)
+
+# %% [markdown]
+# In a ward where many have the finding, a call means something. In screening, where one in a thousand has it,
+# nearly every call is a false alarm, from the same network with the same AUC. A PPV from one hospital says little
+# about the next.
+#
+# ## Are the probabilities right?
+#
+# AUC looks at the order only. If the network says 30 %, do three in ten have the finding? A network can be taught
+# that afterwards on `valid`: *temperature scaling* divides all its logits (the numbers before the sigmoid) by one
+# number; *Platt scaling* fits a slope and an intercept for each finding. Beside our network stands one trained with
+# focal loss (lesson 03), which is known to shift probabilities towards one half.
+
+# %%
+from dataclasses import replace
+
+focal_recipe = replace(cxr.recipe("xray-vision", profile), loss="focal", sample_weights=False)
+focal = cxr.train(focal_recipe, dataset, seed=seed)
+raw = {"network": (scores_valid, scores), "focal": (focal.predict(valid), focal.predict(test))}
+calibrated = {}
+for name, (on_valid, on_test) in raw.items():
+    calibrated[name] = on_test
+    calibrated[f"{name}, temperature"] = calibration.fit_temperature(valid.table, on_valid)(on_test)
+    calibrated[f"{name}, Platt"] = calibration.fit_platt(valid.table, on_valid)(on_test)
+
+# %% tags=["nbval-ignore-output"]
+quality = {name: calibration.calibration_table(truth, table).mean() for name, table in calibrated.items()}
+quality = pd.DataFrame(quality).T
+quality.round(3)
+
+# %% [markdown]
+# Means over the findings. The Brier score is the mean squared distance between probability and truth,
+# `brier_of_prevalence` what one gets for always saying the prevalence; `ece`, the expected calibration error, is
+# the mean distance from the diagonal below. For all of them less is better.
+
+# %%
+shown = {name: calibration.reliability_table(truth[finding], calibrated[name][finding], bins=8)
+         for name in ("network", "focal", "focal, Platt")}  # fmt: skip
+plots.reliability(shown, f"{finding}, test part")
+
+# %% [markdown]
+# Calibration mends what is far off. Where a network is nearly right, two numbers a finding fitted on few positives
+# can do as much harm as good: calibration is learned from data too, and by people who label as `valid` was
+# labelled.
+#
+# ## For everybody?
+#
+# One figure for all can hide a group for whom the network fails. Groups are small, so here is the commonest finding
+# alone; groups with fewer than ten patients with it, or without it, are left out.
+
+# %%
+print("\n".join(filter(None, map(dataset.lacks, ("sex", "age", "view", "follow_ups")))) or "All groups are known.")
+groups = subgroups.subgroup_labels(test.table)
+commonest = truth.sum().idxmax()
+by_group = pd.DataFrame(columns=["finding", "auc"])
+if groups.shape[1]:
+    by_group = subgroups.subgroup_auc(truth[[commonest]], scores[[commonest]], test.patients, groups)
+by_group = by_group[(by_group["finding"] == commonest) & by_group["auc"].notna()]
+
+# %%
+of_all = areas.loc[commonest, ["auc", "low", "high"]].tolist()
+title = f"{commonest}, test part"
+plots.subgroup_forest(by_group, of_all, title) if len(by_group) else "No group is large enough."
+
+# %% [markdown]
+# Before you call a gap a bias, look at the intervals, and remember that among many groups some differ by chance.
+# Before you call the absence of a gap fairness, look at the intervals again: a group of this size could hide a
+# large one.
+#
+# ## Key points
+#
+# - The AUC is the chance that a positive image outranks a negative one. It knows nothing of thresholds, prevalence
+#   or probabilities.
+# - Every AUC needs its part, its number of patients, an interval over patients, and a baseline.
+# - Choose thresholds on `valid`. On `test` they flatter.
+# - Accuracy rewards saying "no". PPV depends on who is waiting.
+# - Calibration is a separate question, and so is each subgroup.
+
+# %% tags=["nbval-ignore-output"]
+mean = areas.loc["mean"]
+cxr.headline(f"mean AUC {mean['auc']:.3f} ({mean['low']:.3f} to {mean['high']:.3f}), {baseline_name} "
+             f"{baseline_areas.loc['mean', 'auc']:.3f}, {people} test patients")  # fmt: skip
+
+# %%
+rare = None if truth.mean().mean() < 0.25 else "the findings are not rare in this data set"
+few = cxr.too_few(test, patients=150)
+at_half, at_youden = points["0.5"], points["Youden"]
+group_widths = by_group["high"] - by_group["low"] if len(by_group) else pd.Series([np.nan])
+cxr.claim("The area under the ROC curve is the share of pairs in the right order", np.isclose(by_pairs, by_area))
+cxr.claim(f"The network beats the baseline ({baseline_name}) in mean AUC by more than chance",
+          above_baseline["low"] > 0, unless=few)  # fmt: skip
+cxr.claim("Copies of images make the interval over images narrower, and leave that over patients as it was",
+          shrunk["images"] < 0.7 and np.isclose(shrunk["patients"], 1))  # fmt: skip
+cxr.claim("On average the interval over patients is wider than that over images",
+          width["patients"].mean() > width["images"].mean(), unless=few or dataset.lacks("follow_ups"))  # fmt: skip
+cxr.claim("A threshold of 0.5 finds fewer positives than Youden's",
+          at_half["sensitivity"].mean() < at_youden["sensitivity"].mean(), unless=rare or few)  # fmt: skip
+cxr.claim("No threshold chosen on valid looks better on test than one chosen on test",
+          (youden_index["chosen on test"] >= youden_index["chosen on valid"] - 1e-9)[youden.notna()].all())  # fmt: skip
+cxr.claim("Saying 'no' to everybody is more accurate than the network at Youden's thresholds, on average",
+          accuracy["always no"].mean() > accuracy["network"].mean(), unless=rare or few)  # fmt: skip
+cxr.claim("Where one in a thousand has the finding, most calls are false",
+          here["sensitivity"] * 0.001 < (1 - here["specificity"]) * 0.999, unless=rare or few)  # fmt: skip
+cxr.claim("Platt scaling brings the focal network's calibration error down by a third or more",
+          quality.loc["focal, Platt", "ece"] < quality.loc["focal", "ece"] * 2 / 3, unless=rare or few)  # fmt: skip
+cxr.claim("Intervals of subgroups are wider than that of everybody, on average",
+          group_widths.mean() > of_all[2] - of_all[1],
+          unless=few or (None if len(by_group) else "no group is large enough"))  # fmt: skip

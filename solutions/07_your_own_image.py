@@ -1,0 +1,421 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 07 · Your own image
+#
+# **Time:** 45 minutes to work through, about a minute to run the first time, seconds after that.
+#
+# **Questions**
+# - What happens between a file and a probability?
+# - When does a network call an image abnormal, and why did it say so?
+# - What does it answer to a picture that is no X-ray at all?
+# - Which of the systems that one finds on the internet is the best, and by how much?
+#
+# **Objectives.** At the end you can take one PNG, JPEG or DICOM file through preprocessing, prediction, decision and
+# heat map, check whether the picture is one that the network can know anything about, and compare systems fairly.
+#
+# > This course is for teaching. Nothing in it may be used to diagnose anybody. That holds for your own X-ray above all.
+
+# %% tags=["parameters"]
+data = "phantom"  # or a folder of real X-rays: see the README, "Your own data"
+profile = "quick"  # "quick" for two CPU cores, "full" for a GPU
+seed = 0
+
+# %% [markdown]
+# This lesson follows a single picture. Yours, if you give its path here. Everything stays on this machine; still,
+# X-ray files in the hospital's format carry the patient's name, so keep them where they belong.
+
+# %%
+path = None  # your own file, such as "/home/me/chest.png"; None takes an example from the test part
+
+# %% [markdown]
+# The data set is that of the other lessons: labels for up to 14 *findings*, which is the radiologist's word for
+# anything unusual that an image shows. The example shows the commonest finding of the test part, in as little
+# company as possible.
+
+# %%
+import numpy as np
+import pandas as pd
+
+import cxr_utils as cxr
+from cxr_utils import checks, images, metrics, plots, thresholds
+
+dataset = cxr.open_dataset(data, profile=profile, seed=seed).with_images()
+train, valid, test = (dataset.part(name) for name in ("train", "valid", "test"))
+findings = list(dataset.findings)
+
+# %%
+counts = test.table[findings].sum()
+shows_it = test.table[test.table[counts.idxmax()] == 1].assign(company=lambda rows: rows[findings].sum(axis=1))
+example = shows_it.sort_values(["company", "image"])["image"].iloc[0]
+path = path or test.path(example)
+print(f"The example shows {counts.idxmax()}.")
+
+# %% [markdown]
+# ## From the file to the network
+#
+# The network was trained on pictures prepared in one certain way: read as grey, resized to its own size, shifted and
+# scaled to mean 0 and standard deviation 1. A picture prepared in another way is another picture to it. What is
+# easily forgotten: it wants a *batch*, so a single picture must become a batch of one, with the shape (images,
+# height, width, channels).
+
+# %%
+size = cxr.recipe("densenet-transfer", profile).size
+stored = images.read_image(path)
+resized = images.resize(stored, size)
+standardised = images.standardise(resized)
+steps = {f"as stored, {stored.shape[0]} x {stored.shape[1]}": stored, f"resized, {size} x {size}": resized}
+plots.gallery([*steps.values(), standardised], [*steps, "standardised"], columns=3)
+
+# %% [markdown]
+# The third looks like the second, because a screen stretches greys anyway. Only its numbers have changed.
+#
+# **Exercise 1.** Write the whole way. You may use `images.read_image`, `images.resize` and `images.standardise`.
+
+
+# %%
+def file_to_batch(path, size):
+    """One file as a batch of one standardised picture, shape (1, size, size, 1)."""
+    ### BEGIN SOLUTION
+    prepared = images.standardise(images.resize(images.read_image(path), size))
+    return prepared[np.newaxis, :, :, np.newaxis]
+    ### END SOLUTION
+
+
+# %%
+checks.file_to_batch(file_to_batch);
+
+# %% [markdown]
+# The package's version is `images.load_image`; training, evaluation, prediction and heat maps all use it, so they
+# cannot drift apart.
+#
+# ## PNG, JPEG, DICOM
+#
+# PNG keeps every pixel. JPEG throws away what the eye hardly sees. Hospitals use *DICOM*, which holds the pixels,
+# how they are to be shown, and who the patient is. One trap: many machines store X-rays as `MONOCHROME1`, in which 0
+# means white. Whoever takes such numbers as they are gets the negative. Let us write the same picture in all four
+# ways and read it back.
+
+# %%
+import tempfile
+from pathlib import Path
+
+import cv2
+
+from cxr_utils import dicom
+
+folder = Path(tempfile.mkdtemp())
+copies = {name: folder / f"chest.{name.split()[-1].lower()}" for name in ("PNG", "JPEG", "DICOM", "inverted DICOM")}
+copies["inverted DICOM"] = folder / "inverted.dicom"
+for name in ("PNG", "JPEG"):
+    cv2.imwrite(str(copies[name]), stored)
+dicom.write_dicom(copies["DICOM"], stored)
+dicom.write_dicom(copies["inverted DICOM"], stored, inverted=True, patient="Doe^Jane");
+
+# %%
+for name, copy in copies.items():
+    difference = np.abs(images.read_image(copy).astype(int) - stored).max()
+    print(f"{name}: {'the same to the pixel' if difference == 0 else 'nearly the same'}")
+
+# %% [markdown]
+# Here is what stands in the header of the last one, and what one would see who took its numbers as they are.
+
+# %%
+import pydicom
+
+header = pydicom.dcmread(copies["inverted DICOM"])
+print(header.Modality, header.BodyPartExamined, header.PhotometricInterpretation, header.PatientID, sep=", ")
+plots.gallery([images.read_image(copies["inverted DICOM"]), header.pixel_array], ["read with its header", "numbers as they are"])
+
+# %% [markdown]
+# ## Probabilities
+#
+# The network of this course is DenseNet121, fine-tuned in lesson 04. It puts out one *logit* for each finding, the
+# logarithm of the odds. Which logit means what is written in the card that is saved with the model; the order of
+# some other table will not do.
+
+# %%
+main = cxr.train(cxr.recipe("densenet-transfer", profile), dataset, seed)
+print("Order of the outputs:", *main.findings[:3], "...")
+logits = np.asarray(main.model(images.load_image(path, size)[np.newaxis], training=False))  # (1, findings)
+
+# %% [markdown]
+# **Exercise 2.** Turn logits into probabilities. Think first: can a patient have two findings at once?
+
+
+# %%
+def probabilities(logits):
+    """Each finding's probability, in the shape of `logits`."""
+    ### BEGIN SOLUTION
+    return 1 / (1 + np.exp(-logits))
+    ### END SOLUTION
+
+
+# %%
+checks.probabilities(probabilities);
+
+# %% [markdown]
+# They can, and often do, so the probabilities do not sum to 1: each finding is a question of its own. Predict before
+# you run: how far do the answers to the four copies differ?
+
+# %% tags=["nbval-ignore-output"]
+answers = pd.DataFrame({name: main.predict_file(copy) for name, copy in copies.items()})
+answers["numbers as they are"] = main.predict_file(dicom.write_dicom(folder / "negative.dicom", header.pixel_array))
+answers.round(3)
+
+# %% [markdown]
+# The same picture gives the same answer from three of the files and nearly the same from JPEG. The last column is
+# the negative: the network answers just as readily, to a picture of nobody.
+#
+# ## From a probability to a name
+#
+# When is a probability high enough? That depends on the finding: rare ones rarely reach one half. So each finding
+# has a threshold of its own, chosen on the *validation* part where sensitivity plus specificity is largest (lesson
+# 05).
+#
+# **Exercise 3.** Return the names of the findings whose probability is at least their threshold, likeliest first.
+# Match them by name: nobody promises you the same order. A finding for which no threshold could be chosen has NaN,
+# and is not named.
+
+
+# %%
+def named_findings(probability, threshold):
+    """Names of the findings that reach their threshold, likeliest first. Both are Series indexed by finding."""
+    ### BEGIN SOLUTION
+    called = probability[probability >= threshold.reindex(probability.index)]
+    return called.sort_values(ascending=False).index.tolist()
+    ### END SOLUTION
+
+
+# %%
+checks.named_findings(named_findings);
+
+# %%
+own_threshold = thresholds.youden_thresholds(valid.table[["image", *findings]], main.predict(valid))
+probability = main.predict_file(path)
+plots.probability_bars(probability, own_threshold)
+
+# %% [markdown]
+# Several findings are named that are not there. This is no accident: each threshold lets some healthy images pass,
+# and with 14 questions asked of every image, some answer is wrong nearly always. Asking fewer questions helps; so
+# does a threshold that costs fewer false alarms.
+#
+# ## Normal or abnormal
+#
+# The simplest question of all has one answer: is there *any* finding? For it, the network of the well-known
+# beginner's project is trained here: grey image, three blocks of convolution and pooling, a dense layer of 128,
+# dropout. Ten epochs. One logit.
+
+# %%
+from dataclasses import replace
+
+any_finding = dataset.table[findings].max(axis=1).astype("int8")
+two_classes = replace(dataset, table=dataset.table.assign(Abnormal=any_finding), findings=("Abnormal",))
+simple = cxr.train(cxr.recipe("normal-abnormal", profile), two_classes, seed)
+
+# %% [markdown]
+# The published project reports that it finds about a third of the abnormal images, at a threshold of one half. Its
+# threshold was nobody's choice. Here is the same network on the test part, once with one half and once with the
+# threshold chosen on the validation part.
+
+# %% tags=["nbval-ignore-output"]
+asked = {name: two_classes.part(name) for name in ("valid", "test")}
+chosen = thresholds.youden_thresholds(asked["valid"].table[["image", "Abnormal"]], simple.predict(asked["valid"]))
+points = [
+    thresholds.operating_points(asked["test"].table[["image", "Abnormal"]], simple.predict(asked["test"]), at)
+    for at in (0.5, chosen)
+]
+pd.concat(points).set_axis(["one half", "chosen on valid"])[["threshold", "accuracy", "sensitivity", "specificity", "ppv"]].round(2)
+
+# %% [markdown]
+# *Sensitivity* (recall) is the share of abnormal images that are found, *specificity* the share of normal ones that
+# are left alone, *ppv* (precision) the share of alarms that are right. No threshold gives all three; a choice must
+# be made by somebody who knows what a missed finding costs and what a false alarm.
+
+# %% tags=["nbval-ignore-output"]
+share = simple.predict_file(path)["Abnormal"]
+verdict = "abnormal" if share >= chosen["Abnormal"] else "normal"
+print(f"This picture: {share:.2f}, with a threshold of {chosen['Abnormal']:.2f}, so {verdict}")
+
+# %% [markdown]
+# ## Where does it look?
+#
+# A heat map shows which part of the picture speaks for a finding (Grad-CAM, lesson 06). The map of this network is
+# coarse, a few cells a side, and is stretched over the picture. Where the place of the finding is known, a frame
+# marks it.
+
+# %%
+from cxr_utils import gradcam
+
+asked_for = findings.index(counts.idxmax())
+heat = gradcam.grad_cam(main.model, images.load_image(path, size)[np.newaxis], outputs=[asked_for])[0, 0]
+known = test.boxes
+if len(known):
+    known = known[(known["image"] == Path(path).name) & (known["finding"] == counts.idxmax())]
+plots.explanation(stored, heat, counts.idxmax(), known)
+
+# %% [markdown]
+# ## What the model cannot know
+#
+# It has never seen anything but chests. What does it say to a photograph of a temple? To noise? To a patient who
+# stands on their head? Predict before you run: will it refuse?
+
+# %%
+from sklearn.datasets import load_sample_image
+
+noise = np.random.default_rng(0).integers(0, 256, stored.shape).astype(np.uint8)
+strangers = {
+    "the picture": stored, "photograph": cv2.cvtColor(load_sample_image("china.jpg"), cv2.COLOR_RGB2GRAY), "noise": noise,
+    "negative": 255 - stored, "upside down": stored[::-1], "mirrored": stored[:, ::-1],
+}  # fmt: skip
+plots.gallery([images.resize(pixels, 256) for pixels in strangers.values()], list(strangers), columns=6)
+
+# %% tags=["nbval-ignore-output"]
+batch = np.stack([images.standardise(images.resize(pixels, size)) for pixels in strangers.values()])[..., np.newaxis]
+said = pd.DataFrame(1 / (1 + np.exp(-np.asarray(main.model(batch, training=False)))), list(strangers), findings)
+named = [", ".join(named_findings(row, own_threshold)[:3]) for _, row in said.iterrows()]
+pd.DataFrame({"likeliest finding": said.idxmax(axis=1), "probability": said.max(axis=1).round(2), "named": named})
+
+# %% [markdown]
+# It answers everybody. A network has no output for "I do not know this", and a high probability is no sign that it
+# does: probabilities compare findings among images like those it learned from, and these are not.
+#
+# So look at the picture before asking. The simplest check compares it with the typical training image, the median of
+# all, pixel by pixel: the correlation of two thumbnails. Whatever is less like it than 99 of 100 validation images
+# is flagged.
+
+# %%
+from cxr_utils import likeness
+
+typical = likeness.typical_image(train, size)
+usual = likeness.likenesses(valid, typical, size)
+limit = np.quantile(usual, 0.01)
+alike = {name: likeness.likeness(pixels, typical) for name, pixels in strangers.items()}
+plots.likeness_histogram(usual, limit, alike)
+
+# %%
+for name, value in alike.items():
+    print(f"{name}: {'flagged' if value < limit else 'passes'}")
+
+# %% [markdown]
+# The check knows shape and light, no medicine. It stops what is no upright chest X-ray. It does not stop the
+# mirrored one, nor a child among adults, nor a chest whose disease the network was never shown. And that a picture
+# passes does not mean that the answer is right.
+#
+# ## The systems side by side
+#
+# Five systems that people start from, each one recipe of this course, trained on the same patients and asked the
+# same question, whether an image is abnormal:
+#
+# | recipe | what it is |
+# |---|---|
+# | `normal-abnormal` | the beginner's network above: one logit |
+# | `xray-vision` | a small residual network from scratch, 14 logits |
+# | `densenet-focal` | DenseNet121, focal loss, dropout of one half |
+# | `course` | DenseNet121, loss weighted for each finding (lesson 03) |
+# | `densenet-transfer` | DenseNet121, plain cross-entropy: the network of lessons 04 to 07 |
+#
+# All three DenseNets start from the weights that come with the course. From 14 probabilities comes the one for
+# "any": 1 less the probability that none is there, as if findings were independent. They are not, but the order of
+# the images hardly suffers, and the threshold is chosen on the validation part anyway.
+
+# %%
+names = ("normal-abnormal", "xray-vision", "densenet-focal", "course", "densenet-transfer")
+systems = {name: cxr.train(cxr.recipe(name, profile), dataset, seed) for name in names[1:]}
+
+
+def abnormal(name, part):
+    """Probability that each image of a part shows anything, by one of the systems."""
+    if name == "normal-abnormal":
+        return simple.predict(asked[part])
+    return (1 - (1 - systems[name].predict(dataset.part(part))).prod(axis=1)).to_frame("Abnormal")
+
+
+# %% [markdown]
+# Beside them stands what age, sex, view and number of the visit tell without a pixel (a thumbnail where these are
+# not known).
+
+# %%
+from cxr_utils import baselines, pipeline
+
+no_pixels = any(name in dataset.table for name in baselines.NO_PIXELS)
+baseline_name = "no pixels" if no_pixels else "thumbnail"
+
+
+def baseline(part):
+    """As `abnormal`, for the baseline."""
+    learn, judge = two_classes.part("train"), asked[part]
+    if no_pixels:
+        return baselines.no_pixel_scores(learn.table, judge.table, ["Abnormal"])
+    small = [pipeline.pixels(one, size) for one in (learn, judge)]
+    return baselines.thumbnail_scores(small[0], learn.table, small[1], judge.table, ["Abnormal"])
+
+
+# %%
+rows, truth = {}, {part: asked[part].table[["image", "Abnormal"]] for part in asked}
+for name in (baseline_name, *names):
+    scores = {part: baseline(part) if name == baseline_name else abnormal(name, part) for part in asked}
+    auc = metrics.auc_table(truth["test"], scores["test"], test.patients).loc["Abnormal"]
+    at = thresholds.youden_thresholds(truth["valid"], scores["valid"])
+    point = thresholds.operating_points(truth["test"], scores["test"], at).loc["Abnormal"]
+    rows[name] = {"AUC": auc["auc"], "low": auc["low"], "high": auc["high"], "precision": point["ppv"], "recall": point["sensitivity"]}
+
+# %% [markdown]
+# To this come the mean AUC over the single findings, where a system knows them, and the cost of training:
+# multiply-adds for each run, the same on every machine (without what the borrowed weights once cost).
+
+# %% tags=["nbval-ignore-output"]
+table = pd.DataFrame(rows).T
+trained = {"normal-abnormal": simple, **systems}
+table["mean AUC of findings"] = pd.Series(
+    {name: metrics.auc_table(test.table, run.predict(test), test.patients, replicates=0).loc["mean", "auc"] for name, run in systems.items()}
+)
+table["trillion multiply-adds"] = pd.Series({name: run.history["multiply_adds"].iloc[-1] / 1e12 for name, run in trained.items()})
+print(f"Test part: {len(test):,} images of {len(set(test.patients)):,} patients, {truth['test']['Abnormal'].mean():.0%} of the images abnormal")
+table.round(2)
+
+# %% [markdown]
+# Before you say that one system is better than another, look at the interval of the difference (lesson 05). The
+# table compares systems on one data set, at one size and after minutes of training; what it shows is how to compare,
+# not which of these people did the best work.
+
+# %% tags=["nbval-ignore-output"]
+pairs = [("densenet-transfer", "normal-abnormal"), ("densenet-transfer", "xray-vision"), ("densenet-transfer", "densenet-focal")]
+differences = {f"{a} less {b}": metrics.auc_difference(truth["test"], abnormal(a, "test"), abnormal(b, "test"), test.patients)
+               for a, b in pairs}  # fmt: skip
+over_baseline = metrics.auc_difference(truth["test"], abnormal("densenet-transfer", "test"), baseline("test"), test.patients)
+pd.DataFrame(differences | {f"densenet-transfer less {baseline_name}": over_baseline}).T.round(3)
+
+# %% [markdown]
+# ## Key points
+#
+# - One path leads from a file to the array a network sees, for training and prediction alike. DICOM has to be read
+#   with its header.
+# - Findings do not exclude each other: a sigmoid for each, never a softmax over all.
+# - A threshold is chosen on the validation part, and stands for what errors cost.
+# - The order of the labels belongs to the model. Keep it in the model's own file.
+# - A network answers everything. Check first whether the picture is one that it can know.
+# - Compare systems on the same patients, with intervals, beside a baseline that needs no pictures.
+
+# %% tags=["nbval-ignore-output"]
+best = table.loc["densenet-transfer"]
+cxr.headline(f"any finding: AUC {best['AUC']:.2f} ({best['low']:.2f} to {best['high']:.2f}), {len(set(test.patients))} test patients")
+
+# %%
+small_test = cxr.too_few(test, patients=150)
+cxr.claim("The same picture as PNG and as DICOM gives the same prediction", np.allclose(answers["PNG"], answers["DICOM"]))
+cxr.claim("A DICOM stored as its negative gives that prediction too, if it is read with its header",
+          np.allclose(answers["PNG"], answers["inverted DICOM"]))  # fmt: skip
+cxr.claim("The order of the labels in the model's file is that of the data set", list(main.findings) == findings)
+cxr.claim("Pictures that are no X-rays still get probabilities for every finding",
+          bool(((said > 0) & (said < 1)).loc[["photograph", "noise"]].all(axis=None)))  # fmt: skip
+cxr.claim("The likeness check flags a photograph, noise and a negative",
+          all(alike[name] < limit for name in ("photograph", "noise", "negative")))  # fmt: skip
+cxr.claim("It lets a mirrored chest pass", alike["mirrored"] >= limit)
+cxr.claim("The pictures tell more about any finding than the baseline does", over_baseline["low"] > 0, unless=small_test)

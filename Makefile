@@ -7,7 +7,7 @@ STAMP := $(VENV)/complete
 JOBS ?= 2
 COURSE ?= $(CURDIR)
 
-.PHONY: help run test check-notebooks lab bench build lock
+.PHONY: help run test check-notebooks lab bench build gpu jax lock
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,8 @@ help:
 	@echo "make lab     set up, then JupyterLab on the lessons"
 	@echo "make bench   set up, then the measurements in benchmarks/"
 	@echo "make build   set up, then derive every notebook from its source (ARGS=\"02 05\" for two lessons)"
+	@echo "make gpu     set up, then add TensorFlow's CUDA wheels (Linux, CUDA 12)"
+	@echo "make jax     set up, then add JAX for CUDA 13; run with KERAS_BACKEND=jax"
 	@echo "make lock    requirements.lock from pyproject.toml, then environment.yml (ARGS=--upgrade for newer versions)"
 
 # The stamp is written last: an environment that was interrupted half-way is begun again.
@@ -34,6 +36,11 @@ build: $(STAMP)
 
 bench: $(STAMP)
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done
+
+# What an extra brings is not in the lock; what is in the lock stays at its version.
+gpu jax: $(STAMP)
+	@sed -n 's/ *\\$$//; /^[A-Za-z0-9]/p' requirements.lock > $(VENV)/constraints.txt
+	@$(BIN)/python -m pip install -qq --no-build-isolation -c $(VENV)/constraints.txt -e ".[$@]"
 
 # Cheapest first; the closing line is pytest's.
 test: $(STAMP)

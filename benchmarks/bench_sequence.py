@@ -22,7 +22,14 @@ LIMIT_MB = 4096
 def run_once(home: Path, name: str) -> tuple[float, list[dict]]:
     """Seconds of one `cxr run`, start-up included, and the results it recorded."""
     environment = {key: value for key, value in os.environ.items() if key != "CXR_CACHE"} | {"CXR_HOME": str(home)}
-    command = [sys.executable, "-c", "from cxr_utils.cli import main; main()", "run", "--out", str(home / "runs" / name)]
+    command = [
+        sys.executable,
+        "-c",
+        "from cxr_utils.cli import main; main()",
+        "run",
+        "--out",
+        str(home / "runs" / name),
+    ]
     started = time.perf_counter()
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - started

@@ -48,7 +48,7 @@ class Plan:
     images: int = 7000
     drawn_at: int = 128
     seed: int = 1000
-    stages: tuple[tuple[int, int], ...] = ((64, 8), (96, 3), (128, 1))
+    stages: tuple[tuple[int, int], ...] = ((64, 5), (96, 2))
     judged_at: int = 96
     batch_size: int = 32
     learning_rate: float = 1e-3
@@ -85,9 +85,12 @@ def pretrain(plan: Plan, target: Path) -> Path:
         arrays = weights.collect(model.layers)
         auc = _auc(plan, arrays, valid)
         seconds = state["seconds"] + time.perf_counter() - started
-        state = {"epochs_done": epoch + 1, "best": max(state["best"], auc["mean"]), "seconds": seconds}
-        if auc["mean"] == state["best"]:
-            _publish(target, arrays, _record(plan, train, valid, epoch, auc, seconds))
+        planned = sum(epochs for _, epochs in plan.stages)
+        history = [*state["history"], {"size": size, "auc": round(auc["mean"], 4), "of_epochs": planned}]
+        best = max(state["best"], auc["mean"])
+        state = {"epochs_done": epoch + 1, "best": best, "seconds": seconds, "history": history}
+        if auc["mean"] == best:
+            _publish(target, arrays, _record(plan, train, valid, auc, state))
         weights.save(folder / f"epoch{epoch % 2}.npz", arrays)  # two files in turn: the state names a whole one
         cache.write_text(folder / "state.json", json.dumps(state))
         print(f"epoch {epoch + 1} at {size} pixels: AUC {auc['mean']:.4f}, {seconds:.0f} s in all", flush=True)
@@ -119,7 +122,9 @@ def cohort(plan: Plan) -> tuple[Dataset, Dataset]:
 
 def _read_state(folder: Path) -> dict:
     file = folder / "state.json"
-    return json.loads(file.read_text()) if file.exists() else {"epochs_done": 0, "best": 0.0, "seconds": 0.0}
+    if file.exists():
+        return json.loads(file.read_text())
+    return {"epochs_done": 0, "best": 0.0, "seconds": 0.0, "history": []}
 
 
 _models: dict[int, "keras.Model"] = {}
@@ -186,19 +191,20 @@ def _publish(target: Path, arrays: dict[str, np.ndarray], record: dict) -> None:
     cache.write_text(target.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
 
 
-def _record(plan: Plan, train: Dataset, valid: Dataset, epoch: int, auc: dict[str, float], seconds: float) -> dict:
+def _record(plan: Plan, train: Dataset, valid: Dataset, auc: dict[str, float], state: dict) -> dict:
     return {
         "network": "densenet121",
         "findings": list(train.findings),
         "plan": asdict(plan),
-        "epochs_done": epoch + 1,
+        "epochs_done": state["epochs_done"],
+        "history": state["history"],  # where a plan was changed on the way, `of_epochs` shows it
         "data": {
             "what": "simulated radiographs with the simulator's own truth as labels",
             "images": {"train": len(train), "judged": len(valid)},
             "patients": {"train": len(set(train.patients)), "judged": len(set(valid.patients))},
         },
         "auc_of_judged_patients": {name: round(value, 4) for name, value in auc.items()},
-        "seconds": round(seconds),
+        "seconds": round(state["seconds"]),
         "version": cxr_utils.__version__,
         "code": cache.code_version(*CODE),
     }

@@ -39,6 +39,10 @@ def right_energy(heat, inside):
     return float((heat * inside).sum() / heat.sum()) if heat.any() else 0.0
 
 
+def rectified(features, gradients):
+    return np.maximum(features @ gradients.mean(axis=(0, 1)), 0)
+
+
 def scaled(heat):
     return heat / heat.max() if heat.max() > 0 else heat * 0
 
@@ -57,13 +61,13 @@ WRONG = {
     },
     "heat_map": {
         "no ReLU": lambda f, g: f @ g.mean(axis=(0, 1)) / max((f @ g.mean(axis=(0, 1))).max(), 1e-9),
-        "no scale": lambda f, g: np.maximum(f @ g.mean(axis=(0, 1)), 0),
-        "NaN for zero": lambda f, g: np.maximum(f @ g.mean(axis=(0, 1)), 0) / np.maximum(f @ g.mean(axis=(0, 1)), 0).max(),
+        "no scale": lambda f, g: rectified(f, g),
+        "NaN for zero": lambda f, g: rectified(f, g) / rectified(f, g).max(),
         "gradient at each place": lambda f, g: scaled(np.maximum((f * g).sum(axis=2), 0)),
         "absolute value": lambda f, g: scaled(np.abs(f @ g.mean(axis=(0, 1)))),
         "weights rectified": lambda f, g: scaled(f @ np.maximum(g.mean(axis=(0, 1)), 0)),
         "each term rectified": lambda f, g: scaled(np.maximum(f * g.mean(axis=(0, 1)), 0).sum(axis=2)),
-        "stretched from 0 to 1": lambda f, g: scaled(np.maximum(f @ g.mean(axis=(0, 1)), 0) - np.maximum(f @ g.mean(axis=(0, 1)), 0).min()),
+        "stretched from 0 to 1": lambda f, g: scaled(rectified(f, g) - rectified(f, g).min()),
         "sums to 1": lambda f, g: right_heat(f, g) / max(right_heat(f, g).sum(), 1e-9),
         "features only": lambda f, g: scaled(f.sum(axis=2)),
         "gradients only": lambda f, g: scaled(np.maximum(g.sum(axis=2), 0)),
@@ -88,7 +92,7 @@ WRONG = {
         "over the box": lambda heat, inside: heat[inside].sum() / inside.sum() if inside.any() else 0.0,
         "area": lambda heat, inside: inside.mean(),
         "NaN for zero": lambda heat, inside: heat[inside].sum() / heat.sum(),
-        "inside over outside": lambda heat, inside: heat[inside].sum() / heat[~inside].sum() if heat[~inside].any() else 0.0,
+        "inside over outside": lambda heat, inside: heat[inside].sum() / max(heat[~inside].sum(), 1e-9),
         "share of the hot cells": lambda heat, inside: (heat[inside] > 0).sum() / max((heat > 0).sum(), 1),
     },
 }  # fmt: skip

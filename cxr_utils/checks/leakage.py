@@ -28,9 +28,9 @@ def check_for_leakage(answer: Callable[[pd.DataFrame, pd.DataFrame, str], bool])
     cases = [
         Case((first, friend, "patient"), True, "Patient 27 is in both tables, under another image name."),
         Case((friend, first, "patient"), True, "The order of the tables makes no difference."),
-        Case((first, stranger, "patient"), False, "Compare patients, whole and not piece by piece; image names do not count."),
-        Case((*numbered, "PatientId"), False, "Compare the values of the column, not the numbers of the rows (its index)."),
-        Case((numbered[0], later, "PatientId"), True, "The column's name is an argument; a single shared patient is enough."),
+        Case((first, stranger, "patient"), False, "Compare whole patient names; image names do not count."),
+        Case((*numbered, "PatientId"), False, "Compare the column's values, not the numbers of its rows."),
+        Case((numbered[0], later, "PatientId"), True, "One shared patient is enough, whatever the column is called."),
     ]  # fmt: skip
     return check("check_for_leakage", answer, cases)
 
@@ -74,7 +74,8 @@ def _visits(patients: int) -> pd.DataFrame:
     """An image table of patients with 1 to 4 visits in mixed order, whose index is not 0, 1, 2, ..."""
     rng = np.random.default_rng(11)
     names = rng.permutation(np.repeat([f"p{number}" for number in range(patients)], rng.integers(1, 5, patients)))
-    return pd.DataFrame({"image": [f"{row}.png" for row in range(len(names))], "patient": names}).sample(frac=1, random_state=1)
+    table = pd.DataFrame({"image": [f"{row}.png" for row in range(len(names))], "patient": names})
+    return table.sample(frac=1, random_state=1)
 
 
 def _properties(answer: Callable, mask: object, table: pd.DataFrame, fraction: float, seed: int) -> dict:
@@ -108,11 +109,12 @@ def patient_scores(answer: Callable[[pd.DataFrame, pd.DataFrame, str], pd.Series
         True
     """
     train = pd.DataFrame({"patient": ["1", "1", "2", "3", "3"], "Mass": [1, 0, 0, 1, 1], "Edema": [0, 0, 1, 0, 1]})
-    known = pd.DataFrame({"patient": ["3", "1", "2", "1"], "Mass": [0, 1, 1, 0], "Edema": [1, 1, 0, 1]}, index=[9, 4, 7, 1])
+    known = pd.DataFrame({"patient": ["3", "1", "2", "1"], "Mass": [0, 1, 1, 0], "Edema": [1, 1, 0, 1]})
+    known.index = [9, 4, 7, 1]
     mixed = pd.DataFrame({"patient": ["8", "3"], "Mass": [1, 0], "Edema": [0, 0]})
     cases = [
-        Case((train, known, "Mass"), np.array([1, 0.5, 0, 0.5]), "One score for each test row, in the order of the test table."),
-        Case((train, known, "Edema"), np.array([0.5, 0, 1, 0]), "Use the column that `finding` names, and training labels only."),
-        Case((train, mixed, "Mass"), np.array([0.6, 1]), "A patient who is not in train gets the mean label of all of train."),
+        Case((train, known, "Mass"), np.array([1, 0.5, 0, 0.5]), "One score a test row, in the order of `test`."),
+        Case((train, known, "Edema"), np.array([0.5, 0, 1, 0]), "Use the column `finding` of `train`."),
+        Case((train, mixed, "Mass"), np.array([0.6, 1]), "Patients not in train get the mean of all its rows."),
     ]  # fmt: skip
     return check("patient_scores", answer, cases)

@@ -22,10 +22,16 @@ def prevalence(answer: Callable[[pd.DataFrame, list[str]], pd.Series]) -> bool:
     """
     table = pd.DataFrame({"image": list("abcd"), "age": [50, 60, 70, 80], "Mass": [1, 0, 0, 0], "Edema": [1, 1, 1, 0]})
     cases = [
-        Case((table, ["Mass", "Edema"]), pd.Series({"Mass": 0.25, "Edema": 0.75}), "Divide by all images, not by the findings."),
+        Case(
+            (table, ["Mass", "Edema"]),
+            pd.Series({"Mass": 0.25, "Edema": 0.75}),
+            "Divide by all images, not by the findings.",
+        ),
         Case((table, ["Edema"]), pd.Series({"Edema": 0.75}), "Use only the columns that `findings` names."),
-        Case((table.iloc[:3], ["Mass"]), pd.Series({"Mass": 1 / 3}), "The number of images differs from table to table."),
-    ]  # fmt: skip
+        Case(
+            (table.iloc[:3], ["Mass"]), pd.Series({"Mass": 1 / 3}), "The number of images differs from table to table."
+        ),
+    ]
     return check("prevalence", answer, cases)
 
 
@@ -44,10 +50,18 @@ def lift(answer: Callable[[np.ndarray], np.ndarray]) -> bool:
     together = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 1]])
     uneven = np.array([[1, 1], [1, 0], [0, 0], [0, 0], [0, 0]])
     cases = [
-        Case((independent,), np.array([[2.0, 1.0], [1.0, 2.0]]), "Independent findings meet exactly as often as expected: 1."),
+        Case(
+            (independent,),
+            np.array([[2.0, 1.0], [1.0, 2.0]]),
+            "Independent findings meet exactly as often as expected: 1.",
+        ),
         Case((together,), np.array([[2.0, 2, 0], [2, 2, 0], [0, 0, 2]]), "Expected is the product of the two shares."),
-        Case((uneven,), np.array([[2.5, 2.5], [2.5, 5.0]]), "Divide the observed share by the expected one, and by all images."),
-    ]  # fmt: skip
+        Case(
+            (uneven,),
+            np.array([[2.5, 2.5], [2.5, 5.0]]),
+            "Divide the observed share by the expected one, and by all images.",
+        ),
+    ]
     return check("lift", answer, cases)
 
 
@@ -62,9 +76,15 @@ def standardise(answer: Callable[[np.ndarray], np.ndarray]) -> bool:
     ramp, square = np.array([[0.0, 2.0], [4.0, 6.0]]), np.array([[10.0, 10.0], [20.0, 20.0]])
     root = 5**0.5
     cases = [
-        Case((square,), np.array([[-1.0, -1], [1, 1]]), "Subtract the mean of this image, then divide by its deviation."),
-        Case((ramp,), np.array([[-3 / root, -1 / root], [1 / root, 3 / root]]), "One mean for the whole image, not per row."),
-    ]  # fmt: skip
+        Case(
+            (square,), np.array([[-1.0, -1], [1, 1]]), "Subtract the mean of this image, then divide by its deviation."
+        ),
+        Case(
+            (ramp,),
+            np.array([[-3 / root, -1 / root], [1 / root, 3 / root]]),
+            "One mean for the whole image, not per row.",
+        ),
+    ]
     return check("standardise", answer, cases)
 
 

@@ -12,7 +12,11 @@ from matplotlib.patches import Rectangle
 from .picture import CYCLE, PALETTE, Picture, canvas, show_image
 
 _MARKERS = "osD^v"
-_NAMES = {"hit": "share of maps that point into the box", "energy": "share of the heat in the box", "iou": "overlap with the box"}
+_NAMES = {
+    "hit": "share of maps that point into the box",
+    "energy": "share of the heat in the box",
+    "iou": "overlap with the box",
+}
 
 
 def feature_sum(pixels: np.ndarray, features: np.ndarray, weights: np.ndarray, finding: str, shown: int = 4) -> Picture:
@@ -141,11 +145,13 @@ layers made random.
     axes.fill_between(shares, low, high, color=PALETTE["sky"], alpha=0.4, label="middle half of the maps")
     axes.plot(shares, middle, "o-", color=PALETTE["blue"], label="median")
     axes.axhline(0, color=PALETTE["grey"], linewidth=1)
-    axes.set(xlabel="share of layers made random, from the last one down", ylabel="rank correlation\nwith the trained map")
+    axes.set_xlabel("share of layers made random, from the last one down")
+    axes.set_ylabel("rank correlation\nwith the trained map")
     axes.set_title("Does the map know what the network has learned?")
     axes.xaxis.set_major_formatter("{x:.0%}")
     axes.legend()
     return Picture(
         figure,
-        "Median and middle half of the rank correlation with the original heat maps, against the share of layers made random.",
+        "Median and middle half of the rank correlation with the original heat maps, against the share of layers "
+        "made random.",
     )

@@ -26,17 +26,20 @@ def patients_by_part(table: pd.DataFrame, splits: Mapping[str, pd.Series], *, pa
         >>> patients_by_part(table, {"by image": pd.Series(["train", "test", "train"])}, patients=2)
         Picture: A grid for each split (by image): a row for each of 2 patients, a mark for each image, by its part.
     """
-    busiest = table["patient"].value_counts(sort=True).sort_index().sort_values(ascending=False, kind="stable").index[:patients]
+    images = table["patient"].value_counts().sort_index()
+    busiest = images.sort_values(ascending=False, kind="stable").index[:patients]
     rows = table[table["patient"].isin(busiest)]
     place = pd.Series(range(len(busiest)), index=busiest)
     visit = rows.groupby("patient").cumcount() + 1
-    figure, axes = canvas(1, len(splits), width=4.4 * len(splits), height=1.3 + 0.16 * len(busiest), sharey=True, squeeze=False)
+    size = {"width": 4.4 * len(splits), "height": 1.3 + 0.16 * len(busiest)}
+    figure, axes = canvas(1, len(splits), **size, sharey=True, squeeze=False)
     for axis, (name, part) in zip(axes.flat, splits.items(), strict=True):
         chosen = part.loc[rows.index]
         for key, (colour, marker) in _PARTS.items():
             here = (chosen == key).to_numpy()
+            where = visit[here], rows["patient"].map(place)[here]
             if here.any():
-                axis.scatter(visit[here], rows["patient"].map(place)[here], s=26, marker=marker, color=PALETTE[colour], label=key)
+                axis.scatter(*where, s=26, marker=marker, color=PALETTE[colour], label=key)
         axis.set(xlabel="image of the patient", title=f"Divided {name}", xlim=(0, min(20, visit.max()) + 1), yticks=[])
         axis.grid(False)
     axes.flat[0].set_ylabel("one row a patient")
@@ -56,7 +59,8 @@ def auc_by_split(results: pd.DataFrame) -> Picture:
         results: columns scored_by, split ("by image" or "by patient"), auc, low, high; an interval may be NaN.
 
     Example:
-        >>> auc_by_split(pd.DataFrame({"scored_by": ["age"], "split": ["by image"], "auc": [0.6], "low": [0.5], "high": [0.7]}))
+        >>> row = {"scored_by": ["age"], "split": ["by image"], "auc": [0.6], "low": [0.5], "high": [0.7]}
+        >>> auc_by_split(pd.DataFrame(row))
         Picture: Mean area under the ROC curve with 95 % interval for scores by age, test images divided by image.
     """
     ways, kinds = list(dict.fromkeys(results["scored_by"])), list(dict.fromkeys(results["split"]))
@@ -70,9 +74,9 @@ def auc_by_split(results: pd.DataFrame) -> Picture:
             color=PALETTE["orange" if leaky else "blue"], label=f"divided {kind}",
         )  # fmt: skip
     axes.axvline(0.5, color=PALETTE["grey"], linestyle="--", linewidth=1)
-    axes.annotate("knows nothing", (0.5, -0.55), xytext=(4, 0), textcoords="offset points", fontsize=9, color=PALETTE["grey"], va="center")
-    axes.set(xlabel="mean AUC over findings on the test images", yticks=range(len(ways)), yticklabels=ways, ylim=(len(ways) - 0.4, -0.8))
-    axes.set_title("How far without a single pixel?")
+    axes.annotate("knows nothing", (0.5, -0.55), xytext=(4, 0), textcoords="offset points", color=PALETTE["grey"])
+    axes.set(xlabel="mean AUC over findings on the test images", title="How far without a single pixel?")
+    axes.set(yticks=range(len(ways)), yticklabels=ways, ylim=(len(ways) - 0.4, -0.8))
     axes.grid(False, axis="y")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return Picture(
@@ -92,19 +96,20 @@ def known_and_strangers(known: pd.DataFrame, strangers: pd.DataFrame) -> Picture
     Example:
         >>> rows = pd.DataFrame({"auc": [0.6, 0.6], "low": [0.5, 0.5], "high": [0.7, 0.7]}, index=["Mass", "mean"])
         >>> known_and_strangers(rows, rows)
-        Picture: Area under the ROC curve for Mass and their mean, judged by networks that met the patients and not.
+        Picture: Area under the ROC curve of the same images, 1 findings and their mean, judged by networks that have \
+met the patients and by networks that have not.
     """
-    order = [name for name in strangers["auc"].dropna().sort_values(ascending=False, kind="stable").index if name != "mean"]
+    order = [*strangers["auc"].drop("mean").dropna().sort_values(ascending=False, kind="stable").index]
     names = [*order, "mean"]
     height = np.arange(len(names)) + np.where(np.array(names) == "mean", 0.5, 0)
     figure, axes = canvas(width=8, height=1.5 + 0.27 * len(names))
     before, after = strangers.loc[names], known.loc[names]
     axes.hlines(height, before["auc"], after["auc"], color=PALETTE["grey"], linewidth=1.5)
-    for rows, name, colour, marker, lift in (
-        (before, "never met the patient", "blue", "o", 0.0),
-        (after, "met the patient in training", "orange", "s", 0.0),
+    for rows, name, colour, marker in (
+        (before, "never met the patient", "blue", "o"),
+        (after, "met the patient in training", "orange", "s"),
     ):
-        axes.scatter(rows["auc"], height + lift, s=36, color=PALETTE[colour], marker=marker, zorder=3, label=name)
+        axes.scatter(rows["auc"], height, s=36, color=PALETTE[colour], marker=marker, zorder=3, label=name)
         mean = rows.loc[["mean"]]
         offset = 0.16 if colour == "blue" else -0.16
         axes.errorbar(mean["auc"], height[-1:] + offset, xerr=_arms(mean), fmt="none", capsize=4, color=PALETTE[colour])
@@ -114,8 +119,11 @@ def known_and_strangers(known: pd.DataFrame, strangers: pd.DataFrame) -> Picture
     axes.set_title("What it is worth to have met the patient")
     axes.grid(False, axis="y")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    what = f"{', '.join(order)} and their mean"
-    return Picture(figure, f"Area under the ROC curve for {what}, judged by networks that met the patients and not.")
+    return Picture(
+        figure,
+        f"Area under the ROC curve of the same images, {len(order)} findings and their mean, judged by networks that "
+        "have met the patients and by networks that have not.",
+    )
 
 
 def _arms(rows: pd.DataFrame) -> np.ndarray:

@@ -87,7 +87,9 @@ class Picture:
         return {"image/png": self.png(), "text/plain": repr(self)}, {"image/png": {"alt": self.alt}}
 
 
-def canvas(rows: int = 1, columns: int = 1, *, width: float = 8.0, height: float = 4.0, **grid: Any) -> tuple[Figure, Any]:
+def canvas(
+    rows: int = 1, columns: int = 1, *, width: float = 8.0, height: float = 4.0, **grid: Any
+) -> tuple[Figure, Any]:
     """An empty figure in the course's style.
 
     Args:

@@ -51,8 +51,15 @@ def _draw_boxes(axis, boxes: pd.DataFrame, shape: tuple[int, int]) -> None:
         corner = (box.x * width - 0.5, box.y * height - 0.5)
         size = (box.width * width, box.height * height)
         axis.add_patch(Rectangle(corner, *size, fill=False, linewidth=1.8, edgecolor=colour))
-        axis.text(*corner, box.finding.replace("_", " "), fontsize=7, color="white", va="bottom",
-                  bbox={"facecolor": colour, "edgecolor": "none", "pad": 1}, clip_on=True).set_in_layout(False)  # fmt: skip
+        axis.text(
+            *corner,
+            box.finding.replace("_", " "),
+            fontsize=7,
+            color="white",
+            va="bottom",
+            bbox={"facecolor": colour, "edgecolor": "none", "pad": 1},
+            clip_on=True,
+        ).set_in_layout(False)
 
 
 def intensities(before: Sequence[np.ndarray], after: Sequence[np.ndarray], names: Sequence[str]) -> Picture:

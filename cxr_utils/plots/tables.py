@@ -55,10 +55,19 @@ def co_occurrence(ratio: np.ndarray, findings: Sequence[str]) -> Picture:
     with np.errstate(divide="ignore"):
         colour = np.log2(np.clip(ratio, 0.25, 4))
     seaborn.heatmap(
-        pd.DataFrame(colour, index=names, columns=names), ax=axes, cmap="RdBu_r", center=0, vmin=-2, vmax=2, square=True,
-        annot=pd.DataFrame(ratio, index=names, columns=names), fmt=".1f", annot_kws={"size": 8}, linewidths=0.5,
+        pd.DataFrame(colour, index=names, columns=names),
+        ax=axes,
+        cmap="RdBu_r",
+        center=0,
+        vmin=-2,
+        vmax=2,
+        square=True,
+        annot=pd.DataFrame(ratio, index=names, columns=names),
+        fmt=".1f",
+        annot_kws={"size": 8},
+        linewidths=0.5,
         cbar_kws={"label": "observed over expected pairs (factor)", "shrink": 0.8},
-    )  # fmt: skip
+    )
     bar = axes.collections[0].colorbar
     bar.set_ticks([-2, -1, 0, 1, 2], labels=["1/4", "1/2", "1", "2", "4"])
     axes.set_title("Which findings come together?")
@@ -78,9 +87,10 @@ def images_per_patient(table: pd.DataFrame) -> Picture:
         Picture: Bars of the number of patients by their number of images: 1 of 2 patients have more than one.
     """
     per_patient = table["patient"].value_counts()
-    capped = per_patient.clip(upper=10).value_counts().reindex(range(1, 11), fill_value=0)
+    most = min(int(per_patient.max()), 10)
+    capped = per_patient.clip(upper=10).value_counts().reindex(range(1, most + 1), fill_value=0)
     figure, axes = canvas(width=8, height=3.4)
-    bars = axes.bar([*map(str, range(1, 10)), "10+"], capped, color=PALETTE["green"])
+    bars = axes.bar(["10+" if count == 10 else str(count) for count in capped.index], capped, color=PALETTE["green"])
     axes.bar_label(bars, [f"{count:,}" if count else "" for count in capped], fontsize=9, padding=2)
     axes.set(xlabel="images of one patient", ylabel="patients", title="Patients return")
     axes.grid(False, axis="x")
@@ -92,30 +102,44 @@ def images_per_patient(table: pd.DataFrame) -> Picture:
     )
 
 
-def age_sex_view(table: pd.DataFrame) -> Picture:
-    """Ages by sex, and the share of images with any finding by view, as far as the table knows them.
+def age_sex_view(table: pd.DataFrame, findings: Sequence[str]) -> Picture:
+    """Ages by sex, and how much more frequent each finding is in one view than in the other.
 
     Args:
-        table: a contract table with at least one of `age`, `sex`, `view`, and a column `any_finding` (0/1).
+        table: a contract table; what it lacks of `age`, `sex` and `view` stays empty.
+        findings: names of its 0/1 columns.
 
     Example:
-        >>> rows = {"age": [50.0, 60.0], "sex": ["F", "M"], "view": ["PA", "AP"], "any_finding": [0, 1]}
-        >>> age_sex_view(pd.DataFrame(rows))
-        Picture: Histogram of age in years by sex; bars of the share of images with a finding for each view.
+        >>> rows = {"age": [50.0, 60.0], "sex": ["F", "M"], "view": ["PA", "AP"], "Mass": [1, 1]}
+        >>> age_sex_view(pd.DataFrame(rows), ["Mass"])
+        Picture: Histogram of age in years by sex; bars of each finding's frequency in AP views over that in PA views.
     """
-    figure, (left, right) = canvas(1, 2, width=9, height=3.4)
+    figure, (left, right) = canvas(1, 2, width=9.5, height=1.6 + 0.2 * len(findings) + 0.6)
     bins = np.arange(0, 101, 5)
     for sex, colour, style in (("F", PALETTE["orange"], "-"), ("M", PALETTE["blue"], "--")):
         ages = table.loc[table.get("sex", "F") == sex, "age"] if "age" in table else []
         left.hist(ages, bins=bins, histtype="step", linewidth=2, color=colour, linestyle=style, label=sex)
     left.set(xlabel="age (years)", ylabel="images", title="Age by sex")
     left.legend(title="sex")
-    shares = table.groupby("view")["any_finding"].agg(["mean", "size"]) if "view" in table else pd.DataFrame()
-    if len(shares):
-        bars = right.bar(shares.index, shares["mean"], color=PALETTE["sky"], width=0.6)
-        right.bar_label(bars, [f"{share:.0%} of {size:,}" for share, size in shares.itertuples(index=False)], fontsize=9)
-    right.set(xlabel="view", ylabel="share with any finding", ylim=(0, 1), title="Who is X-rayed in bed is sicker")
-    right.grid(False, axis="x")
+    _view_ratios(right, table, findings)
     return Picture(
-        figure, "Histogram of age in years by sex; bars of the share of images with a finding for each view."
+        figure,
+        "Histogram of age in years by sex; bars of each finding's frequency in AP views over that in PA views.",
     )
+
+
+def _view_ratios(axis, table: pd.DataFrame, findings: Sequence[str]) -> None:
+    """Bars from 1 (as frequent in both views) on a logarithmic axis; empty where there are not two views."""
+    axis.set(xlabel="frequency in AP (in bed) over PA (standing)", title="Which findings are taken in bed?")
+    if "view" not in table or not {"AP", "PA"} <= set(table["view"]):
+        axis.set(xticks=[], yticks=[])
+        return
+    share = table.groupby("view")[list(findings)].mean()
+    ratio = (share.loc["AP"] / share.loc["PA"]).replace([0, np.inf], np.nan).dropna().sort_values(kind="stable")
+    axis.set_xscale("log", base=2)
+    axis.barh(ratio.index.str.replace("_", " "), ratio - 1, left=1, color=PALETTE["sky"])
+    axis.axvline(1, color=PALETTE["black"], linewidth=1)
+    ticks = [tick for tick in (1 / 4, 1 / 2, 1, 2, 4, 8) if tick >= ratio.min() / 2 and tick <= ratio.max() * 2]
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.minorticks_off()
+    axis.grid(False, axis="y")

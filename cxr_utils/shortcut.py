@@ -84,7 +84,8 @@ def _exhaust(results: Iterator) -> None:
 def _check(dataset: Dataset, finding: str, *shares: float) -> None:
     if finding not in dataset.findings:
         raise DataError(
-            f"{dataset.name} has no finding {finding!r}. Expected one of {', '.join(dataset.findings)}. Correct the name."
+            f"{dataset.name} has no finding {finding!r}. Expected one of {', '.join(dataset.findings)}. "
+            "Correct the name."
         )
     for share in shares:
         if not 0 <= share <= 1:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_utils import cache, images, losses, models, pipeline, weights
+from cxr_utils import cache, losses, models, pipeline, weights
 from cxr_utils.backend import load_keras
 from cxr_utils.datasets import Dataset
 from cxr_utils.recipes import Recipe

@@ -384,8 +384,8 @@ for name, pictures in turned.items():
 pd.DataFrame(tables).T.astype(float).round(3)
 
 # %% [markdown]
-# A chest upside down is no chest to it. The mirrored chest is the subtler trap: most findings look alike on both
-# sides, so that the mean over findings hardly says that something is wrong.
+# Upside down is worse than mirrored. Mirrored is the subtler trap: lungs look much alike on both sides, so that the
+# network still answers as if nothing were wrong.
 #
 # Does augmentation with *right* changes help? It is trained and judged like everything else.
 
@@ -433,5 +433,5 @@ cxr.claim("In inference mode an image's logits do not depend on its company, in 
           same["inference"] and not same["training"])  # fmt: skip
 cxr.claim("Training stops at most `patience` epochs after the epoch that is kept",
           len(history) - history["val_loss"].to_numpy().argmin() - 1 <= judge.recipe.patience)  # fmt: skip
-cxr.claim("Standing the patient on the head costs the network AUC", tables["upside down"]["auc"] < tables["as taken"]["auc"] - 0.03,
-          unless=small_test)  # fmt: skip
+cxr.claim("Standing the patient on the head costs the network AUC",
+          tables["upside down"]["auc"] < tables["as taken"]["auc"] - 0.03, unless=small_test)  # fmt: skip

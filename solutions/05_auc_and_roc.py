@@ -51,7 +51,7 @@ people = len(set(test.patients))
 print(f"Test part: {len(test)} images of {people} patients, {test.table[finding].sum()} with {finding}")
 
 # %%
-network = cxr.train(cxr.recipe("xray-vision", profile), dataset, seed=seed)
+network = cxr.train(cxr.recipe("densenet-transfer", profile), dataset, seed=seed)
 scores_valid, scores = network.predict(valid), network.predict(test)
 
 # %% [markdown]
@@ -379,12 +379,14 @@ cxr.headline(f"mean AUC {mean['auc']:.3f} ({mean['low']:.3f} to {mean['high']:.3
 
 # %%
 rare = None if truth.mean().mean() < 0.25 else "the findings are not rare in this data set"
-few = cxr.too_few(test, patients=150)
+few = cxr.too_few(test, patients=100)
+unlearned = cxr.too_few(train, patients=500)  # fewer do not teach fourteen findings
 at_half, at_youden = points["0.5"], points["Youden"]
 group_widths = by_group["high"] - by_group["low"] if len(by_group) else pd.Series([np.nan])
 cxr.claim("The area under the ROC curve is the share of pairs in the right order", np.isclose(by_pairs, by_area))
-cxr.claim(f"The network beats the baseline ({baseline_name}) in mean AUC by more than chance",
-          above_baseline["low"] > 0, unless=few)  # fmt: skip
+no_visit = None if baseline_name == "no pixels" else "neither age, sex, view nor number of the visit is known"
+cxr.claim("The network beats the baseline without pixels in mean AUC, by more than the interval",
+          above_baseline["low"] > 0, unless=few or unlearned or no_visit)  # fmt: skip
 cxr.claim("Copies of images make the interval over images narrower, and leave that over patients as it was",
           shrunk["images"] < 0.7 and np.isclose(shrunk["patients"], 1))  # fmt: skip
 cxr.claim("On average the interval over patients is wider than that over images",

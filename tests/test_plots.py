@@ -43,3 +43,11 @@ def test_boxes_are_drawn_at_their_fractions():
 def test_pyplot_stays_out():
     code = "import sys, cxr_utils.plots.tables; print('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_the_house_style_holds_for_figures_and_for_nothing_else():
+    import matplotlib
+
+    before = matplotlib.rcParams["axes.titlelocation"]
+    title = bars().figure.axes[0].get_title(loc="left")
+    assert title == "How often is each finding?" and matplotlib.rcParams["axes.titlelocation"] == before == "center"

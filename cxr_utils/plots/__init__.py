@@ -6,6 +6,8 @@ Example:
     'Picture'
 """
 
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 from typing import Any
 
@@ -28,7 +30,23 @@ _HOME = {name: topic for topic, names in _TOPICS.items() for name in names}
 __all__ = sorted(_HOME)
 
 
+def _styled(draw: Callable[..., Any]) -> Callable[..., Any]:
+    """Draw in the course's look without changing matplotlib's settings for the rest of a notebook."""
+    import matplotlib
+
+    from .picture import STYLE
+
+    @wraps(draw)
+    def figure(*arguments: Any, **options: Any) -> Any:
+        with matplotlib.rc_context(STYLE):
+            return draw(*arguments, **options)
+
+    return figure
+
+
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        found = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        globals()[name] = found if _HOME[name] == "picture" else _styled(found)
+        return globals()[name]
     raise AttributeError(f"plots has no {name!r}. It has: {', '.join(__all__)}.")

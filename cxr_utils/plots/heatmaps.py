@@ -26,17 +26,17 @@ def feature_sum(pixels: np.ndarray, features: np.ndarray, weights: np.ndarray, f
         pixels: uint8 (height, width).
         features: (h, w, c) last feature maps of this image.
         weights: (c,) of the finding.
-        finding: its name.
+        finding: its name; a lesson may choose it by a trained number, so the alternative text leaves it out.
         shown: how many feature maps to show.
 
     Example:
         >>> feature_sum(np.zeros((8, 8), np.uint8), np.ones((2, 2, 3)), np.array([1.0, 0.0, -1.0]), "Mass", shown=2)
-        Picture: A radiograph, the 2 feature maps that count most for Mass, and the weighted sum of all 3 maps.
+        Picture: A radiograph, the 2 feature maps that count most for one finding, and the weighted sum of all 3 maps.
     """
     share = features.mean(axis=(0, 1)) * weights
     order = np.argsort(-np.abs(share))[:shown]
     figure, axes = canvas(1, shown + 2, width=2.05 * (shown + 2), height=2.6)
-    show_image(axes[0], pixels, "the picture")
+    show_image(axes[0], pixels, finding.replace("_", " "))
     for axis, channel in zip(axes[1:-1], order, strict=False):
         axis.imshow(features[..., channel], cmap="gray", interpolation="nearest")
         axis.set_title(f"map {channel}, weight {weights[channel]:+.2f}", fontsize=9, loc="left")
@@ -51,7 +51,7 @@ def feature_sum(pixels: np.ndarray, features: np.ndarray, weights: np.ndarray, f
         axis.grid(False)
     return Picture(
         figure,
-        f"A radiograph, the {shown} feature maps that count most for {finding}, and the weighted sum of all "
+        f"A radiograph, the {shown} feature maps that count most for one finding, and the weighted sum of all "
         f"{len(weights)} maps.",
     )
 

@@ -77,6 +77,7 @@ def auc_by_split(results: pd.DataFrame) -> Picture:
     axes.annotate("knows nothing", (0.5, -0.55), xytext=(4, 0), textcoords="offset points", color=PALETTE["grey"])
     axes.set(xlabel="mean AUC over findings on the test images", title="How far without a single pixel?")
     axes.set(yticks=range(len(ways)), yticklabels=ways, ylim=(len(ways) - 0.4, -0.8))
+    axes.locator_params(axis="x", nbins=6)
     axes.grid(False, axis="y")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return Picture(

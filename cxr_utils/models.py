@@ -170,7 +170,7 @@ def multiply_adds(model: "keras.Model", trained_only: bool = False) -> int:
 
     Example:
         >>> multiply_adds(normal_abnormal_cnn(8, 1))  # 9*1*32*64 + 9*32*64*16 + 9*64*128*4 + 128*128 + 128
-        625024
+        624768
     """
     keras = load_keras()
     total = 0

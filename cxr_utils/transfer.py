@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import keras
 
 #: Strengths of the head's penalty that are tried; the validation images decide.
-PENALTIES = (1e1, 1e2, 1e3, 1e4)
+PENALTIES = (1e2, 3e2, 1e3, 3e3, 1e4)
 _PREDICTED_TOGETHER = 256
 
 
@@ -132,9 +132,10 @@ def fit_head(recipe: Recipe, train: Dataset, valid: Dataset) -> tuple[dict[str, 
     seen, unseen = (features(part, recipe.weights, recipe.size) for part in (train, valid))
     centre, spread = seen.mean(axis=0), seen.std(axis=0) + 1e-6
     image_weights = example_weights(recipe, train.labels)
+    scaled = (seen - centre) / spread
     fits, history = [], []
     for penalty in PENALTIES:
-        kernel, bias = _regressions((seen - centre) / spread, train.labels, image_weights, penalty)
+        kernel, bias = _regressions(scaled, train.labels, image_weights, penalty)
         kernel = kernel / spread[:, np.newaxis]
         fits.append({"logits/kernel": kernel, "logits/bias": bias - centre @ kernel})
         logits = [part @ fits[-1]["logits/kernel"] + fits[-1]["logits/bias"] for part in (seen, unseen)]
@@ -166,13 +167,15 @@ def example_weights(recipe: Recipe, labels: np.ndarray) -> np.ndarray:
 def _regressions(inputs: np.ndarray, labels: np.ndarray, weight: np.ndarray, penalty: float):
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     kernel, bias = np.zeros((inputs.shape[1], labels.shape[1])), np.zeros(labels.shape[1])
     for column, truth in enumerate(labels.T):
         if truth.min() == truth.max():  # nothing to tell apart: the frequency, one image short of certain
             bias[column] = np.log((truth.sum() + 0.5) / (len(truth) - truth.sum() + 0.5))
             continue
-        with warnings.catch_warnings():
+        # One thread: for matrices this small, threads wait for each other, and on a busy machine almost only wait.
+        with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits do not matter here
             model = LogisticRegression(C=1 / penalty, max_iter=100).fit(inputs, truth, weight[:, column])
         kernel[:, column], bias[column] = model.coef_[0], model.intercept_[0]

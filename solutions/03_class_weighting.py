@@ -60,7 +60,7 @@ def frequencies(labels):
 
 
 # %%
-checks.frequencies(frequencies);
+checks.frequencies(frequencies)
 
 # %% [markdown]
 # From here on the lesson uses the package's version, so that it runs whatever you have written. Weights are counted
@@ -114,7 +114,7 @@ def weighted_loss(truth, probability, positive, negative):
 
 
 # %%
-checks.weighted_loss(weighted_loss);
+checks.weighted_loss(weighted_loss)
 
 # %% [markdown]
 # Computers add a trap. A probability is the sigmoid of a *logit*, the raw output *x* of the network. A network that
@@ -144,7 +144,7 @@ def balancing_weights(labels):
 
 
 # %%
-checks.balancing_weights(balancing_weights);
+checks.balancing_weights(balancing_weights)
 
 # %% [markdown]
 # What the positive images contribute now, while the network is still unsure:
@@ -296,7 +296,7 @@ def undo_weights(weighted, positive, negative):
 
 
 # %%
-checks.undo_weights(undo_weights);
+checks.undo_weights(undo_weights)
 
 # %% [markdown]
 # Applied to the weighted network. The diagonal is where the mean probability of a finding equals its prevalence,

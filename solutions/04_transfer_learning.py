@@ -87,7 +87,7 @@ def head_parameters(features, findings):
 
 
 # %%
-checks.head_parameters(head_parameters);
+checks.head_parameters(head_parameters)
 
 # %% [markdown]
 # Now look at the whole. Predict before you run: in which part of the network is most of the work, and in which are
@@ -177,7 +177,7 @@ def whole_patients(patients, images):
 
 
 # %%
-checks.whole_patients(whole_patients);
+checks.whole_patients(whole_patients)
 
 # %% [markdown]
 # The package's own version draws patients at random, so that a larger sample holds the smaller one. Validation and
@@ -236,10 +236,13 @@ results.round({"auc": 3, "low": 3, "high": 3})
 plots.auc_by_size(results, baseline["auc"], baseline_name)
 
 # %% [markdown]
-# Three lines of one figure, each point judged on the same test patients. The shorter the way from what a network
-# knows to what it is asked, the fewer examples it needs. The intervals of single points overlap easily, because they
-# all contain the same luck with the test patients. To compare two ways, draw patients once for both and look at the
-# *difference*:
+# Look at the left end first. On the default data, the borrowed features are nearly the answer already: the network
+# that made them was trained for the same findings, on pictures from the same simulator. So even a hundred images are
+# enough to say which feature belongs to which finding, and fine-tuning finds little left to improve. The further the
+# old task is from the new one, the more there is to tune.
+#
+# The intervals of single points overlap easily, because they all contain the same luck with the test patients. To
+# compare two ways, draw patients once for both and look at the *difference*:
 
 
 # %% tags=["nbval-ignore-output"]
@@ -310,7 +313,7 @@ def early_stopping(losses, patience):
 
 
 # %%
-checks.early_stopping(early_stopping);
+checks.early_stopping(early_stopping)
 
 # %% [markdown]
 # Here are the curves of two runs. A falling training loss says that the network fits its training images better;
@@ -367,7 +370,7 @@ def flip_horizontally(image, x, width):
 
 
 # %%
-checks.flip_horizontally(flip_horizontally);
+checks.flip_horizontally(flip_horizontally)
 
 # %% [markdown]
 # Predict before you run: the network from scratch has only seen upright chests with the heart on the left. How much
@@ -400,9 +403,9 @@ difference = metrics.auc_difference(test.table, *with_and_without, test.patients
 difference.rename("with rotate and shift, less without").round(3).to_frame().T
 
 # %% [markdown]
-# If the interval includes zero, this run has not shown that it helps, nor that it does not: with so few epochs the
-# network has hardly begun to learn its images by heart, so there is little to prevent. Augmentation pays when
-# training goes on for long. Measure before you believe.
+# Where the interval lies above zero, the changes have helped; where it includes zero, this run has shown neither
+# that they help nor that they do not. Augmentation pays when images are few and training is long. Measure before you
+# believe.
 #
 # ## Key points
 #
@@ -426,7 +429,8 @@ small_test = cxr.too_few(test, patients=150)
 history = runs["from scratch", every].history
 cxr.claim("With few labels, a head on frozen DenseNet121 features beats a network from scratch", frozen_gain["low"] > 0,
           unless=small_test)  # fmt: skip
-cxr.claim("Fine-tuning ends at least level with the frozen head", tuning_gain["high"] > 0, unless=small_test)
+cxr.claim("Fine-tuning ends above the frozen head or level with it, within 0.02", tuning_gain["difference"] > -0.02,
+          unless=small_test)  # fmt: skip
 cxr.claim("More training images help the network from scratch", scratch_gain["difference"] > 0, unless=small_test)
 cxr.claim("The frozen head costs less than a tenth of training the whole network", cost["frozen"] < cost.iloc[-1] / 10)
 cxr.claim("In inference mode an image's logits do not depend on its company, in training mode they do",

@@ -111,7 +111,7 @@ def class_map(features, weights):
 
 
 # %%
-checks.class_map(class_map);
+checks.class_map(class_map)
 
 # %% [markdown]
 # Now on a picture, chosen by a rule and not by taste: take the finding that the network tells best on the
@@ -172,7 +172,7 @@ def heat_map(features, gradients):
 
 
 # %%
-checks.heat_map(heat_map);
+checks.heat_map(heat_map)
 
 # %% [markdown]
 # For our network we know the gradient without a computer: in the sum above each `A[i, j, c]` stands once, with the
@@ -245,7 +245,7 @@ def points_into(heat, box):
 
 
 # %%
-checks.points_into(points_into);
+checks.points_into(points_into)
 
 # %% [markdown]
 # One cell decides the pointing game. *Energy* looks at the whole map: which share of all heat lies in the box?
@@ -262,7 +262,7 @@ def energy_inside(heat, inside):
 
 
 # %%
-checks.energy_inside(energy_inside);
+checks.energy_inside(energy_inside)
 
 # %% [markdown]
 # A score needs something to beat. Three maps that never look at the picture:

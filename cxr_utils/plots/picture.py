@@ -29,7 +29,7 @@ CYCLE = tuple(PALETTE[name] for name in ("blue", "orange", "green", "red", "purp
 STYLE = {
     "font.family": "DejaVu Sans",  # ships with matplotlib, so text measures the same on every machine
     "font.size": 10,
-    "axes.titlesize": 11,
+    "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.spines.top": False,

@@ -93,7 +93,7 @@ picture is flagged and lines for other pictures: noise.
         }
         axes.axvline(value, label=name, **line)
     axes.set(xlabel="likeness to the typical training image (correlation)", ylabel="images", xlim=(-1, 1))
-    axes.legend(fontsize=8, loc="upper left")
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture(
         figure,
         f"Histogram of the likeness of {len(usual)} images to the typical training image, with the limit below which a "

@@ -51,11 +51,14 @@ def _draw_boxes(axis, boxes: pd.DataFrame, shape: tuple[int, int]) -> None:
         corner = (box.x * width - 0.5, box.y * height - 0.5)
         size = (box.width * width, box.height * height)
         axis.add_patch(Rectangle(corner, *size, fill=False, linewidth=1.8, edgecolor=colour))
+        right = box.x + box.width > 0.7  # there the name ends where the box ends, or it would be cut off
         axis.text(
-            *corner,
+            corner[0] + right * size[0],
+            corner[1],
             box.finding.replace("_", " "),
             fontsize=7,
             color="white",
+            ha="right" if right else "left",
             va="bottom",
             bbox={"facecolor": colour, "edgecolor": "none", "pad": 1},
             clip_on=True,

@@ -230,7 +230,7 @@ for (way, count), run in runs.items():
     row = metrics.auc_table(test.table, run.predict(test), test.patients).loc["mean", ["auc", "low", "high"]]
     rows.append({"way": way, "images": count, **row, "multiply_adds": run.history["multiply_adds"].iloc[-1]})
 results = pd.DataFrame(rows)
-results.round({"auc": 3, "low": 3, "high": 3})
+results.assign(multiply_adds=results["multiply_adds"].map("{:.2g}".format)).round(3)
 
 # %%
 plots.auc_by_size(results, baseline["auc"], baseline_name)

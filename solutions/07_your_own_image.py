@@ -210,13 +210,15 @@ plots.probability_bars(probability, own_threshold)
 
 # %% tags=["nbval-ignore-output"]
 quiet = test.table[findings].max(axis=1).to_numpy() == 0
-how_many = (main.predict(test) >= own_threshold[findings]).sum(axis=1).to_numpy()[quiet]
-print(f"{quiet.sum()} test images show nothing; {(how_many > 0).mean():.0%} of them get a name,", end=" ")
-print(f"{how_many.mean():.1f} on average.")
+wrong_names = (main.predict(test) >= own_threshold[findings])[quiet]  # (images, findings)
+single, some = wrong_names.to_numpy().mean(), wrong_names.any(axis=1).mean()
+print(f"{quiet.sum()} test images show nothing. A single finding is named on {single:.0%} of them on average,", end=" ")
+print(f"some finding on {some:.0%}.")
 
 # %% [markdown]
-# Who asks many questions gets some wrong answers nearly always. That helps to read reports of systems which "detect
-# 14 diseases". Fewer questions help, and so do thresholds that cost fewer false alarms.
+# Every single question is answered well, and still many healthy patients are sent home with a name. Remember that
+# when you read of a system that "detects 14 diseases". Fewer questions help, and so do thresholds that cost fewer
+# false alarms.
 #
 # ## Normal or abnormal
 #
@@ -262,15 +264,16 @@ print(f"This picture: {share:.2f}, with a threshold of {chosen['Abnormal']:.2f},
 # %% [markdown]
 # ## Where does it look?
 #
-# A heat map shows which part of the picture speaks for a finding (Grad-CAM, lesson 06). The map of this network is
-# coarse, a few cells a side, and is stretched over the picture; do not ask it for more than a region. Where the
-# place of the finding is known, a frame marks it.
+# A heat map shows which part of the picture speaks for a finding (Grad-CAM, lesson 06). Behind its last dense block,
+# this network's map has only a few cells a side; so we cut it before that block, where the map is twice as fine. Do
+# not ask it for more than a region all the same. Where the place of the finding is known, a frame marks it.
 
 # %%
 from cxr_utils import gradcam
 
 asked_for = findings.index(shown)
-heat = gradcam.grad_cam(main.model, images.load_image(path, size)[np.newaxis], outputs=[asked_for])[0, 0]
+batch = images.load_image(path, size)[np.newaxis]
+heat = gradcam.grad_cam(main.model, batch, outputs=[asked_for], layer="pool4_relu")[0, 0]
 known = test.boxes
 if len(known):
     known = known[(known["image"] == Path(path).name) & (known["finding"] == shown)]
@@ -295,7 +298,8 @@ plots.gallery([images.resize(pixels, 256) for pixels in strangers.values()], lis
 batch = np.stack([images.standardise(images.resize(pixels, size)) for pixels in strangers.values()])[..., np.newaxis]
 said = pd.DataFrame(1 / (1 + np.exp(-np.asarray(main.model(batch, training=False)))), list(strangers), findings)
 named = (said >= own_threshold[findings]).sum(axis=1)
-pd.DataFrame({"likeliest finding": said.idxmax(axis=1), "probability": said.max(axis=1), "findings named": named}).round(2)
+likeliest = {"likeliest finding": said.idxmax(axis=1), "probability": said.max(axis=1)}
+pd.DataFrame({**likeliest, "findings named": named}).round(2)
 
 # %% [markdown]
 # It answers everybody. A network has no output for "I do not know this", and a high probability is no sign that it
@@ -437,8 +441,8 @@ cxr.claim("The same picture as PNG and as DICOM gives the same prediction",
 cxr.claim("A DICOM stored as its negative gives that prediction too, if it is read with its header",
           np.allclose(answers["PNG"], answers["inverted DICOM"]))  # fmt: skip
 cxr.claim("The order of the labels in the model's file is that of the data set", list(main.findings) == findings)
-cxr.claim("Asked for every finding, the network names something on most images that show nothing",
-          (how_many > 0).mean() > 0.5, unless=dataset.lacks("several_findings"))  # fmt: skip
+cxr.claim("On images that show nothing, some finding is named at least twice as often as a single one on average",
+          some >= 2 * single, unless=dataset.lacks("several_findings"))  # fmt: skip
 cxr.claim("Pictures that are no X-rays still get probabilities for every finding",
           ((said > 0) & (said < 1)).loc[["photograph", "noise"]].all(axis=None))  # fmt: skip
 cxr.claim("The likeness check flags a photograph, noise and a negative",

@@ -104,7 +104,7 @@ def auc_by_cost(results: pd.DataFrame, baseline: float, baseline_name: str) -> P
 def _by(
     results: pd.DataFrame, x: str, baseline: float, baseline_name: str, label: str, nudge: float = 0.0
 ) -> Picture:
-    figure, axes = canvas(width=7.5, height=3.8)
+    figure, axes = canvas(width=8.5, height=3.8)
     for number, (way, rows) in enumerate(results.groupby("way", sort=False)):
         rows = rows.sort_values(x)
         place = rows[x] * (1 + nudge) ** (number - 1)  # side by side, so that the bars do not hide each other
@@ -113,5 +113,5 @@ def _by(
         axes.errorbar(place, rows["auc"], bars, **style)
     axes.axhline(baseline, linestyle=":", color=PALETTE["grey"], label=baseline_name)
     axes.set(xscale="log", xlabel=label, ylabel="mean AUC, test part")
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture(figure, "")

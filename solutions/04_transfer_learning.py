@@ -238,8 +238,9 @@ plots.auc_by_size(results, baseline["auc"], baseline_name)
 # %% [markdown]
 # Look at the left end first. On the default data, the borrowed features are nearly the answer already: the network
 # that made them was trained for the same findings, on pictures from the same simulator. So even a hundred images are
-# enough to say which feature belongs to which finding, and fine-tuning finds little left to improve. The further the
-# old task is from the new one, the more there is to tune.
+# enough to say which feature belongs to which finding, and fine-tuning finds little left to improve. On real X-rays
+# the borrowed features come from another world, and all of this has to be asked again: is the head still ahead at
+# the left end, and who is ahead at the right one?
 #
 # The intervals of single points overlap easily, because they all contain the same luck with the test patients. To
 # compare two ways, draw patients once for both and look at the *difference*:
@@ -426,12 +427,15 @@ cxr.headline(f"mean AUC with {few} training images: {by_way}; {len(set(test.pati
 
 # %%
 small_test = cxr.too_few(test, patients=150)
+solved = baseline_name == "thumbnail" and baseline["auc"] > 0.9
+no_room = small_test or ("a thumbnail nearly solves this task, so weights have little to add" if solved else None)
 history = runs["from scratch", every].history
-cxr.claim("With few labels, a head on frozen DenseNet121 features beats a network from scratch", frozen_gain["low"] > 0,
-          unless=small_test)  # fmt: skip
+foreign = None if dataset.kind == "phantom" else "the borrowed weights have seen simulated pictures only"
+cxr.claim("With few labels, a head on features learned from the same kind of pictures beats a network from scratch",
+          frozen_gain["low"] > 0, unless=foreign or small_test)  # fmt: skip
 cxr.claim("Fine-tuning ends above the frozen head or level with it, within 0.02", tuning_gain["difference"] > -0.02,
-          unless=small_test)  # fmt: skip
-cxr.claim("More training images help the network from scratch", scratch_gain["difference"] > 0, unless=small_test)
+          unless=no_room)  # fmt: skip
+cxr.claim("More training images help the network from scratch", scratch_gain["difference"] > 0, unless=no_room)
 cxr.claim("The frozen head costs less than a tenth of training the whole network", cost["frozen"] < cost.iloc[-1] / 10)
 cxr.claim("In inference mode an image's logits do not depend on its company, in training mode they do",
           same["inference"] and not same["training"])  # fmt: skip

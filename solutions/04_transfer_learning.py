@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 04 · Transfer learning
 #
-# **Time:** 50 minutes to work through, under two minutes to run the first time, seconds after that.
+# **Time:** 50 minutes to work through, about two minutes to run the first time, seconds after that.
 #
 # **Questions**
 # - What does a network gain from having seen other X-rays before?

@@ -198,8 +198,10 @@ def _pneumothorax(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     side = _side(rng)
     frame = chest.frame
     apical = 1.25 - 0.75 * smooth_step(frame.y - 1.0, 8.0)  # air rises
-    rim = (0.9 + 3.6 * severity) * apical + 0.25 * frame.field(rng, 6.0)
-    inward = chest.depth[side] + 1.5 * smooth_step(6.0 - np.abs(frame.x), 2.0) * (frame.y < 4)
+    rim = (0.5 + 3.4 * severity) * apical + 0.25 * frame.field(rng, 6.0)
+    # Air gathers at the side and over the apex, not between lung and heart or on the diaphragm.
+    held = (frame.x * np.float32(_sign(side)) < 4.0) & (frame.y > -10.0) | (chest.floor[side] < 1.0)
+    inward = frame.blur(frame.depth(np.maximum(chest.lung[side], held)), 0.8)
     free = smooth_step(rim - inward, 0.12) * chest.lung[side]
     before = chest.air.copy()
     chest.vessels = chest.vessels * (1 - free)
@@ -263,7 +265,7 @@ def _fibrosis(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     frame = chest.frame
     upper = rng.random() < 0.3
     net = np.zeros_like(chest.air)
-    for cell in (1.5, 0.9):  # walls of a honeycomb: where a smooth field passes through zero
+    for cell in (1.0, 0.6):  # walls of a honeycomb: where a smooth field passes through zero
         net = np.maximum(net, np.exp(-((frame.field(rng, cell) / 0.30) ** 2)))
     where = np.zeros_like(chest.air)
     patchy = 0.75 + 0.45 * frame.field(rng, 3.5)
@@ -282,7 +284,7 @@ def _pleural_thickening(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     for side in _sides(rng, 0.35):
         sign = _sign(side)
         wavy = np.clip(1 + 0.4 * frame.field(rng, 2.4), 0.2, 2.0)
-        thick = (0.75 + 1.2 * severity) * wavy
+        thick = (0.40 + 1.1 * severity) * wavy
         start, end = (-13, rng.uniform(-6, -2)) if rng.random() < 0.35 else (rng.uniform(-4, 3), 14)
         span = smooth_step(frame.y - np.float32(start), 1.2) * smooth_step(np.float32(end) - frame.y, 1.2)
         outer = smooth_step(frame.x * np.float32(sign) - np.interp(start, [-13, 0], [3.0, 7.0]), 1.0)
@@ -361,16 +363,19 @@ def draw_mask(change: np.ndarray) -> np.ndarray:
     return change > max(strongest / 3, 1e-6)
 
 
-def draw_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
-    """The box (x, y, width, height) in pixels around the largest part of a mask, or None for an empty one.
+def draw_boxes(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """A box (x, y, width, height) in pixels around each part of a mask that a reader would circle, largest first.
+
+    Parts closer than a fortieth of the picture count as one, parts below a quarter of the largest do not count.
 
     Example:
-        >>> mask = np.zeros((8, 8), bool); mask[2:5, 1:7] = True
-        >>> draw_box(mask)
-        (1, 2, 6, 3)
+        >>> mask = np.zeros((40, 40), bool); mask[2:12, 1:7] = True; mask[20:28, 30:38] = True; mask[38, 2] = True
+        >>> draw_boxes(mask)
+        [(30, 20, 8, 8), (1, 2, 6, 10)]
     """
-    count, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    if count < 2:
-        return None
-    x, y, width, height, _ = (int(v) for v in stats[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))])
-    return x, y, width, height
+    near = np.ones((1 + 2 * (mask.shape[0] // 80),) * 2, np.uint8)
+    joined = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, near)
+    count, parts = cv2.connectedComponents(joined)
+    areas = np.bincount(parts[mask], minlength=count)
+    kept = [part for part in np.argsort(-areas, kind="stable") if areas[part] >= max(areas.max() / 4, 1)]
+    return [tuple(cv2.boundingRect(((parts == part) & mask).astype(np.uint8))) for part in kept]

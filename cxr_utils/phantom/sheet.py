@@ -10,7 +10,7 @@ from cxr_utils.schema import FINDINGS
 
 from .anatomy import draw_patient, draw_visit
 from .cohort import DESCRIPTION, Order, _description
-from .findings import draw_box
+from .findings import draw_boxes
 from .render import Finding, radiograph
 
 SEVERITIES = (0.15, 0.5, 0.9)
@@ -55,8 +55,7 @@ def _picture(order: Order, number: int, finding: str | None, severity: float, ti
     present = [Finding(finding, severity, number)] if finding else []
     picture = radiograph(patient, visit, present, number, size=2 * tile)
     pixels = cv2.cvtColor(cv2.resize(picture.pixels, (tile, tile), interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
-    box = draw_box(picture.masks[finding]) if finding else None
-    if box:
+    for box in draw_boxes(picture.masks[finding]) if finding else []:
         x, y, width, height = (value // 2 for value in box)
         cv2.rectangle(pixels, (x, y), (x + width, y + height), (0, 159, 230), 1)  # BGR of the palette's orange
     return pixels

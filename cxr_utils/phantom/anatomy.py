@@ -199,7 +199,7 @@ def floor_height(patient: Patient, visit: Visit, shape: Shape, frame: Frame, sid
     )
     out = (frame.x * np.float32(sign) - np.float32(6.0 + 0.5 * t["dome"])) / 7.0
     steep = np.float32((4.6 + 0.7 * t["dome"]) * (1 - 0.72 * shape.flat))
-    fall = np.where(out > 0, steep * out * out, 0.55 * steep * out * out)
+    fall = np.where(out > 0, steep * out * out, 0.30 * steep * out * out)
     return np.float32(top) + fall - frame.y
 
 
@@ -403,7 +403,7 @@ def _body(patient: Patient, visit: Visit, frame: Frame) -> np.ndarray:
     half[:, 0] *= wide
     lopsided = half[::-1] * (-1 - 0.02 * t["asym"], 1) + (0, 0.35 * t["asym"])
     trunk = _rounded(frame, spline(np.vstack([half, lopsided])), 12.0, 0.6)
-    thick = trunk * (13.8 + 8.0 * smooth_step(frame.y + 2.0, 9.5) + 2.5 * smooth_step(frame.y - 12, 6.0))
+    thick = trunk * (13.8 + 8.0 * smooth_step(frame.y - 2.0, 9.0) + 2.5 * smooth_step(frame.y - 12, 6.0))
     thick += (
         4.5 * smooth_step(-12.5 - frame.y, 3.0) * smooth_step(5.0 - np.abs(frame.x), 2.0) * (trunk > 0)
     )  # neck and jaw

@@ -64,7 +64,7 @@ def _place(chest: Chest, side: str, rng: Rng, low: float, high: float) -> tuple[
 # --- atelectasis -----------------------------------------------------------------------------------------------
 def _bend_atelectasis(shape: Shape, severity: float, rng: Rng) -> None:
     side = _side(rng)
-    shape.lift[side] += 0.2 + 1.5 * severity
+    shape.lift[side] += 0.1 + 1.4 * severity
     shape.shift += _sign(side) * 0.7 * severity
 
 
@@ -74,7 +74,7 @@ def _atelectasis(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     height = chest.floor[side]
     # A wedge of airless lung on the diaphragm, and plates above it.
     wedge = smooth_step((1.6 + 2.2 * severity) - height - 0.15 * np.abs(frame.x - np.float32(sign * 5)), 0.9)
-    share = (0.17 + 0.32 * severity) * wedge * chest.lung[side]
+    share = (0.13 + 0.31 * severity) * wedge * chest.lung[side]
     canvas = frame.canvas()
     for _ in range(int(rng.integers(1, 3) + 2 * severity)):
         x, y = sign * rng.uniform(4, 9), _floor_level(chest, side) - rng.uniform(1.0, 4.5)
@@ -87,7 +87,7 @@ def _atelectasis(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
 
 # --- cardiomegaly ----------------------------------------------------------------------------------------------
 def _bend_cardiomegaly(shape: Shape, severity: float, rng: Rng) -> None:
-    shape.heart *= 1.13 + 0.30 * severity
+    shape.heart *= 1.10 + 0.30 * severity
 
 
 def _cardiomegaly(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
@@ -98,10 +98,10 @@ def _cardiomegaly(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
 def _effusion(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     lost = np.zeros_like(chest.air)
     for side in _sides(rng, 0.3):
-        rise = (0.3 + 6.2 * severity**1.5) * rng.uniform(0.7, 1.1)
+        rise = (0.2 + 8.2 * severity**1.2) * rng.uniform(0.7, 1.1)
         out = np.clip(chest.frame.x * np.float32(_sign(side)) / 13.0, 0, 1)
-        level = _floor_level(chest, side) + 1.4 - rise  # y of the fluid in the middle
-        surface = level - (1.0 + 1.6 * min(severity + 0.3, 1)) * (out**4 * 2.2 - 0.4)  # the meniscus climbs at the side
+        level = _floor_level(chest, side) + 4.2 - rise  # y of the fluid in the middle
+        surface = level - (0.3 + 2.0 * severity) * (out**4 * 2.2 - 0.4)  # the meniscus climbs at the side
         under = smooth_step(chest.frame.y - surface, 0.8 if chest.visit.view == "PA" else 1.8)
         mask = (chest.depth[side] > 0).astype(np.float32)
         lost += _replace(chest, 0.85 * under * mask)
@@ -158,7 +158,7 @@ def _consolidation(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
         )
         frame.fill(canvas, ribbon(spline(path, closed=False), 0.34), 255)
     branches = 1 - 0.42 * frame.blur(canvas.astype(np.float32) * np.float32(1 / 255), 0.06)
-    return _replace(chest, (0.36 + 0.32 * severity) * lobe * cut * branches * chest.lung[side])
+    return _replace(chest, (0.30 + 0.33 * severity) * lobe * cut * branches * chest.lung[side])
 
 
 # --- round lesions ---------------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def _pneumothorax(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     side = _side(rng)
     frame = chest.frame
     apical = 1.25 - 0.75 * smooth_step(frame.y - 1.0, 8.0)  # air rises
-    rim = (0.25 + 3.0 * severity**1.3) * apical + 0.25 * frame.field(rng, 6.0)
+    rim = (0.15 + 2.9 * severity**1.3) * apical + 0.25 * frame.field(rng, 6.0)
     # Air gathers at the side and over the apex, not between lung and heart or on the diaphragm.
     held = (frame.x * np.float32(_sign(side)) < 4.0) & (frame.y > -10.0) | (chest.floor[side] < 1.0)
     inward = frame.blur(frame.depth(np.maximum(chest.lung[side], held)), 0.8)
@@ -227,18 +227,18 @@ def _edema(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     patchy = 0.95 + 0.16 * frame.field(rng, 1.1)
     return _replace(
         chest,
-        (0.07 + 0.28 * severity) * share * patchy
+        (0.06 + 0.25 * severity) * share * patchy
         + (0.01 + 0.05 * severity) * (chest.lung["right"] + chest.lung["left"]),
     )
 
 
 # --- emphysema -------------------------------------------------------------------------------------------------
 def _bend_emphysema(shape: Shape, severity: float, rng: Rng) -> None:
-    shape.flat = max(shape.flat, 0.10 + 0.65 * severity)
-    shape.prune = 0.15 + 0.65 * severity
+    shape.flat = max(shape.flat, 0.06 + 0.62 * severity)
+    shape.prune = 0.10 + 0.62 * severity
     shape.heart *= 0.97 - 0.12 * severity
     shape.widen *= 1.02 + 0.02 * severity
-    shape.air *= 1.02 + 0.11 * severity
+    shape.air *= 1.01 + 0.10 * severity
 
 
 def _emphysema(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
@@ -297,7 +297,7 @@ def _pleural_thickening(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
 # --- hernia ----------------------------------------------------------------------------------------------------
 def _hernia(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     frame = chest.frame
-    radius = 1.6 + 2.0 * severity
+    radius = 1.4 + 2.0 * severity
     bottom = _floor_level(chest, "left")
     x, y = rng.uniform(-0.5, 2.2), bottom + 0.6 - radius * 0.75
     r = _blob(chest, x, y, radius * 1.2, radius, rng.uniform(-0.3, 0.3), rng, 0.05)

@@ -23,6 +23,7 @@ import cxr_utils
 from cxr_utils import cache, losses, models, pipeline, transfer, weights
 from cxr_utils.backend import load_keras
 from cxr_utils.datasets import Dataset, open_dataset
+from cxr_utils.phantom import make_cohort, simulator_version
 from cxr_utils.training import CODE, compiled
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ class Plan:
         augment: names from `pipeline.AUGMENTATIONS`.
     """
 
-    images: int = 7000
+    images: int = 8000
     drawn_at: int = 128
     seed: int = 1000
-    stages: tuple[tuple[int, int], ...] = ((64, 5), (96, 2))
+    stages: tuple[tuple[int, int], ...] = ((64, 6), (96, 3))
     judged_at: int = 96
     batch_size: int = 32
     learning_rate: float = 1e-3
@@ -70,9 +71,7 @@ def pretrain(plan: Plan, target: Path) -> Path:
     Returns:
         The file.
     """
-    from cxr_utils import phantom
-
-    key = {"plan": asdict(plan), "simulator": phantom.simulator_version(), "code": cache.code_version(*CODE)}
+    key = {"plan": asdict(plan), "simulator": simulator_version(), "code": cache.code_version(*CODE)}
     folder = cache.root() / "pretraining" / cache.digest(key)
     folder.mkdir(parents=True, exist_ok=True)
     train, valid = cohort(plan)
@@ -106,12 +105,10 @@ def cohort(plan: Plan) -> tuple[Dataset, Dataset]:
     Returns:
         Data sets to train on (its parts train and test) and to validate with.
     """
-    from cxr_utils import phantom
-
-    name = f"{plan.images}-{plan.drawn_at}-{plan.seed}-{phantom.simulator_version()}"
+    name = f"{plan.images}-{plan.drawn_at}-{plan.seed}-{simulator_version()}"
     folder = cache.root() / "cohorts" / name
     folder.parent.mkdir(parents=True, exist_ok=True)
-    phantom.make_cohort(folder, images=plan.images, size=plan.drawn_at, seed=plan.seed)
+    make_cohort(folder, images=plan.images, size=plan.drawn_at, seed=plan.seed)
     dataset = open_dataset(folder)
     table = dataset.table.copy()
     table[list(dataset.findings)] = dataset.truth()[list(dataset.findings)].to_numpy(np.int8)
@@ -200,6 +197,7 @@ def _record(plan: Plan, train: Dataset, valid: Dataset, auc: dict[str, float], s
         "history": state["history"],  # where a plan was changed on the way, `of_epochs` shows it
         "data": {
             "what": "simulated radiographs with the simulator's own truth as labels",
+            "simulator": simulator_version(),
             "images": {"train": len(train), "judged": len(valid)},
             "patients": {"train": len(set(train.patients)), "judged": len(set(valid.patients))},
         },

@@ -107,14 +107,15 @@ def head_of(recipe: Recipe) -> Recipe:
 _DENSENET = Recipe(
     network="densenet121",
     size=96,
-    epochs=12,
-    learning_rate=2e-4,
+    epochs=8,
+    batch_size=64,
+    learning_rate=3e-4,
     weights="simulated",
     trainable="last_block",
-    patience=4,
+    patience=2,
 )
 _QUICK = {
-    "xray-vision": Recipe(),
+    "xray-vision": Recipe(epochs=14, patience=3),
     "normal-abnormal": Recipe("normal_abnormal_cnn", epochs=10, learning_rate=1e-3, dropout=0.5),
     "densenet-scratch": replace(_DENSENET, epochs=4, learning_rate=1e-3, weights=None, trainable="all"),
     "densenet-head": head_of(_DENSENET),

@@ -69,10 +69,22 @@ def load_tensorflow() -> ModuleType:
 
         if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
             tensorflow.config.set_visible_devices([], "GPU")  # or it takes the memory that the backend needs
+        _divide_processor(tensorflow)
         tensorflow.config.experimental.enable_op_determinism()
         tensorflow.get_logger().setLevel("ERROR")  # it counts compilations and warns about the fifth
-        tensorflow.constant(0) + 1  # the first operation finds the devices, and says so
+        if not os.environ.get("TF_CONFIG"):  # with other processes, these must be greeted before any operation
+            tensorflow.constant(0) + 1  # the first operation finds the devices, and says so
     return tensorflow
+
+
+def _divide_processor(tensorflow: ModuleType) -> None:
+    """Make logical devices of the processor, where `CXR_CPU_DEVICES` asks for them (see `cxr_utils.devices`)."""
+    count = int(os.environ.get("CXR_CPU_DEVICES", "1"))
+    processors = tensorflow.config.list_physical_devices("CPU")
+    if count > 1 and processors:
+        tensorflow.config.set_logical_device_configuration(
+            processors[0], [tensorflow.config.LogicalDeviceConfiguration() for _ in range(count)]
+        )
 
 
 def _ask_for_silence() -> None:

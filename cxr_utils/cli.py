@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cxr_utils.commands import networks
 from cxr_utils.errors import CxrError
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Make a data set, or look at one.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
+networks.register(app)
 
 
 class Profile(StrEnum):

@@ -41,7 +41,7 @@ def normal_abnormal_cnn(size: int, outputs: int, dropout: float = 0.5) -> "keras
         x = layers.MaxPooling2D(name=f"pool{number}")(x)
     x = layers.Dense(128, activation="relu", name="dense")(layers.Flatten(name="flatten")(x))
     x = layers.Dropout(dropout, name="dropout")(x)
-    return keras.Model(image, layers.Dense(outputs, name="logits")(x), name="normal_abnormal_cnn")
+    return keras.Model(image, layers.Dense(outputs, dtype="float32", name="logits")(x), name="normal_abnormal_cnn")
 
 
 def xray_cnn(size: int, outputs: int, dropout: float = 0.0) -> "keras.Model":
@@ -72,7 +72,7 @@ def xray_cnn(size: int, outputs: int, dropout: float = 0.0) -> "keras.Model":
     x = layers.Activation("linear", name="maps")(x)
     x = layers.GlobalAveragePooling2D(name="average")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
-    return keras.Model(image, layers.Dense(outputs, name="logits")(x), name="xray_cnn")
+    return keras.Model(image, layers.Dense(outputs, dtype="float32", name="logits")(x), name="xray_cnn")
 
 
 def _residual_block(x, channels: int, name: str, stride: int = 1):
@@ -124,7 +124,7 @@ def densenet121(size: int, outputs: int, weights: str | None = "simulated", drop
     body = keras.applications.DenseNet121(include_top=False, weights=None, input_tensor=rgb)
     x = layers.GlobalAveragePooling2D(name="avg_pool")(body.output)
     x = layers.Dropout(dropout, name="dropout")(x)
-    logits = layers.Dense(outputs, kernel_initializer="zeros", name="logits")(x)
+    logits = layers.Dense(outputs, kernel_initializer="zeros", dtype="float32", name="logits")(x)
     model = keras.Model(image, logits, name="densenet121")
     if weights is not None:
         weight_files.load_densenet121(model, weights)

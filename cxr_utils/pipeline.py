@@ -1,28 +1,69 @@
 """From image files to batches: decode once, keep 8-bit pixels in a memory-mapped cache, shuffle, augment.
 
-The first epoch reads every file; every later one reads the cache, however often the data set is cut into parts.
+The first epoch reads every file as it comes to it; every later one reads the cache, however often the data set is cut
+into parts. The order and the changes of an epoch follow from the seed and the number of the epoch and from nothing
+else, so that a run that was interrupted can go on at any epoch as if it had not been.
 """
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_utils import cache, images
+from cxr_utils import images
 from cxr_utils.backend import load_tensorflow
 from cxr_utils.datasets import Dataset
 from cxr_utils.errors import RecipeError
+from cxr_utils.pixelstore import file_names, open_pixels
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+__all__ = ["AUGMENTATIONS", "Share", "augmented", "batches", "file_names", "pixels", "row_batches", "standardised"]
 
 AUGMENTATIONS = ("flip_horizontal", "rotate", "shift", "brightness")
 LARGEST_ANGLE = np.radians(10)  # patients do not stand more askew than that
 LARGEST_SHIFT = 0.08  # of the image's side
 LARGEST_BRIGHTNESS = 0.3  # standard deviations added to, and fraction multiplied with, the standardised image
-_DECODED_TOGETHER = 256
+_DRAWS = 6  # random numbers that the changes of one image take
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of every batch that one process feeds to its devices; the batches themselves stay the same.
+
+    Attributes:
+        devices: among which a batch is divided, of all processes together.
+        first: number of this process's first device.
+        count: of this process's devices; each gets a piece of its own.
+        padded: whether a batch is given whole, filled up to a multiple of `devices` with copies of weight zero.
+
+    Example:
+        >>> Share(devices=4, first=2, count=2).pieces(10, batch_size=8)  # start, stop, rows given, rows of the batch
+        [(4, 6, 2, 8), (6, 8, 2, 8), (10, 10, 0, 2), (10, 10, 0, 2)]
+        >>> Share(devices=4, padded=True).pieces(10, batch_size=8)
+        [(0, 8, 8, 8), (8, 10, 4, 2)]
+    """
+
+    devices: int = 1
+    first: int = 0
+    count: int = 1
+    padded: bool = False
+
+    def pieces(self, images: int, batch_size: int) -> list[tuple[int, int, int, int]]:
+        """Where each piece of an epoch starts and stops, how many rows are given, and how many its batch has."""
+        result = []
+        for start in range(0, images, batch_size):
+            total = min(batch_size, images - start)
+            if self.padded:
+                result.append((start, start + total, -(-total // self.devices) * self.devices, total))
+                continue
+            sizes = [total // self.devices + (number < total % self.devices) for number in range(self.devices)]
+            for number in range(self.first, self.first + self.count):
+                begin = start + sum(sizes[:number])
+                result.append((begin, begin + sizes[number], sizes[number], total))
+        return result
 
 
 def pixels(dataset: Dataset, size: int) -> np.ndarray:
@@ -33,46 +74,14 @@ def pixels(dataset: Dataset, size: int) -> np.ndarray:
         size: side in pixels.
 
     Returns:
-        uint8 (images, size, size) in the order of the table: a view of the cache where the rows lie together there,
-        a copy where they do not.
+        uint8 (images, size, size) in the order of the table, not to be written to: a view of the cache where the
+        rows lie together there, a copy where they do not.
 
     Raises:
         ImageError: a file is damaged; the message names it.
         DataError: a file is absent.
     """
-    stored, rows = _stored_pixels(dataset, size)
-    together = len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows)))
-    return stored[rows[0] : rows[0] + len(rows)] if together else stored[rows]
-
-
-def _stored_pixels(dataset: Dataset, size: int) -> tuple[np.ndarray, np.ndarray]:
-    key = {"root": str(dataset.root.resolve()), "size": size, "code": cache.code_version("cxr_utils.images")}
-    none = np.zeros((0, size, size), np.uint8)
-    return cache.rows("pixels", key, file_names(dataset), none, lambda missing: _decode(dataset, size, missing))
-
-
-def file_names(dataset: Dataset) -> list[str]:
-    """What identifies each image file for a cache: its name, size and date of change.
-
-    Args:
-        dataset: every row must have its image file.
-
-    Returns:
-        One string per row.
-    """
-    names = dataset.table["image"]
-    return [f"{name}/{file.st_size}/{file.st_mtime_ns}" for name in names for file in (os.stat(dataset.path(name)),)]
-
-
-def _decode(dataset: Dataset, size: int, positions: list[int]) -> Iterator[np.ndarray]:
-    names = dataset.table["image"].to_numpy()
-
-    def decode(position: int) -> np.ndarray:
-        return images.resize(images.read_image(dataset.path(names[position])), size)
-
-    with ThreadPoolExecutor() as threads:  # OpenCV decodes outside Python's lock
-        for start in range(0, len(positions), _DECODED_TOGETHER):
-            yield np.stack(list(threads.map(decode, positions[start : start + _DECODED_TOGETHER])))
+    return open_pixels(dataset, size).whole()
 
 
 def batches(
@@ -82,32 +91,37 @@ def batches(
     *,
     augment: tuple[str, ...] = (),
     shuffle_seed: int | None = None,
+    epochs: Iterable[int] = (0,),
     sample_weights: np.ndarray | None = None,
+    share: Share | None = None,
 ) -> "tf.data.Dataset":
     """Batches for training or prediction.
 
     Args:
         dataset: every row must have its image file.
         size: side in pixels.
-        batch_size: images in a batch; the last one may be smaller.
-        augment: names from `AUGMENTATIONS`, drawn anew for each image each time round.
-        shuffle_seed: None keeps the order of the table. A number shuffles, differently each time round, and the same
-            number gives the same sequence of epochs.
+        batch_size: images in a batch; the last one of an epoch may be smaller.
+        augment: names from `AUGMENTATIONS`, drawn anew for each image in each epoch.
+        shuffle_seed: None keeps the order of the table. A number shuffles, each epoch differently.
+        epochs: the numbers of the epochs that follow each other. The same seed and number give the same epoch.
         sample_weights: one weight per image, shape (images,).
+        share: None gives whole batches. A share gives its pieces, with weights by which losses add up to the mean of
+            the batch: the sum over all pieces (`padded=False`), or the mean over the padded batch.
 
     Returns:
         A `tf.data.Dataset` of images (batch, size, size, 1) float32, mean 0 and standard deviation 1 before they are
-        augmented, labels (batch, findings) float32 and, if given, weights (batch,) float32.
+        augmented, labels (batch, findings) float32 and, if given or shared, weights (batch,) float32. A damaged file
+        stops the iteration with an error that names it (see `pixelstore.damage_named`).
 
     Raises:
         RecipeError: an augmentation is unknown.
-        ImageError: a file is damaged.
     """
     _check_augmentations(augment)
-    stored, rows = _stored_pixels(dataset, size)
-
+    stored = open_pixels(dataset, size)
     columns = [dataset.labels] if sample_weights is None else [dataset.labels, sample_weights]
-    return _batches(_loader(stored, rows, columns, standardised), len(rows), batch_size, shuffle_seed, augment)
+    load = _loader(lambda positions: standardised(stored.read(positions)), (size, size, 1), columns)
+    plan = _Plan(len(dataset), batch_size, shuffle_seed, tuple(epochs), share)
+    return _batches(load, plan, augment)
 
 
 def standardised(pictures: np.ndarray) -> np.ndarray:
@@ -125,7 +139,9 @@ def row_batches(
     batch_size: int,
     *,
     shuffle_seed: int | None = None,
+    epochs: Iterable[int] = (0,),
     sample_weights: np.ndarray | None = None,
+    share: Share | None = None,
 ) -> "tf.data.Dataset":
     """As `batches`, for rows of any memory-mapped array, given as they are: features instead of pixels.
 
@@ -135,54 +151,84 @@ def row_batches(
         labels: shape (n, findings).
         batch_size: rows in a batch.
         shuffle_seed: see `batches`.
+        epochs: see `batches`.
         sample_weights: shape (n,).
+        share: see `batches`.
 
     Returns:
-        A `tf.data.Dataset` of rows (batch, ...), labels (batch, findings) and, if given, weights (batch,).
+        A `tf.data.Dataset` of rows (batch, ...), labels (batch, findings) and, if given or shared, weights (batch,).
     """
     columns = [labels] if sample_weights is None else [labels, sample_weights]
-    return _batches(_loader(stored, rows, columns, np.asarray), len(rows), batch_size, shuffle_seed, ())
+    load = _loader(lambda positions: np.asarray(stored[rows[positions]]), stored.shape[1:], columns)
+    return _batches(load, _Plan(len(rows), batch_size, shuffle_seed, tuple(epochs), share), ())
 
 
-def _batches(load: Callable, count: int, batch_size: int, shuffle_seed: int | None, augment: tuple[str, ...]):
+@dataclass(frozen=True)
+class _Plan:
+    """Which rows make which batch of which epoch."""
+
+    count: int
+    batch_size: int
+    shuffle_seed: int | None
+    epochs: tuple[int, ...]
+    share: Share | None
+
+    def pieces(self) -> np.ndarray:
+        pieces = (self.share or Share()).pieces(self.count, self.batch_size)
+        return np.array(pieces, np.int64).reshape(-1, 4)
+
+
+def _batches(load: Callable, plan: _Plan, augment: tuple[str, ...]) -> "tf.data.Dataset":
     tf = load_tensorflow()
-    seed = 0 if shuffle_seed is None else shuffle_seed
-    # One random number each time round; the order and all changes of that epoch follow from it.
-    rounds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).take(1)
-    order = rounds.flat_map(lambda draw: _epoch(count, draw, shuffle_seed is not None))
 
-    def fetch(rows: "tf.Tensor", seeds: "tf.Tensor") -> tuple["tf.Tensor", ...]:
-        pictures, *others = load(rows)
-        return (augmented(pictures, seeds[0], augment) if augment else pictures, *others)
+    def fetch(rows: "tf.Tensor", draws: "tf.Tensor", weights: "tf.Tensor") -> tuple["tf.Tensor", ...]:
+        pictures, labels, *given = load(rows)
+        if augment:
+            pictures = _changed(pictures, tf.transpose(draws), augment)
+        if plan.share:
+            given = [weights * given[0]] if given else [weights]
+        return (pictures, labels, *given)
 
     # No num_parallel_calls: made deterministic, TensorFlow takes it back and complains to standard error.
-    batched = order.batch(batch_size).map(fetch).prefetch(4)
-    return batched.apply(tf.data.experimental.assert_cardinality(-(-count // batch_size)))
+    order = tf.data.Dataset.from_tensor_slices(np.array(plan.epochs, np.int64)).flat_map(lambda e: _epoch(plan, e))
+    batched = order.map(fetch).prefetch(4)
+    return batched.apply(tf.data.experimental.assert_cardinality(len(plan.epochs) * len(plan.pieces())))
 
 
-def _epoch(count: int, draw: "tf.Tensor", shuffled: bool) -> "tf.data.Dataset":
-    """Row numbers of one time round, each with a seed (2,); a batch draws its changes from that of its first row."""
+def _epoch(plan: _Plan, epoch: "tf.Tensor") -> "tf.data.Dataset":
+    """For each piece of one epoch its row numbers (b,), random numbers (b, _DRAWS) and weights (b,).
+
+    An image's random numbers are its own: they do not depend on how batches are divided among devices.
+    """
     tf = load_tensorflow()
-    draw = tf.bitwise.bitwise_and(draw, 2**31 - 1)
-    rows = tf.range(count, dtype=tf.int64)
-    if shuffled:
-        rows = tf.random.experimental.stateless_shuffle(rows, seed=tf.stack([draw, 0]))
-    seeds = tf.stack([tf.fill([count], draw), tf.range(1, count + 1, dtype=tf.int64)], axis=1)
-    return tf.data.Dataset.from_tensor_slices((rows, seeds))
+    seed = tf.stack([tf.constant(plan.shuffle_seed or 0, tf.int64), epoch])
+    order = tf.range(plan.count, dtype=tf.int64)
+    if plan.shuffle_seed is not None:
+        order = tf.random.experimental.stateless_shuffle(order, seed=seed)
+    draws = tf.random.stateless_uniform([plan.count, _DRAWS], seed, -1, 1)
+
+    def piece(numbers: "tf.Tensor") -> tuple["tf.Tensor", ...]:
+        start, stop, given, total = tf.unstack(numbers)
+        places = tf.range(start, start + given)
+        inside = tf.minimum(places, stop - 1)
+        scale = given / total if plan.share and plan.share.padded else 1 / total
+        weights = tf.where(places < stop, tf.cast(scale, tf.float32), 0.0)
+        return tf.gather(order, inside), tf.gather(draws, inside), weights
+
+    return tf.data.Dataset.from_tensor_slices(plan.pieces()).map(piece)
 
 
-def _loader(stored: np.ndarray, rows: np.ndarray, columns: list[np.ndarray], prepare: Callable):
-    """A function from positions (b,) to what belongs to them: prepared rows of the memory map, then the columns."""
+def _loader(read: Callable, shape: tuple[int, ...], columns: list[np.ndarray]) -> Callable:
+    """A function from positions (b,) to what belongs to them: what is read (b, *shape), then the columns."""
     tf = load_tensorflow()
     columns = [np.ascontiguousarray(column, np.float32) for column in columns]
-    first = prepare(stored[rows[:1]])
 
-    def read(positions: np.ndarray) -> list[np.ndarray]:
-        return [prepare(stored[rows[positions]]), *(column[positions] for column in columns)]
+    def fetch(positions: np.ndarray) -> list[np.ndarray]:
+        return [read(positions), *(column[positions] for column in columns)]
 
     def load(positions: "tf.Tensor") -> list["tf.Tensor"]:
-        tensors = tf.numpy_function(read, [positions], [tf.float32] * (1 + len(columns)), stateful=False)
-        shapes = [(None, *array.shape[1:]) for array in (first, *columns)]
+        tensors = tf.numpy_function(fetch, [positions], [tf.float32] * (1 + len(columns)), stateful=False)
+        shapes = [(None, *shape), *((None, *column.shape[1:]) for column in columns)]
         return [tf.ensure_shape(tensor, shape) for tensor, shape in zip(tensors, shapes, strict=True)]
 
     return load
@@ -202,7 +248,11 @@ def augmented(pictures: "tf.Tensor", seed: "tf.Tensor", augment: tuple[str, ...]
         float32, same shape.
     """
     tf = load_tensorflow()
-    draws = tf.random.stateless_uniform([6, tf.shape(pictures)[0]], seed, -1, 1)
+    return _changed(pictures, tf.random.stateless_uniform([_DRAWS, tf.shape(pictures)[0]], seed, -1, 1), augment)
+
+
+def _changed(pictures: "tf.Tensor", draws: "tf.Tensor", augment: tuple[str, ...]) -> "tf.Tensor":
+    tf = load_tensorflow()
     flip, angle, right, down, gain, offset = tf.unstack(draws)  # (batch,) each
     if augment != ("brightness",):
         flip = tf.where(flip < 0, -1.0, 1.0) if "flip_horizontal" in augment else tf.ones_like(flip)

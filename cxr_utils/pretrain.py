@@ -138,7 +138,8 @@ def _one_epoch(plan: Plan, folder: Path, train: Dataset, epoch: int, size: int) 
             weights.assign(model, weights.read(folder / f"epoch{(epoch - 1) % 2}.npz"))
         _models.clear()  # the network of the size before
         _models[size] = model
-    batches = pipeline.batches(train, size, plan.batch_size, augment=plan.augment, shuffle_seed=plan.seed + epoch)
+    how = {"augment": plan.augment, "shuffle_seed": plan.seed, "epochs": [epoch]}
+    batches = pipeline.batches(train, size, plan.batch_size, **how)
     steps = -(-len(train) // plan.batch_size)
     total = steps * sum(epochs for _, epochs in plan.stages)
 

@@ -29,6 +29,8 @@ class Recipe:
         trainable: "all", "last_block" (DenseNet121 from its last dense block up) or "head" (the logits only).
         dropout: fraction of features left out before the logits.
         patience: epochs without a better validation loss after which training stops.
+        mixed_precision: whether a GPU multiplies in 16 bits (bfloat16); weights and logits stay in 32. A processor
+            ignores it.
 
     Raises:
         RecipeError: a value is unknown, or the values do not go together.
@@ -55,6 +57,7 @@ densenet121. Correct the name.
     trainable: str = "all"
     dropout: float = 0.0
     patience: int = 6
+    mixed_precision: bool = False
 
     def __post_init__(self) -> None:
         for name, known in (("network", NETWORKS), ("loss", LOSSES), ("trainable", TRAINABLE)):
@@ -124,7 +127,9 @@ _QUICK = {
     "course": replace(_DENSENET, loss="weighted"),
 }
 _CHANGES = ("rotate", "shift", "brightness")  # no flip: the heart belongs on the left
-_WHOLE = {"size": 224, "epochs": 30, "batch_size": 64, "trainable": "all", "augment": _CHANGES}
+_WHOLE = {
+    "size": 224, "epochs": 30, "batch_size": 64, "trainable": "all", "augment": _CHANGES, "mixed_precision": True,
+}  # fmt: skip
 _FULL = {
     "xray-vision": {"size": 128, "epochs": 40, "batch_size": 64, "augment": _CHANGES, "sample_weights": True},
     "normal-abnormal": {"size": 224},

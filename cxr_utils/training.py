@@ -1,11 +1,14 @@
 """Training: a recipe, a data set and a seed go in, and a network that can predict comes out.
 
 Everything is cached by content: the same recipe on the same data with the same seed and code is trained once, for all
-lessons together. The cost of training is counted in multiply-add operations, which are the same on every machine.
+lessons together. A run that is killed goes on after the last whole epoch and ends as if it had not been. The cost of
+training is counted in multiply-add operations, which are the same on every machine.
 """
 
 import functools
+import importlib.util
 import json
+import shutil
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -16,129 +19,102 @@ import numpy as np
 import pandas as pd
 
 import cxr_utils
-from cxr_utils import cache, images, losses, models, pipeline, transfer, weights
+from cxr_utils import cache, devices, losses, memory, models, pipeline, pixelstore, transfer, weights
 from cxr_utils.backend import load_keras
 from cxr_utils.datasets import Dataset
 from cxr_utils.errors import RecipeError
 from cxr_utils.recipes import Recipe, head_of
+from cxr_utils.trained import PREPROCESSING, Trained, build, from_trunk, open_model, ordered
 from cxr_utils.transfer import features
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Recipe", "Trained", "build", "features", "train"]
+__all__ = ["Options", "Recipe", "Trained", "build", "cached", "features", "open_model", "train"]
 
 #: The modules whose code decides what a training run gives.
 CODE = tuple(
     f"cxr_utils.{name}"
-    for name in ("images", "pipeline", "models", "losses", "weights", "transfer", "callbacks", "training")
-)
+    for name in (
+        "images", "pixelstore", "pipeline", "models", "losses", "weights", "transfer", "callbacks", "devices",
+        "trained", "training",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A trained network in its folder, with the card that says how to use it.
+class Options:
+    """How a run is carried out, as against what it makes, which the recipe says.
 
     Attributes:
-        folder: holds `weights.npz` (of the layers that were trained), `history.csv` and `card.json`.
+        verbose: whether to print a line per epoch; a terminal gets it anyway.
+        devices: "1", another number, or "all"; see `cxr_utils.devices`.
+        resume: whether to go on where a run of the same recipe, data, seed and code was killed; else begin anew.
+        skip_corrupt: whether to leave out images whose file is damaged, instead of stopping at the first.
+        tensorboard: a folder for TensorBoard's curves, or None.
     """
 
-    folder: Path
+    verbose: bool = False
+    devices: str = "1"
+    resume: bool = True
+    skip_corrupt: bool = False
+    tensorboard: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One training run: what goes in, and where its state is kept while it lasts."""
+
+    recipe: Recipe
+    dataset: Dataset
+    seed: int
+    options: Options
+    skipped: dict[str, str]
 
     @functools.cached_property
-    def card(self) -> dict:
-        """Label order, preprocessing, version, recipe, seed, numbers of images and patients, seconds."""
-        return json.loads((self.folder / "card.json").read_text(encoding="utf-8"))
+    def parts(self) -> list[Dataset]:
+        return [self.dataset.part(name).with_images() for name in ("train", "valid")]
+
+    @functools.cached_property
+    def key(self) -> dict:
+        key = {
+            "recipe": asdict(self.recipe),
+            "data": self.dataset.digest,
+            "weights": weights.identity(self.recipe.weights),
+            "seed": self.seed,
+            "code": cache.code_version(*CODE),
+        }
+        together = devices.cluster()
+        # Other devices round otherwise: what they make is a result of its own.
+        if self.options.devices != "1" or together.workers > 1:
+            key["devices"] = [self.options.devices, together.workers]
+        if devices.precision(self.recipe.mixed_precision) != "float32":
+            key["precision"] = devices.precision(self.recipe.mixed_precision)
+        if self.skipped:
+            key["skipped"] = list(self.skipped)
+        return key
 
     @property
-    def findings(self) -> tuple[str, ...]:
-        """What each output means."""
-        return tuple(self.card["findings"])
+    def state(self) -> Path:
+        """Folder of the state after the last whole epoch; outside the entry, which is made as a whole or not at all."""
+        return cache.root() / "training" / cache.digest(self.key)
 
-    @functools.cached_property
-    def recipe(self) -> Recipe:
-        """What it was trained by."""
-        return Recipe(**{**self.card["recipe"], "augment": tuple(self.card["recipe"]["augment"])})
+    def entry(self) -> Path:
+        """The finished network's folder in the cache, trained if need be.
 
-    @functools.cached_property
-    def history(self) -> pd.DataFrame:
-        """A row per epoch (for a head: per penalty tried).
-
-        Columns: epoch, loss, val_loss, val_auc, learning_rate; and what it had cost by then: images_seen and
-        multiply_adds.
+        Of several processes that train together the first one keeps the network. The others must not wait for it at
+        the door: they make an entry of their own, unless they find that all has been done before.
         """
-        return pd.read_csv(self.folder / "history.csv")
-
-    @functools.cached_property
-    def model(self) -> "keras.Model":
-        """The network, loaded when first asked for."""
-        if weights.identity(self.recipe.weights) != self.card["weights"]:
-            raise RecipeError(
-                f"Weights {self.recipe.weights!r} have changed since this network was trained. Expected the file with "
-                f"hash {self.card['weights']}. Train again, or put the old file back."
-            )
-        model = build(self.recipe, len(self.findings))
-        weights.assign(model, weights.read(self.folder / "weights.npz"))
-        return model
-
-    def predict(self, dataset: Dataset) -> pd.DataFrame:
-        """Probability of each finding in each image that has its file. Cached.
-
-        Args:
-            dataset: of any findings; its labels are not looked at.
-
-        Returns:
-            A column per finding of the network, index `image`.
-        """
-        dataset = dataset.with_images()
-        key = {"model": self.folder.name, "data": dataset.digest, "code": cache.code_version(*CODE)}
-        folder = cache.entry("predictions", key, lambda new: np.save(new / "logits.npy", self._logits(dataset)))
-        index = pd.Index(dataset.table["image"], name="image")
-        return pd.DataFrame(_sigmoid(np.load(folder / "logits.npy")), index=index, columns=list(self.findings))
-
-    def predict_file(self, path: str | Path) -> pd.Series:
-        """Probability of each finding in one file, prepared as the training images were.
-
-        Args:
-            path: PNG, JPEG or DICOM.
-
-        Returns:
-            A value per finding.
-
-        Raises:
-            ImageError: the file is missing or damaged.
-        """
-        picture = images.load_image(path, self.recipe.size)[np.newaxis]
-        logits = load_keras().ops.convert_to_numpy(self.model(picture, training=False))[0]
-        return pd.Series(_sigmoid(logits), index=list(self.findings))
-
-    def _logits(self, dataset: Dataset) -> np.ndarray:
-        if self.recipe.trainable == "head":  # features and a product: no network needs to be built
-            head = weights.read(self.folder / "weights.npz")
-            seen = transfer.features(dataset, self.recipe.weights, self.recipe.size)
-            return seen @ head["logits/kernel"] + head["logits/bias"]
-        model = transfer.tail(self.model) if _from_trunk(self.recipe) else self.model
-        return model.predict(_ordered(self.recipe, dataset), verbose=0)
+        worker = devices.cluster().worker
+        done = cache.root() / "models" / cache.digest(self.key)
+        if worker and not done.exists():
+            return cache.entry("workers", self.key | {"worker": worker}, lambda new: _train_into(new, self))
+        return cache.entry("models", self.key, lambda new: _train_into(new, self))
 
 
-def build(recipe: Recipe, outputs: int) -> "keras.Model":
-    """The network of a recipe, as it is before training.
-
-    Args:
-        recipe: names network, size, dropout and weights.
-        outputs: number of findings.
-
-    Returns:
-        A network from images (batch, size, size, 1) to logits (batch, outputs).
-
-    Raises:
-        RecipeError: the weights are not at hand.
-    """
-    options = {"weights": recipe.weights} if recipe.network == "densenet121" else {}
-    return getattr(models, recipe.network)(recipe.size, outputs, dropout=recipe.dropout, **options)
-
-
-def train(recipe: Recipe, dataset: Dataset, seed: int = 0, *, verbose: bool = False) -> Trained:
+def train(
+    recipe: Recipe, dataset: Dataset, seed: int = 0, *, verbose: bool = False, options: Options | None = None
+) -> Trained:
     """Train on the part "train", choose the best epoch on the part "valid"; or find that this has been done before.
 
     Args:
@@ -146,61 +122,117 @@ def train(recipe: Recipe, dataset: Dataset, seed: int = 0, *, verbose: bool = Fa
         dataset: on what; images without a file are left out.
         seed: of weights, order and augmentation. The same seed gives the same network on the same machine.
         verbose: whether to print a line per epoch; a terminal gets it anyway.
+        options: devices, and what to do about interruptions and damaged files.
 
     Returns:
         The trained network.
 
     Raises:
         DataError: the data set has no training or no validation images.
-        RecipeError: the weights to start from are not at hand, or the loss is no longer a number.
+        RecipeError: the weights to start from are not at hand, the loss is no longer a number, memory does not
+            suffice, or there are not as many devices as asked for.
         ImageError: a file is damaged.
     """
+    options = options or Options(verbose=verbose)
     dataset = dataset.with_images()  # so that a lesson that left rows out and one that did not share what is trained
-    key = {
-        "recipe": asdict(recipe),
-        "data": dataset.digest,
-        "weights": weights.identity(recipe.weights),
-        "seed": seed,
-        "code": cache.code_version(*CODE),
-    }
-    return Trained(cache.entry("models", key, lambda new: _train_into(new, recipe, dataset, seed, verbose)))
+    skipped: dict[str, str] = {}
+    if options.skip_corrupt:
+        dataset, skipped = pixelstore.without_damaged(dataset, recipe.size)
+    run = _Run(recipe, dataset, seed, options, skipped)
+    entry = run.entry()
+    shutil.rmtree(run.state, ignore_errors=True)
+    return Trained(entry)
 
 
-def _train_into(folder: Path, recipe: Recipe, dataset: Dataset, seed: int, verbose: bool) -> None:
+def cached(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Trained | None:
+    """The network that `train` would return, if it has been trained before.
+
+    Args:
+        recipe: as for `train`.
+        dataset: as for `train`.
+        seed: as for `train`.
+
+    Returns:
+        The network, or None.
+    """
+    run = _Run(recipe, dataset.with_images(), seed, Options(), {})
+    folder = cache.root() / "models" / cache.digest(run.key)
+    return Trained(folder) if folder.exists() else None
+
+
+def _train_into(folder: Path, run: _Run) -> None:
     started = time.perf_counter()
-    parts = [dataset.part(name).with_images() for name in ("train", "valid")]
-    if recipe.trainable == "head":
-        arrays, history = transfer.fit_head(recipe, *parts)
-        table = pd.DataFrame(history).assign(epoch=range(1, len(history) + 1), learning_rate=np.nan)
-        table["images_seen"] = len(parts[0])
-        table["multiply_adds"] = transfer.frozen_cost(recipe.weights, recipe.size) * len(parts[0])
-    else:
-        arrays, table = _fit(recipe, dataset, parts, seed, folder / "best.weights.h5", verbose)
+    recipe, parts = run.recipe, run.parts
+    with pixelstore.damage_named():
+        if recipe.trainable == "head":
+            arrays, history = transfer.fit_head(recipe, *parts)
+            table = pd.DataFrame(history).assign(epoch=range(1, len(history) + 1), learning_rate=np.nan)
+            table["images_seen"] = len(parts[0])
+            table["multiply_adds"] = transfer.frozen_cost(recipe.weights, recipe.size) * len(parts[0])
+            seconds = time.perf_counter() - started
+        else:
+            arrays, table, seconds = _fit(run)
     weights.save(folder / "weights.npz", arrays)
     table.to_csv(folder / "history.csv", index=False)
-    card = _card(recipe, dataset, parts, seed) | {"seconds": round(time.perf_counter() - started, 1)}
+    card = _card(run) | {"seconds": round(seconds, 1)}
     (folder / "card.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
 
 
-def _fit(recipe: Recipe, dataset: Dataset, parts: list[Dataset], seed: int, checkpoint: Path, verbose: bool):
+def _fit(run: _Run) -> tuple[dict[str, np.ndarray], pd.DataFrame, float]:
+    """Weights of the best epoch, the history, and the seconds it took."""
     from cxr_utils import callbacks
 
-    model, fitted = _prepared(recipe, dataset, seed)
-    keras_loss, numpy_loss = _losses(recipe, parts[0].labels)
-    compiled(fitted, load_keras().optimizers.Adam(recipe.learning_rate), keras_loss)
-    watch = callbacks.Watch(_ordered(recipe, parts[1]), parts[1].labels, numpy_loss, verbose or sys.stdout.isatty())
-    steps = -(-len(parts[0]) // recipe.batch_size)
-    more = [callbacks.WarmUp(recipe.learning_rate, steps)] if recipe.weights else []
-    fitted.fit(
-        _shuffled(recipe, parts[0], seed),
+    recipe, (train_part, valid_part) = run.recipe, run.parts
+    with devices.open_devices(run.options.devices) as chosen:
+        chosen.check(recipe.batch_size)
+        keras_loss, numpy_loss = _losses(recipe, train_part.labels)
+        model, fitted = _prepared(run, chosen, keras_loss)
+        size, share = devices.in_order(chosen, 64)
+        predict = devices.predictor(chosen, fitted, ordered(recipe, valid_part, size, share), len(valid_part))
+        watch = callbacks.Watch(predict, valid_part.labels, numpy_loss, run.options.verbose or sys.stdout.isatty())
+        layers = _trained_layers(model, recipe)
+        standard = callbacks.standard(recipe, watch, _state_file(run), lambda: weights.collect(layers))
+        keeper = standard[-1]
+        keeper.restore(fitted)
+        if keeper.epochs_done < recipe.epochs and not keeper.stopped:
+            with memory.shortage_explained(fitted, recipe.batch_size):
+                _fit_epochs(run, chosen, fitted, keras_loss, standard)
+    return keeper.best, _with_cost(watch.history, recipe, model, len(train_part)), keeper.elapsed()
+
+
+def _fit_epochs(run: _Run, chosen: devices.Devices, fitted: "keras.Model", loss: losses.Loss, standard: list) -> None:
+    from cxr_utils import callbacks
+
+    recipe, done = run.recipe, standard[-1].epochs_done
+    steps = -(-len(run.parts[0]) // recipe.batch_size)
+    warm_up = [callbacks.WarmUp(recipe.learning_rate, steps)] if recipe.weights else []
+    chosen.fit(
+        fitted,
+        loss,
+        _shuffled(recipe, run.parts[0], run.seed, range(done, recipe.epochs), chosen.share),
         epochs=recipe.epochs,
-        shuffle=False,  # the batches are
-        verbose=0,
-        callbacks=[*callbacks.standard(recipe, checkpoint, watch), *more],
+        initial_epoch=done,
+        steps_per_epoch=steps,
+        callbacks=[standard[0], *_tensorboard(run.options), *standard[1:-1], *warm_up, standard[-1]],
     )
-    fitted.load_weights(checkpoint)
-    checkpoint.unlink()
-    return weights.collect(_trained_layers(model, recipe)), _with_cost(watch.history, recipe, model, len(parts[0]))
+
+
+def _state_file(run: _Run) -> Path | None:
+    if not run.options.resume and devices.cluster().worker == 0:
+        shutil.rmtree(run.state, ignore_errors=True)
+    return run.state / "state.npz"
+
+
+def _tensorboard(options: Options) -> list:
+    if options.tensorboard is None:
+        return []
+    if importlib.util.find_spec("tensorboard") is None:
+        raise RecipeError(
+            f"TensorBoard's curves were asked for in {options.tensorboard}, and the package tensorboard is not "
+            "installed. Expected it beside TensorFlow. Install it (pip install tensorboard), or leave the option out: "
+            "the history is a table in history.csv anyway."
+        )
+    return [load_keras().callbacks.TensorBoard(options.tensorboard, write_graph=False)]
 
 
 def compiled(model: "keras.Model", optimizer: "keras.Optimizer", loss: losses.Loss) -> "keras.Model":
@@ -219,25 +251,23 @@ def compiled(model: "keras.Model", optimizer: "keras.Optimizer", loss: losses.Lo
     return model
 
 
-def _prepared(recipe: Recipe, dataset: Dataset, seed: int) -> tuple["keras.Model", "keras.Model"]:
-    """The whole network, and the part of it that `fit` shall see."""
-    head = train(head_of(recipe), dataset, seed) if recipe.weights else None
-    load_keras().utils.set_random_seed(seed)
-    model = build(recipe, len(dataset.findings))
-    if head:
-        weights.assign(model, weights.read(head.folder / "weights.npz"))
-    if recipe.trainable == "last_block":
-        learning = {layer.name for layer in _trained_layers(model, recipe)}
-        norm = load_keras().layers.BatchNormalization
-        for layer in model.layers:
-            # Batch normalisation that is not trainable also keeps the averages it has learned on more images.
-            layer.trainable = layer.name in learning and not isinstance(layer, norm)
-    return model, transfer.tail(model) if _from_trunk(recipe) else model
-
-
-def _from_trunk(recipe: Recipe) -> bool:
-    """Whether the frozen part's output can be computed once: not if every epoch changes the images."""
-    return recipe.trainable != "all" and not recipe.augment
+def _prepared(run: _Run, chosen: devices.Devices, loss: losses.Loss) -> tuple["keras.Model", "keras.Model"]:
+    """The whole network, and the part of it that `fit` shall see, compiled."""
+    recipe, keras = run.recipe, load_keras()
+    head = train(head_of(recipe), run.dataset, run.seed) if recipe.weights else None
+    keras.utils.set_random_seed(run.seed)
+    with chosen.scope(), devices.computing_in(devices.precision(recipe.mixed_precision)):
+        model = build(recipe, len(run.dataset.findings))
+        if head:
+            weights.assign(model, weights.read(head.folder / "weights.npz"))
+        if recipe.trainable == "last_block":
+            learning = {layer.name for layer in _trained_layers(model, recipe)}
+            for layer in model.layers:
+                # Batch normalisation that is not trainable also keeps the averages it has learned on more images.
+                layer.trainable = layer.name in learning and not isinstance(layer, keras.layers.BatchNormalization)
+        chosen.synchronise(model)
+        fitted = transfer.tail(model) if from_trunk(recipe) else model
+        return model, compiled(fitted, keras.optimizers.Adam(recipe.learning_rate), loss)
 
 
 def _trained_layers(model: "keras.Model", recipe: Recipe) -> list["keras.Layer"]:
@@ -256,24 +286,13 @@ def _losses(recipe: Recipe, labels: np.ndarray):
     return losses.weighted_bce(positive, negative), measure
 
 
-def _shuffled(recipe: Recipe, part: Dataset, seed: int):
+def _shuffled(recipe: Recipe, part: Dataset, seed: int, epochs: range, share: pipeline.Share | None):
     image_weights = losses.sample_weights(part.labels) if recipe.sample_weights else None
-    if _from_trunk(recipe):
+    how = {"shuffle_seed": seed, "epochs": epochs, "sample_weights": image_weights, "share": share}
+    if from_trunk(recipe):
         stored, rows = transfer.trunk_rows(part, recipe.weights, recipe.size)
-        return pipeline.row_batches(
-            stored, rows, part.labels, recipe.batch_size, shuffle_seed=seed, sample_weights=image_weights
-        )
-    return pipeline.batches(
-        part, recipe.size, recipe.batch_size,
-        augment=recipe.augment, shuffle_seed=seed, sample_weights=image_weights,
-    )  # fmt: skip
-
-
-def _ordered(recipe: Recipe, part: Dataset):
-    if _from_trunk(recipe):
-        stored, rows = transfer.trunk_rows(part, recipe.weights, recipe.size)
-        return pipeline.row_batches(stored, rows, part.labels, 64)
-    return pipeline.batches(part, recipe.size, 64)
+        return pipeline.row_batches(stored, rows, part.labels, recipe.batch_size, **how)
+    return pipeline.batches(part, recipe.size, recipe.batch_size, augment=recipe.augment, **how)
 
 
 def _with_cost(history: list[dict], recipe: Recipe, model: "keras.Model", count: int) -> pd.DataFrame:
@@ -281,27 +300,27 @@ def _with_cost(history: list[dict], recipe: Recipe, model: "keras.Model", count:
     table = pd.DataFrame(history)
     table["images_seen"] = table["epoch"] * count
     forward, learning = models.multiply_adds(model), models.multiply_adds(model, trained_only=True)
-    if _from_trunk(recipe):  # computed once, before the first epoch
+    if from_trunk(recipe):  # computed once, before the first epoch
         table["multiply_adds"] = (forward - learning) * count + 3 * learning * table["images_seen"]
     else:
         table["multiply_adds"] = (forward + 2 * learning) * table["images_seen"]
     return table
 
 
-def _card(recipe: Recipe, dataset: Dataset, parts: list[Dataset], seed: int) -> dict:
+def _card(run: _Run) -> dict:
+    sizes = dict(zip(("train", "valid"), run.parts, strict=True))
     return {
-        "findings": list(dataset.findings),
-        "preprocessing": {"size": recipe.size, "grey": "8 bits", "standardised": "image by image"},
-        "recipe": asdict(recipe),
-        "seed": seed,
-        "weights": weights.identity(recipe.weights),
-        "data": {"name": dataset.name, "digest": dataset.digest},
-        "images": {name: len(part) for name, part in zip(("train", "valid"), parts, strict=True)},
-        "patients": {name: len(set(part.patients)) for name, part in zip(("train", "valid"), parts, strict=True)},
+        "findings": list(run.dataset.findings),
+        "preprocessing": PREPROCESSING | {"size": run.recipe.size},
+        "recipe": asdict(run.recipe),
+        "seed": run.seed,
+        "weights": weights.identity(run.recipe.weights),
+        "data": {"name": run.dataset.name, "digest": run.dataset.digest},
+        "images": {name: len(part) for name, part in sizes.items()},
+        "patients": {name: len(set(part.patients)) for name, part in sizes.items()},
+        "skipped": run.skipped,
+        "devices": run.options.devices,
+        "precision": devices.precision(run.recipe.mixed_precision),
         "version": cxr_utils.__version__,
         "backend": load_keras().backend.backend(),
     }
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -500, 500)))

@@ -90,26 +90,71 @@ def test_shuffling_keeps_images_labels_and_weights_together(dataset):
     assert all(np.array_equal(part[order], other) for part, other in zip(plain, mixed, strict=True))
 
 
-def _orders(dataset, seed, rounds=3):
-    batches = pipeline.batches(dataset, 16, 8, sample_weights=np.arange(60.0), shuffle_seed=seed)
-    return [_whole(batches)[2].astype(int).tolist() for _ in range(rounds)]
+def _orders(dataset, seed, epochs=(0, 1, 2)):
+    batches = pipeline.batches(dataset, 16, 8, sample_weights=np.arange(60.0), shuffle_seed=seed, epochs=epochs)
+    return _whole(batches)[2].astype(int).reshape(-1, 60).tolist()
 
 
-def test_every_round_has_another_order_and_the_seed_repeats_them_all(dataset):
+def test_every_epoch_has_another_order_that_follows_from_seed_and_number(dataset):
     first, second, third = _orders(dataset, seed=5)
     assert first != second != third != first
-    assert _orders(dataset, seed=5) == [first, second, third]
+    assert sorted(third) == list(range(60))
+    assert _orders(dataset, seed=5, epochs=[2, 1]) == [third, second]
     assert _orders(dataset, seed=6)[0] != first
 
 
-def test_augmentation_is_drawn_anew_each_round_and_repeats_with_the_seed(dataset):
-    def rounds():
-        batches = pipeline.batches(dataset, 16, 60, augment=pipeline.AUGMENTATIONS, shuffle_seed=1)
-        return [next(batches.as_numpy_iterator())[0] for _ in range(2)]
+def test_going_round_again_gives_the_same(dataset):
+    batches = pipeline.batches(dataset, 16, 7, augment=("rotate",), shuffle_seed=1, epochs=range(2))
+    assert len(batches) == 18
+    first, again = _whole(batches), _whole(batches)
+    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
 
-    (first, second), again = rounds(), rounds()
-    assert np.array_equal(first, again[0]) and np.array_equal(second, again[1])
-    assert not np.array_equal(np.sort(first.ravel()), np.sort(second.ravel()))
+
+def test_augmentation_is_drawn_anew_each_epoch_and_repeats_with_the_seed(dataset):
+    def epoch(number):
+        batches = pipeline.batches(dataset, 16, 60, augment=pipeline.AUGMENTATIONS, shuffle_seed=1, epochs=[number])
+        return next(batches.as_numpy_iterator())[0]
+
+    assert np.array_equal(epoch(0), epoch(0)) and np.array_equal(epoch(1), epoch(1))
+    assert not np.array_equal(np.sort(epoch(0).ravel()), np.sort(epoch(1).ravel()))
+
+
+def test_the_pieces_of_all_devices_make_up_the_batches(dataset):
+    """Whatever the number of devices and processes: the same images, changed the same, in the same order."""
+
+    def epoch(batch_size=13, **options):
+        more = {"augment": ("shift", "brightness"), "shuffle_seed": 4, "sample_weights": np.arange(60.0)}
+        return list(pipeline.batches(dataset, 16, batch_size, epochs=[3], **more, **options).as_numpy_iterator())
+
+    plain = epoch()
+    shares = [pipeline.Share(devices=3, first=0, count=1), pipeline.Share(devices=3, first=1, count=2)]
+    one, two = (epoch(share=share) for share in shares)
+    assert (len(plain), len(one), len(two)) == (5, 5, 10)
+    for number, whole in enumerate(plain):
+        pieces = [one[number], two[2 * number], two[2 * number + 1]]
+        together = [np.concatenate(part) for part in zip(*pieces, strict=True)]
+        assert np.array_equal(together[0], whole[0]) and np.array_equal(together[1], whole[1])
+        assert np.allclose(together[2] * len(whole[0]), whole[2])
+
+
+def test_a_padded_batch_weighs_as_the_batch_it_was_made_of(dataset):
+    plain = list(pipeline.batches(dataset, 16, 25).as_numpy_iterator())
+    padded = list(pipeline.batches(dataset, 16, 25, share=pipeline.Share(4, padded=True)).as_numpy_iterator())
+    assert [len(batch[0]) for batch in padded] == [28, 28, 12]
+    for (pictures, _), (given, _, weight) in zip(plain, padded, strict=True):
+        assert np.array_equal(given[: len(pictures)], pictures)
+        values = given.mean((1, 2, 3)) + given[:, 0, 0, 0]
+        assert np.isclose(np.mean(values * weight), np.mean(pictures.mean((1, 2, 3)) + pictures[:, 0, 0, 0]))
+
+
+def test_a_process_reads_only_the_files_of_its_share(dataset, monkeypatch):
+    read, seen = images.read_image, []
+    monkeypatch.setattr(images, "read_image", lambda path: seen.append(path.name) or read(path))
+    share = pipeline.Share(devices=2, first=1)
+    for _ in pipeline.batches(dataset, 16, 10, share=share):
+        pass
+    expected = [name for start in range(0, 60, 10) for name in dataset.table["image"][start + 5 : start + 10]]
+    assert sorted(seen) == expected
 
 
 def _picture(side: int = 21) -> np.ndarray:

@@ -10,7 +10,7 @@ from cxr_utils.datasets import Dataset
 from cxr_utils.layouts.files import Files
 
 
-def tiny_dataset(folder: Path, images: int = 60, side: int = 48) -> Dataset:
+def tiny_dataset(folder: Path, images: int = 60, side: int = 48, again: bool = True) -> Dataset:
     """Noise with a bright square above left for a mass, a dark one below right for a nodule."""
     rng = np.random.default_rng(0)
     labels = (rng.random((images, 2)) < 0.5).astype(np.int8)
@@ -21,7 +21,8 @@ def tiny_dataset(folder: Path, images: int = 60, side: int = 48) -> Dataset:
         pixels[6:18, 6:18] += 90 * mass
         pixels[28:42, 24:44] -= 90 * nodule
         files[f"{number:04}.png"] = str(folder / f"{number:04}.png")
-        cv2.imwrite(files[f"{number:04}.png"], np.clip(pixels, 0, 255).astype(np.uint8))
+        if again or not Path(files[f"{number:04}.png"]).exists():  # a file written again is another file to a cache
+            cv2.imwrite(files[f"{number:04}.png"], np.clip(pixels, 0, 255).astype(np.uint8))
     split = np.repeat(["train", "valid", "test"], [images * 6 // 10, images * 2 // 10, images - images * 8 // 10])
     columns = {"image": list(files), "patient": [str(number // 2) for number in range(images)], "split": split}
     table = pd.DataFrame({**columns, "Mass": labels[:, 0], "Nodule": labels[:, 1]})

@@ -1,0 +1,1 @@
+"""Commands of `cxr` that have a module of their own."""

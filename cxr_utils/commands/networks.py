@@ -1,0 +1,225 @@
+"""`cxr train`, `cxr predict` and `cxr explain`: make a network, and ask it about files."""
+
+import json as jsonlib
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cxr_utils.errors import CxrError, RecipeError
+
+if TYPE_CHECKING:
+    from cxr_utils.trained import Trained
+
+#: What `cxr predict` and `cxr explain` ask when no --model is given.
+DEFAULT_RECIPE = "densenet-transfer"
+
+
+class Profile(StrEnum):
+    """How much work a recipe does."""
+
+    quick = "quick"
+    full = "full"
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Model = Annotated[
+    Path | None,
+    typer.Option(help=f"Folder that `cxr train` wrote; when not given, the course's own {DEFAULT_RECIPE}."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program.
+
+    Args:
+        app: the program.
+    """
+    for command in (train, predict, explain):
+        app.command()(command)
+
+
+def train(
+    recipe: Annotated[str, typer.Option(help="Name of a recipe; a wrong one lists them.")],
+    data: Annotated[str, typer.Option(help='"phantom", or a folder or table of X-rays.')] = "phantom",
+    profile: Annotated[Profile, typer.Option(help="quick: two CPU cores; full: a GPU.")] = Profile.quick,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for the network; runs/models/NAME when not given.")] = None,
+    devices: Annotated[str, typer.Option(help='How many devices, or "all"; see docs/training.md.')] = "1",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed run stopped.")] = False,
+    skip_corrupt: Annotated[bool, typer.Option("--skip-corrupt", help="Leave out damaged images.")] = False,
+    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's curves.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Train a network by a recipe and write it as a folder that needs nothing else.
+
+    \b
+    Examples:
+      cxr train --recipe xray-vision                     on the data set that the course makes itself
+      cxr train --recipe densenet-transfer --data ../shared/real/nih --seed 1 --out models/nih
+      cxr train --recipe course --profile full --devices all --resume
+    """
+    from cxr_utils import devices as several
+    from cxr_utils import recipes
+    from cxr_utils.datasets import open_dataset
+    from cxr_utils.training import Options
+    from cxr_utils.training import train as run
+
+    chosen = recipes.recipe(recipe, profile.value)
+    several.prepare(devices)  # before Keras is imported
+    dataset = open_dataset(data, profile=profile.value, seed=seed)
+    options = Options(not json, devices, resume, skip_corrupt, tensorboard)
+    trained = run(chosen, dataset, seed, options=options)
+    if several.cluster().worker:  # the first process writes
+        return
+    name = f"{recipe}-{Path(data).name}-{profile.value}-seed{seed}"
+    exported = trained.export(out or _home() / name)
+    summary = _summary(exported)
+    print(jsonlib.dumps(summary) if json else "\n".join(f"{key:9} {value}" for key, value in summary.items()))
+
+
+def predict(
+    files: Annotated[list[Path], typer.Argument(help="PNG, JPEG or DICOM files.")],
+    model: Model = None,
+    json: AsJson = False,
+) -> None:
+    """Print the probability of each finding in each file. For teaching, never for diagnosis.
+
+    A file that cannot be read is named, the others are predicted, and the exit status is 1.
+
+    \b
+    Examples:
+      cxr predict chest.png
+      cxr predict *.dcm --model runs/models/xray-vision-phantom-quick-seed0 --json
+    """
+    trained = _chosen(model)
+    records = [_predicted(trained, file) for file in files]
+    if json:
+        print(jsonlib.dumps(records))
+    else:
+        _print_table(trained.findings, [record for record in records if "error" not in record])
+    failed = [record for record in records if "error" in record]
+    for record in failed:
+        print(f"error: {record['error']}", file=sys.stderr)
+    raise typer.Exit(1 if failed else 0)
+
+
+def explain(
+    file: Annotated[Path, typer.Argument(help="A PNG, JPEG or DICOM file.")],
+    model: Model = None,
+    finding: Annotated[str | None, typer.Option(help="What to explain; the most probable when not given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="PNG to write; FILE-explained.png when not given.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Draw a picture beside its heat map (Grad-CAM): what speaks for a finding, and how probable it is.
+
+    \b
+    Examples:
+      cxr explain chest.png
+      cxr explain chest.dcm --model models/nih --finding Effusion --out why.png
+    """
+    from cxr_utils import gradcam, images, plots
+
+    trained = _chosen(model)
+    probabilities = trained.predict_file(file)
+    finding = _known(finding, trained) if finding else str(probabilities.idxmax())
+    picture = images.load_image(file, trained.recipe.size)[None]
+    heat = gradcam.grad_cam(trained.model, picture, [trained.findings.index(finding)])[0, 0]
+    out = out or Path(f"{file.stem}-explained.png")
+    try:
+        plots.explanation(images.read_image(file), heat, finding).save(out)
+    except OSError as error:
+        raise CxrError(
+            f"{out} cannot be written ({error.strerror}). Expected a place for a PNG. Choose --out."
+        ) from None
+    probability = float(probabilities[finding])
+    if json:
+        print(jsonlib.dumps({"file": str(file), "finding": finding, "probability": probability, "picture": str(out)}))
+    else:
+        print(f"{finding} {probability:.3f}  {out}")
+
+
+def _home() -> Path:
+    from cxr_utils.cache import repository
+
+    return repository() / "runs" / "models"
+
+
+def _summary(trained: "Trained") -> dict:
+    best = trained.history.loc[trained.history["val_loss"].idxmin()]
+    card = trained.card
+    auc = float(best["val_auc"])
+    return {
+        "model": str(trained.folder),
+        "findings": card["findings"],
+        "images": card["images"],
+        "skipped": sorted(card["skipped"]),
+        "epochs": len(trained.history),
+        "val_loss": round(float(best["val_loss"]), 4),
+        "val_auc": round(auc, 4) if auc == auc else None,  # NaN where no finding has both classes
+        "seconds": card["seconds"],
+    }
+
+
+def _chosen(folder: Path | None) -> "Trained":
+    from cxr_utils.trained import open_model
+
+    if folder is not None:
+        return open_model(folder)
+    trained = _exported_default() or _cached_default()
+    if trained is None:
+        raise RecipeError(
+            f"No --model was given, and the course's own network has not been trained here. Expected a folder that "
+            f"`cxr train` has written. Train one with: cxr train --recipe {DEFAULT_RECIPE}"
+        )
+    return trained
+
+
+def _exported_default() -> "Trained | None":
+    from cxr_utils.trained import open_model
+
+    folder = _home() / f"{DEFAULT_RECIPE}-phantom-quick-seed0"
+    return open_model(folder) if folder.exists() else None
+
+
+def _cached_default() -> "Trained | None":
+    """What the lessons have trained, if they have; the simulated data set is not made to find that out."""
+    from cxr_utils import recipes
+    from cxr_utils.cache import repository
+    from cxr_utils.datasets import open_dataset
+
+    if not (repository() / "data" / "phantom" / "quick-seed0").exists():
+        return None
+    from cxr_utils.training import cached
+
+    return cached(recipes.recipe(DEFAULT_RECIPE), open_dataset("phantom"))
+
+
+def _predicted(trained: "Trained", file: Path) -> dict:
+    try:
+        probabilities = trained.predict_file(file)
+    except CxrError as error:
+        return {"file": str(file), "error": str(error)}
+    return {"file": str(file), "probabilities": {name: float(value) for name, value in probabilities.items()}}
+
+
+def _print_table(findings: tuple[str, ...], records: list[dict]) -> None:
+    """Findings down, files across: there are more findings than files, and their names are long."""
+    if not records:
+        return
+    wide = max(map(len, findings))
+    columns = [(Path(record["file"]).name, record["probabilities"]) for record in records]
+    print(" " * wide, *(f"{name:>8}" for name, _ in columns))
+    for finding in findings:
+        print(f"{finding:{wide}}", *(f"{values[finding]:{max(8, len(name))}.3f}" for name, values in columns))
+
+
+def _known(finding: str, trained: "Trained") -> str:
+    if finding not in trained.findings:
+        raise RecipeError(
+            f"--finding {finding!r} was asked for. Expected one of what the network knows: "
+            f"{', '.join(trained.findings)}. Correct the name, or choose another --model."
+        )
+    return finding

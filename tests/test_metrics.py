@@ -8,7 +8,14 @@ import pytest
 from sklearn import metrics as oracle
 
 from cxr_utils import metrics
-from cxr_utils.bootstrap import ladder, resample_weights, weighted_auc, weighted_average_precision
+from cxr_utils.bootstrap import (
+    auc_and_influence,
+    ladder,
+    resample_weights,
+    weighted_auc,
+    weighted_average_precision,
+)
+from cxr_utils.delong import delong
 from cxr_utils.errors import CxrError, DataError
 
 FINDINGS = ["Mass", "Edema", "Hernia"]
@@ -81,6 +88,25 @@ def test_weighted_areas_equal_scikit_learn_on_repeated_images(seed):
             again = truth[name].iloc[rows], scores[name].iloc[rows]
             assert areas[replicate] == pytest.approx(oracle.roc_auc_score(*again), abs=1e-12)
             assert precisions[replicate] == pytest.approx(oracle.average_precision_score(*again), abs=1e-12)
+
+
+def test_influence_gives_obuchowskis_error_in_every_resample():
+    """A resample with weights is the sample whose patients are copied under new names."""
+    truth, scores, patients = cohort(images=120, patients=20)
+    codes = pd.factorize(patients)[0]
+    steps = ladder(truth["Mass"].to_numpy(), scores["Mass"].to_numpy(), codes, tied=0.5)
+    weights = next(resample_weights(20, 5, seed=0))
+    areas, influence = auc_and_influence(steps, weights)
+    for replicate in range(5):
+        drawn = np.repeat(np.arange(20), weights[:, replicate].astype(int))
+        rows = [np.flatnonzero(codes == one) for one in drawn]
+        copy = np.repeat(np.arange(20), [len(own) for own in rows])
+        rows = np.concatenate(rows)
+        expected = delong(truth["Mass"].iloc[rows], scores["Mass"].iloc[rows], copy)
+        assert areas[replicate] == pytest.approx(expected["auc"], abs=1e-6)
+        # Obuchowski counts separately the patients with positive and with negative images; here all are counted once.
+        error = np.sqrt((weights[:, replicate] * influence[:, replicate] ** 2).sum() * 20 / 19)
+        assert error == pytest.approx(expected["standard_error"], rel=0.03)
 
 
 def test_weights_are_resamples_with_replacement():

@@ -141,9 +141,11 @@ def auc_and_influence(steps: Ladder, weights: np.ndarray) -> tuple[np.ndarray, n
     area = np.einsum("sr,sr->r", positives, below, dtype=np.float64) / pairs
     above = np.cumsum(positives[::-1], axis=0)[::-1]
     # Sums over a unit's images of how many they outrank, and are outranked by, less what is expected of them.
-    up = steps.positives.T @ below - steps.positives.sum(axis=0)[:, None] * (area * others)
-    down = steps.below.T @ above - steps.negatives[:, None] * (area * count)
-    return area, (up + down) / pairs
+    influence = steps.positives.T @ below + steps.below.T @ above
+    influence -= steps.positives.sum(axis=0)[:, None] * (area * others).astype(np.float32)
+    influence -= steps.negatives[:, None] * (area * count).astype(np.float32)
+    influence /= pairs.astype(np.float32)
+    return area, influence
 
 
 def weighted_average_precision(steps: Ladder, weights: np.ndarray) -> np.ndarray:

@@ -90,16 +90,16 @@ def subgroup_auc(
             own = members == group
             table = _one_group(truth[own], scores[own], patient[own], fewest, replicates, seed)
             rows.append(table.reset_index().assign(characteristic=characteristic, group=group))
-    if not rows:
-        raise DataError(
-            "The groups hold no characteristic. Expected at least one of sex, age, view, "
-            "follow_up. Ask dataset.lacks('sex') first."
-        )
     order = ["characteristic", "group", *rows[0].columns.drop(["characteristic", "group"])]
     return pd.concat(rows, ignore_index=True)[order]
 
 
 def _matched(groups: pd.DataFrame, images: pd.Index) -> pd.DataFrame:
+    if not groups.notna().to_numpy().any():
+        raise DataError(
+            "The groups hold no characteristic. Expected at least one of sex, age, view, "
+            "follow_up. Ask dataset.lacks('sex') first."
+        )
     if len(groups) == len(images) and isinstance(images, pd.RangeIndex):
         return groups
     unknown = images.difference(groups.index)
@@ -202,14 +202,17 @@ def gap_test(
     """
     truth, scores = align(truth, scores)
     patient = align_patients(patients, truth.index)
-    rows, pairs = [], []
+    rows, sides, ladders = [], [], {}
     for characteristic, group, own, rest in _contrasts(_matched(groups, truth.index)):
         kept = [name for name in truth if not _too_few_in(truth[name].to_numpy(), patient, (own, rest), fewest)]
         reason = "" if kept else f"fewer than {fewest} patients with or without the finding, in the group or outside it"
         rows.append({"characteristic": characteristic, "group": group, "findings": len(kept), "reason": reason})
-        pairs.append([_pair(truth[name], scores[name], patient, (own, rest)) for name in kept])
-    table = pd.DataFrame(rows, columns=["characteristic", "group", "findings", "reason"])
-    return _tested(table, pairs, replicates, seed)
+        sides.append({name: (own.tobytes(), rest.tobytes()) for name in kept})
+        for name in kept:  # who is outside one of two groups is inside the other: one ladder serves both
+            for side in (own, rest):
+                if (name, side.tobytes()) not in ladders:
+                    ladders[name, side.tobytes()] = _side(truth[name], scores[name], patient, side)
+    return _tested(pd.DataFrame(rows), sides, ladders, int(patient.max()) + 1, replicates, seed)
 
 
 def _contrasts(groups: pd.DataFrame):
@@ -226,41 +229,40 @@ def _too_few_in(truth: np.ndarray, patient: np.ndarray, sides: tuple[np.ndarray,
     return any(len(np.unique(patient[side & (truth == label)])) < fewest for side in sides for label in (0, 1))
 
 
-def _pair(truth: pd.Series, scores: pd.Series, patient: np.ndarray, sides: tuple[np.ndarray, ...]) -> list[Ladder]:
-    """The ladder within the group and that outside it, over the same patients."""
-    units = int(patient.max()) + 1
+def _side(truth: pd.Series, scores: pd.Series, patient: np.ndarray, side: np.ndarray) -> Ladder:
+    """The ladder of one finding within a group, over all patients."""
     arrays = truth.to_numpy(), scores.to_numpy(), patient
-    return [ladder(*(array[side] for array in arrays), tied=0.5, units=units) for side in sides]
+    return ladder(*(array[side] for array in arrays), tied=0.5, units=int(patient.max()) + 1)
 
 
-def _gaps(pairs: list[list[Ladder]], weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gap of each resample, a mean over findings, and its standard error: both (replicates,)."""
-    gap, influence, known = np.zeros(weights.shape[1]), np.zeros(weights.shape), np.zeros(weights.shape[1])
-    for pair in pairs:
-        (inside, up), (outside, down) = (auc_and_influence(side, weights) for side in pair)
-        both = ~np.isnan(inside - outside)
-        known += both
-        gap[both] += (inside - outside)[both]
-        influence[:, both] += (up - down)[:, both]
-    known = np.where(known > 0, known, np.nan)
-    units = len(weights)
-    variance = (weights * influence**2).sum(axis=0) * units / (units - 1)
-    return gap / known, np.sqrt(variance) / known
+def _gaps(sides: list[dict], ladders: dict, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gap of each group, a mean over findings, and its standard error: both (replicates, groups)."""
+    units, replicates = weights.shape
+    gap, error = np.full((2, replicates, len(sides)), np.nan)
+    influence = {row: np.zeros(weights.shape, np.float32) for row, own in enumerate(sides) if own}
+    total, known = np.zeros((2, replicates, len(sides)))
+    for finding in dict.fromkeys(name for name, _ in ladders):
+        found = {side: auc_and_influence(own, weights) for (name, side), own in ladders.items() if name == finding}
+        for row in (row for row in influence if finding in sides[row]):
+            (inside, up), (outside, down) = (found[side] for side in sides[row][finding])
+            both = ~np.isnan(inside - outside)
+            known[:, row] += both
+            total[both, row] += (inside - outside)[both]
+            influence[row][:, both] += (up - down)[:, both]
+    for row, pull in influence.items():
+        count = np.where(known[:, row] > 0, known[:, row], np.nan)
+        variance = np.einsum("ur,ur,ur->r", weights, pull, pull) * units / max(units - 1, 1)
+        gap[:, row], error[:, row] = total[:, row] / count, np.sqrt(variance) / count
+    return gap, error
 
 
-def _tested(table: pd.DataFrame, pairs: list[list[list[Ladder]]], replicates: int, seed: int) -> pd.DataFrame:
-    """Gaps, intervals and p-values; `pairs` holds, for each row, one pair of ladders for each of its findings."""
-    chosen = [row for row, own in enumerate(pairs) if own]
-    gap, error = (np.full(len(table), np.nan) for _ in range(2))
-    samples, errors = (np.full((replicates, len(table)), np.nan) for _ in range(2))
-    units = len(pairs[chosen[0]][0][0].negatives) if chosen else 1
-    for row in chosen:
-        gap[[row]], error[[row]] = _gaps(pairs[row], np.ones((units, 1), dtype=np.float32))
-    done = 0
-    for weights in resample_weights(units, replicates, seed) if units > 1 else []:
-        here = slice(done, done := done + weights.shape[1])
-        for row in chosen:
-            samples[here, row], errors[here, row] = _gaps(pairs[row], weights)
+def _tested(
+    table: pd.DataFrame, sides: list[dict], ladders: dict, units: int, replicates: int, seed: int
+) -> pd.DataFrame:
+    """The rows with gaps, intervals and p-values, or the reason why there are none."""
+    gap, error = (values[0] for values in _gaps(sides, ladders, np.ones((units, 1), dtype=np.float32)))
+    chunks = [_gaps(sides, ladders, weights) for weights in resample_weights(units, replicates, seed)]
+    samples, errors = (np.concatenate(kind) for kind in zip(*chunks, strict=True)) if chunks else np.empty((2, 0, 0))
     statistics = _max_statistic(gap, error, samples, errors)
     untested = ~np.isnan(gap) & np.isnan(statistics["p_value"])
     table.loc[untested, "reason"] = "patients do not differ, or most resamples lack a class: no test"

@@ -1,6 +1,4 @@
-"""Baselines and subgroups: simulated tables with a known answer, and the published table."""
-
-import gzip
+"""Baselines and subgroups on simulated tables with a known answer."""
 
 import numpy as np
 import pandas as pd
@@ -206,36 +204,3 @@ def test_gap_test_of_constant_scores_has_a_reason_and_no_p_value():
     found = subgroups.gap_test(test, scores, test["patient"], subgroups.subgroup_labels(test), replicates=50)
     assert (found["gap"] == 0).all() and found["p_value"].isna().all()
     assert (found["reason"].str.contains("no test")).all()
-
-
-@pytest.fixture(scope="module")
-def nih(real_data):
-    """The published table: Wang et al., CVPR 2017."""
-    entries = pd.read_csv(real_data / "nih" / "Data_Entry_2017_v2020.csv.gz")
-    labels = entries["Finding Labels"].str.get_dummies("|").drop(columns="No Finding")
-    official = gzip.decompress((real_data / "nih" / "test_list.txt.gz").read_bytes()).decode().split()
-    columns = {"Image Index": "image", "Patient ID": "patient", "Patient Age": "age", "Patient Gender": "sex"}
-    entries = entries.rename(columns=columns | {"View Position": "view"})
-    entries = entries[["image", "patient", "age", "sex", "view"]].join(labels)
-    return entries, list(labels), entries["image"].isin(official)
-
-
-def mean_area(test, scores, findings):
-    table = metrics.auc_table(test[["image", *findings]], scores, test["patient"], replicates=0)
-    return table.loc["mean", "auc"]
-
-
-def test_real_table_leaks_through_its_patients(nih):
-    entries, findings, _ = nih
-    in_test = np.zeros(len(entries), dtype=bool)
-    in_test[np.random.default_rng(0).permutation(len(entries))[: len(entries) // 5]] = True
-    train, test = entries[~in_test], entries[in_test]
-    assert test["patient"].isin(train["patient"]).mean() == pytest.approx(0.825, abs=0.01)
-    scores = baselines.patient_mean_scores(train, test, findings)
-    assert mean_area(test, scores, findings) == pytest.approx(0.747, abs=0.005)
-
-
-def test_real_table_without_pixels(nih):
-    entries, findings, official = nih
-    scores = baselines.no_pixel_scores(entries[~official], entries[official], findings)
-    assert mean_area(entries[official], scores, findings) == pytest.approx(0.59, abs=0.015)

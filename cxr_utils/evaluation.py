@@ -162,15 +162,12 @@ def _baselines(
 
 
 def _thumbnails(dataset: Dataset, own: Dataset, findings: list[str]) -> pd.DataFrame:
-    from threadpoolctl import threadpool_limits
-
     from cxr_utils import pipeline
 
     train = dataset.part("train").with_images()
     train = train.subset(sample_patients(train.table["patient"], THUMBNAIL_IMAGES), train.name)
     pixels = [pipeline.pixels(data, THUMBNAIL_SIDE) for data in (train, own)]
-    with threadpool_limits(1):  # small regressions stall on more threads
-        return baselines.thumbnail_scores(pixels[0], train.table, pixels[1], own.table, findings, THUMBNAIL_SIDE)
+    return baselines.thumbnail_scores(pixels[0], train.table, pixels[1], own.table, findings, THUMBNAIL_SIDE)
 
 
 def _calibration(truth: pd.DataFrame, probabilities: pd.DataFrame) -> pd.DataFrame:

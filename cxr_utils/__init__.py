@@ -29,9 +29,9 @@ _HOME = {
     "too_few": "checks.claims",
 }
 _MODULES = (
-    "baselines", "calibration", "checks", "datasets", "delong", "errors", "gradcam", "images", "localization",
-    "losses", "metrics", "models", "phantom", "pipeline", "plots", "recipes", "sanity", "schema", "splits",
-    "subgroups", "thresholds", "training", "transfer",
+    "averages", "baselines", "calibration", "checks", "datasets", "decision", "delong", "errors", "gradcam", "images",
+    "localization", "losses", "metrics", "models", "phantom", "pipeline", "plots", "published", "recipes", "sanity",
+    "schema", "splits", "subgroups", "thresholds", "training", "transfer",
 )  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]

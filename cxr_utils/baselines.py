@@ -1,7 +1,7 @@
 """What one reaches without looking, or by looking at next to nothing.
 
 Every AUC of the course stands beside one of these. A model that does not beat age and sex has learned little;
-a model that does not beat 16 x 16 pixels has learned no radiology.
+a model that does not beat a thumbnail of 32 x 32 pixels has learned no radiology.
 """
 
 import warnings
@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from cxr_utils.errors import DataError
 
@@ -79,6 +80,34 @@ def patient_mean_scores(train: pd.DataFrame, test: pd.DataFrame, findings: Seque
     means = labels.groupby(train["patient"].to_numpy()).mean()
     scores = means.reindex(test["patient"].to_numpy()).fillna(labels.mean())
     return scores.set_axis(pd.Index(test["image"], name="image"), axis=0)
+
+
+def other_label_scores(table: pd.DataFrame, findings: Sequence[str]) -> pd.DataFrame:
+    """Scores each image by the mean label of the same patient's other images, in the same table.
+
+    No leak between parts is needed for it: who sees an earlier report of the patient knows as much. It says how much
+    of a figure may be the patient and not the picture.
+
+    Args:
+        table: image table to take labels from and to score.
+        findings: its label columns.
+
+    Returns:
+        Scores between 0 and 1, index image of `table`, columns findings. A patient with one image gets the
+        prevalence.
+
+    Raises:
+        DataError: where the table lacks a finding or is empty.
+
+    Example:
+        >>> table = pd.DataFrame({"image": list("abcd"), "patient": ["1", "1", "1", "2"], "Mass": [1, 1, 0, 0]})
+        >>> other_label_scores(table, ["Mass"])["Mass"].tolist()
+        [0.5, 0.5, 1.0, 0.5]
+    """
+    labels = _labels(table, findings).set_axis(pd.Index(table["image"], name="image"), axis=0)
+    same = labels.groupby(table["patient"].to_numpy())
+    others = same.transform("count") - 1
+    return ((same.transform("sum") - labels) / others.where(others > 0)).fillna(labels.mean())
 
 
 def thumbnail_scores(
@@ -169,7 +198,7 @@ def _regressions(
             scores[finding] = np.full(len(test), label.mean())
             continue
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), threadpool_limits(1):  # so small a product stalls on more threads
             # A baseline that stops after 200 steps is still a baseline; its AUC no longer moves.
             warnings.simplefilter("ignore", ConvergenceWarning)
             scores[finding] = model.fit(features_train, label).predict_proba(features_test)[:, 1]

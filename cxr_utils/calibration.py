@@ -39,11 +39,8 @@ def reliability_table(truth: np.ndarray, probabilities: np.ndarray, bins: int = 
         >>> reliability_table([0, 0, 0, 1], [0.1, 0.2, 0.6, 0.8], bins=2).round(2).values.tolist()
         [[0.15, 0.0, 2.0], [0.7, 0.5, 2.0]]
     """
-    truth, probabilities = _one_finding(truth, probabilities)
-    # Equal probabilities share a bin: which of them came first in the file must not matter.
-    ranks = np.searchsorted(np.sort(probabilities), probabilities, side="left")
-    bin_of_image = ranks * bins // len(ranks)
-    grouped = pd.DataFrame({"predicted": probabilities, "observed": truth}).groupby(bin_of_image)
+    truth, probabilities = checked_probabilities(truth, probabilities)
+    grouped = pd.DataFrame({"predicted": probabilities, "observed": truth}).groupby(_bins(probabilities, bins))
     table = grouped.mean().assign(images=grouped.size())
     return table.reset_index(drop=True)
 
@@ -67,7 +64,7 @@ def brier_score(truth: np.ndarray, probabilities: np.ndarray) -> float:
         >>> round(brier_score([0, 1], [0.1, 0.7]), 3)
         0.05
     """
-    truth, probabilities = _one_finding(truth, probabilities)
+    truth, probabilities = checked_probabilities(truth, probabilities)
     return float(np.mean((probabilities - truth) ** 2))
 
 
@@ -126,6 +123,37 @@ def calibration_table(truth: Table, probabilities: Table, bins: int = 10) -> pd.
     ).rename_axis("finding")
 
 
+def brier_decomposition(truth: Table, probabilities: Table, bins: int = 10) -> pd.DataFrame:
+    """What the Brier score of each finding is made of (Murphy, Journal of Applied Meteorology 1973).
+
+    brier = reliability - resolution + uncertainty + within_bins. Reliability is how far predicted and observed
+    frequency lie apart (0 is best), resolution how far the bins differ from each other in what is observed (more is
+    better), uncertainty what one gets for always saying the prevalence. Murphy's three terms are exact where all
+    images of a bin have one probability; `within_bins` is what is left where they differ (Stephenson, Coelho &
+    Jolliffe, Weather and Forecasting 2008), and it vanishes with as many bins as images.
+
+    Args:
+        truth: labels, (images, findings).
+        probabilities: between 0 and 1, (images, findings).
+        bins: bins of equally many images, as in `reliability_table`.
+
+    Returns:
+        Index: findings. Columns: brier, reliability, resolution, uncertainty, within_bins.
+
+    Raises:
+        CxrError: where a probability is not between 0 and 1, or the inputs do not fit together.
+
+    Example:
+        >>> table = brier_decomposition(np.array([0, 0, 0, 1]), np.array([0.2, 0.2, 0.8, 0.8]), bins=2)
+        >>> table.round(4).iloc[0].tolist()  # ((0.2 - 0)**2 + (0.8 - 0.5)**2) / 2, 0.25**2, 0.25 * 0.75
+        [0.19, 0.065, 0.0625, 0.1875, 0.0]
+    """
+    truth, probabilities = align(truth, probabilities)
+    rows = [_brier_parts(truth[name].to_numpy(), probabilities[name].to_numpy(), bins) for name in truth]
+    columns = ["brier", "reliability", "resolution", "uncertainty", "within_bins"]
+    return pd.DataFrame(rows, index=pd.Index(truth.columns, name="finding"), columns=columns)
+
+
 @dataclass(frozen=True)
 class Calibrator:
     """Straightens probabilities: the logit of each finding is multiplied by a slope, and an intercept is
@@ -148,17 +176,68 @@ class Calibrator:
 
     def __call__(self, probabilities: pd.DataFrame) -> pd.DataFrame:
         """Calibrated probabilities, same index and columns; refuses findings it was not fitted on."""
-        unknown = [name for name in probabilities if name not in self.slope.index]
-        if unknown:
-            raise CxrError(
-                f"This calibration knows {', '.join(map(str, self.slope.index))} and not "
-                f"{', '.join(map(str, unknown))}. Expected the findings it was fitted on. Fit it "
-                "again."
-            )
+        _refuse_unknown(probabilities, self.slope.index)
         logits = _logit(probabilities.to_numpy(dtype=np.float64))
         order = list(probabilities.columns)
         changed = expit(logits * self.slope[order].to_numpy() + self.intercept[order].to_numpy())
         return pd.DataFrame(changed, index=probabilities.index, columns=probabilities.columns)
+
+
+@dataclass(frozen=True)
+class StepCalibrator:
+    """Straightens probabilities by any rising curve, given by its corners and straight in between.
+
+    Made by `fit_isotonic` on the validation part; call it on the scores of the test part.
+
+    Attributes:
+        corners: finding to (probabilities of the model, what they become), two rising arrays of one length.
+
+    Example:
+        >>> double = StepCalibrator({"Mass": (np.array([0.0, 0.5]), np.array([0.0, 1.0]))})
+        >>> double(pd.DataFrame({"Mass": [0.2, 0.9]}))["Mass"].tolist()
+        [0.4, 1.0]
+    """
+
+    corners: dict[str, tuple[np.ndarray, np.ndarray]]
+
+    def __call__(self, probabilities: pd.DataFrame) -> pd.DataFrame:
+        """Calibrated probabilities, same index and columns; beyond the outer corners as at them."""
+        _refuse_unknown(probabilities, self.corners)
+        _refuse_improbable(probabilities.to_numpy(dtype=np.float64))
+        changed = {name: np.interp(probabilities[name], *self.corners[name]) for name in probabilities}
+        return pd.DataFrame(changed, index=probabilities.index, columns=probabilities.columns)
+
+
+def fit_isotonic(truth: Table, probabilities: Table) -> StepCalibrator:
+    """The rising curve nearest to the outcomes, for each finding (Zadrozny & Elkan, KDD 2002).
+
+    It assumes nothing but the order, so it needs many positives: with few it copies their accidents, and what it
+    makes equal can no longer be told apart, which may change the AUC.
+
+    Args:
+        truth: labels of the validation part, (images, findings).
+        probabilities: the model's, between 0 and 1, same images.
+
+    Returns:
+        A `StepCalibrator`.
+
+    Raises:
+        CxrError: where a probability is not between 0 and 1, or the inputs do not fit together.
+
+    Example:
+        >>> fit = fit_isotonic(np.array([0, 1, 0, 1]), np.array([0.1, 0.2, 0.3, 0.9]))
+        >>> fit(pd.DataFrame({"finding": [0.1, 0.2, 0.3, 0.9]}))["finding"].tolist()
+        [0.0, 0.5, 0.5, 1.0]
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    truth, probabilities = align(truth, probabilities)
+    _refuse_improbable(probabilities.to_numpy())
+    corners = {}
+    for name in truth:
+        curve = IsotonicRegression().fit(probabilities[name].to_numpy(), truth[name].to_numpy())
+        corners[name] = curve.X_thresholds_, curve.y_thresholds_
+    return StepCalibrator(corners)
 
 
 def fit_platt(truth: Table, probabilities: Table) -> Calibrator:
@@ -252,6 +331,25 @@ def prior_correction(probabilities: Table, positive_weights, negative_weights) -
     return weighted / (weighted + (1 - probabilities) * positive)
 
 
+def _bins(probabilities: np.ndarray, bins: int) -> np.ndarray:
+    """The bin of each image, equally many in each; equal probabilities share one, whatever their order in the file."""
+    ranks = np.searchsorted(np.sort(probabilities), probabilities, side="left")
+    return ranks * bins // len(ranks)
+
+
+def _brier_parts(truth: np.ndarray, probabilities: np.ndarray, bins: int) -> list[float]:
+    table = reliability_table(truth, probabilities, bins)
+    share = table["images"] / len(truth)
+    reliability = (share * (table["predicted"] - table["observed"]) ** 2).sum()
+    resolution = (share * (table["observed"] - truth.mean()) ** 2).sum()
+    uncertainty = truth.mean() * (1 - truth.mean())
+    # Spread of the probabilities within a bin, less twice what of it goes along with the outcome.
+    own = pd.DataFrame({"predicted": probabilities, "observed": truth})
+    inner = own - own.groupby(_bins(probabilities, bins)).transform("mean")
+    within = (inner["predicted"] ** 2 - 2 * inner["predicted"] * inner["observed"]).mean()
+    return [brier_score(truth, probabilities), reliability, resolution, uncertainty, within]
+
+
 def _platt(truth: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
     positives, negatives = truth.sum(), (1 - truth).sum()
     target = np.where(truth == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
@@ -274,10 +372,25 @@ def _logit(probabilities: np.ndarray) -> np.ndarray:
     return logit(np.clip(probabilities, MARGIN, 1 - MARGIN))
 
 
-def _one_finding(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def checked_probabilities(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One finding's labels and probabilities as arrays (images,), or `CxrError` where they cannot be that.
+
+    Example:
+        >>> checked_probabilities([0, 1], [0.25, 0.5])[1].tolist()
+        [0.25, 0.5]
+    """
     truth, probabilities = align(np.asarray(truth), np.asarray(probabilities))
     _refuse_improbable(probabilities.to_numpy())
     return truth.to_numpy()[:, 0], probabilities.to_numpy()[:, 0]
+
+
+def _refuse_unknown(probabilities: pd.DataFrame, known) -> None:
+    unknown = [name for name in probabilities if name not in known]
+    if unknown:
+        raise CxrError(
+            f"This calibration knows {', '.join(map(str, known))} and not {', '.join(map(str, unknown))}. "
+            "Expected the findings it was fitted on. Fit it again."
+        )
 
 
 def _refuse_improbable(probabilities: np.ndarray) -> None:

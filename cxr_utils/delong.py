@@ -3,55 +3,58 @@
 DeLong, DeLong & Clarke-Pearson (Biometrics 1988): an area is a mean over positive images of their placement
 among the negative ones, and over negative images of theirs among the positive ones; the variances of the
 placements give that of the area, and their covariances that of a difference of two models. The images count
-as independent: with several images of a patient the interval is too narrow, and the patient bootstrap of
-`metrics` is the one to report.
+as independent: with several images of a patient the interval is too narrow. Obuchowski (Biometrics 1997) sums
+the placements of each patient first; name the patients to get that. Where every patient has one image, both are
+the same.
 """
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cxr_utils.alignment import align
+from cxr_utils.alignment import align, align_patients
 from cxr_utils.errors import CxrError
 
 
-def delong(truth: np.ndarray, scores: np.ndarray) -> pd.Series:
+def delong(truth: np.ndarray, scores: np.ndarray, patients=None) -> pd.Series:
     """One finding's area with its standard error and 95 % normal interval.
 
     Args:
         truth: (images,) labels 0 or 1, at least two of each.
         scores: (images,) finite.
+        patients: (images,) the patient of each image; None takes every image for a patient of its own.
 
     Returns:
         Series auc, standard_error, low, high (cut at 0 and 1).
 
     Raises:
-        CxrError: where a class has fewer than two images, or the inputs do not fit together.
+        CxrError: where a class has images of fewer than two patients, or the inputs do not fit together.
 
     Example:
         >>> delong([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).round(3).to_dict()
         {'auc': 0.75, 'standard_error': 0.354, 'low': 0.057, 'high': 1.0}
     """
-    areas, covariance = _areas_and_covariance(truth, [scores])
+    areas, covariance = _areas_and_covariance(truth, [scores], patients)
     error = float(np.sqrt(covariance[0, 0]))
     low, high = np.clip(areas[0] + stats.norm.ppf([0.025, 0.975]) * error, 0, 1)
     return pd.Series({"auc": areas[0], "standard_error": error, "low": low, "high": high})
 
 
-def delong_test(truth: np.ndarray, scores_a: np.ndarray, scores_b: np.ndarray) -> pd.Series:
+def delong_test(truth: np.ndarray, scores_a: np.ndarray, scores_b: np.ndarray, patients=None) -> pd.Series:
     """Are two models' areas on the same images different?
 
     Args:
         truth: (images,) labels 0 or 1, at least two of each.
         scores_a: (images,) of model a.
         scores_b: (images,) of model b.
+        patients: (images,) the patient of each image; None takes every image for a patient of its own.
 
     Returns:
         Series difference (a minus b), standard_error, low, high (95 %), z, p_value (two-sided). Where the two
         models order all pairs alike, the standard error is 0, z NaN and the p-value 1.
 
     Raises:
-        CxrError: where a class has fewer than two images, or the inputs do not fit together.
+        CxrError: where a class has images of fewer than two patients, or the inputs do not fit together.
 
     Example:
         >>> truth = [0, 0, 0, 1, 1, 1]
@@ -59,7 +62,7 @@ def delong_test(truth: np.ndarray, scores_a: np.ndarray, scores_b: np.ndarray) -
         >>> test.round(3).to_dict()["difference"]  # 8/9 - 7/9
         0.111
     """
-    areas, covariance = _areas_and_covariance(truth, [scores_a, scores_b])
+    areas, covariance = _areas_and_covariance(truth, [scores_a, scores_b], patients)
     difference = areas[0] - areas[1]
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     error = float(np.sqrt(variance)) if variance > 1e-15 else 0.0  # below it is rounding
@@ -70,19 +73,40 @@ def delong_test(truth: np.ndarray, scores_a: np.ndarray, scores_b: np.ndarray) -
     return pd.Series(values | {"p_value": p_value})
 
 
-def _areas_and_covariance(truth: np.ndarray, models: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _areas_and_covariance(truth: np.ndarray, models: list[np.ndarray], patients) -> tuple[np.ndarray, np.ndarray]:
     """Areas (models,) and their covariance (models, models), by midranks (Sun & Xu, IEEE SPL 2014)."""
     truth, scores = align(np.column_stack([truth] * len(models)), np.column_stack(models))
+    unit = np.arange(len(truth)) if patients is None else align_patients(np.asarray(patients), truth.index)
     positive = truth.to_numpy()[:, 0] == 1
-    positives, negatives = int(positive.sum()), int((~positive).sum())
-    if min(positives, negatives) < 2:
-        raise CxrError(
-            f"Received {positives} positive and {negatives} negative images. Expected at least two of each. "
-            "Use a larger part of the data."
-        )
+    _refuse_too_few(positive, unit)
+    positives, negatives = positive.sum(), (~positive).sum()
     scores = scores.to_numpy().T  # (models, images)
     together = stats.rankdata(scores, axis=1)
     among_negatives = (together[:, positive] - stats.rankdata(scores[:, positive], axis=1)) / negatives
     among_positives = 1 - (together[:, ~positive] - stats.rankdata(scores[:, ~positive], axis=1)) / positives
-    covariance = np.cov(among_negatives) / positives + np.cov(among_positives) / negatives
-    return among_negatives.mean(axis=1), np.atleast_2d(covariance)
+    areas = among_negatives.mean(axis=1)
+    # What each unit's images pull the area up or down: (models, units).
+    up = _sums(among_negatives - areas[:, None], unit[positive], unit.max() + 1) / positives
+    down = _sums(among_positives - areas[:, None], unit[~positive], unit.max() + 1) / negatives
+    shared = _unbiased(len(np.unique(unit))) * (up @ down.T)
+    covariance = _unbiased(len(np.unique(unit[positive]))) * (up @ up.T)
+    covariance += _unbiased(len(np.unique(unit[~positive]))) * (down @ down.T)
+    return areas, covariance + shared + shared.T
+
+
+def _sums(values: np.ndarray, unit: np.ndarray, units: int) -> np.ndarray:
+    """Sum of each row within each unit: (models, images) to (models, units)."""
+    return np.stack([np.bincount(unit, weights=row, minlength=units) for row in values])
+
+
+def _unbiased(count: int) -> float:
+    return count / (count - 1)
+
+
+def _refuse_too_few(positive: np.ndarray, unit: np.ndarray) -> None:
+    counts = len(np.unique(unit[positive])), len(np.unique(unit[~positive]))
+    if min(counts) < 2:
+        raise CxrError(
+            f"Received positive images of {counts[0]} and negative images of {counts[1]} patients (each image counts "
+            "as one where no patients are given). Expected at least two of each. Use a larger part of the data."
+        )

@@ -60,6 +60,24 @@ def micro_auc(truth: Table, scores: Table) -> float:
     return float(_aucs(truth.to_numpy().reshape(-1, 1), scores.to_numpy().reshape(-1, 1))[0])
 
 
+def micro_average_precision(truth: Table, scores: Table) -> float:
+    """Average precision of all labels of all findings thrown together; see `micro_auc` for what it hides.
+
+    Args:
+        truth: labels, (images, findings).
+        scores: scores, (images, findings).
+
+    Returns:
+        Between 0 and 1; NaN where no label is 1.
+
+    Example:
+        >>> micro_average_precision(np.array([[1, 0], [1, 0]]), np.array([[0.6, 0.1], [0.5, 0.2]]))
+        1.0
+    """
+    truth, scores = align(truth, scores)
+    return average_precision(truth.to_numpy().ravel(), scores.to_numpy().ravel())
+
+
 def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
     """Average precision of one finding: the mean, over positive images, of the precision at their score.
 

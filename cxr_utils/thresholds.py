@@ -93,6 +93,42 @@ def ppv_thresholds(truth: Table, scores: Table, at_least: float = 0.5) -> pd.Ser
     return _choose(truth, scores, lowest)
 
 
+def cost_thresholds(truth: Table, scores: Table, miss: float, false_alarm: float = 1.0) -> pd.Series:
+    """The threshold of each finding at which misses and false alarms together cost least.
+
+    With calibrated probabilities no data are needed: act where the probability is at least
+    false_alarm / (false_alarm + miss) (Elkan, IJCAI 2001). This finds the same from any scores.
+
+    Args:
+        truth: labels of the validation part, (images, findings).
+        scores: scores of the same images.
+        miss: what it costs not to call a positive image.
+        false_alarm: what it costs to call a negative one, in the same unit.
+
+    Returns:
+        Series over findings; infinite where it is cheapest to call nobody; of equally cheap thresholds the
+        highest; NaN where a class is absent.
+
+    Raises:
+        CxrError: where a cost is not above 0, or truth and scores do not fit together.
+
+    Example:
+        >>> truth, scores = np.array([0, 1, 0, 1]), np.array([0.1, 0.4, 0.6, 0.8])
+        >>> [cost_thresholds(truth, scores, miss).item() for miss in (0.5, 9)]
+        [0.8, 0.4]
+    """
+    if not (0 < miss < np.inf and 0 < false_alarm < np.inf):
+        raise CxrError(
+            f"Received miss={miss} and false_alarm={false_alarm}. Expected costs above 0, such as 10 and 1. "
+            "To call everybody or nobody needs no threshold."
+        )
+
+    def cheapest(curve: pd.DataFrame) -> int:
+        return (miss * (1 - curve["sensitivity"]) * curve["positives"] + false_alarm * curve["false"]).round(9).idxmin()
+
+    return _choose(truth, scores, cheapest, none=True)
+
+
 def operating_points(truth: Table, scores: Table, thresholds: float | Mapping | pd.Series) -> pd.DataFrame:
     """What each finding's threshold brings: the four counts and the figures made of them.
 
@@ -138,16 +174,20 @@ def operating_points(truth: Table, scores: Table, thresholds: float | Mapping | 
     return pd.DataFrame(columns | counts, index=pd.Index(truth.columns, name="finding"))
 
 
-def _choose(truth: Table, scores: Table, pick: Callable[[pd.DataFrame], int | None]) -> pd.Series:
-    """The threshold of the point that `pick` names on each finding's curve, "call none" left out."""
+def _choose(
+    truth: Table, scores: Table, pick: Callable[[pd.DataFrame], int | None], *, none: bool = False
+) -> pd.Series:
+    """The threshold of the point that `pick` names on each finding's curve; "call none" is on it where `none`."""
     truth, scores = align(truth, scores)
     chosen = pd.Series(np.nan, index=pd.Index(truth.columns, name="finding"), name="threshold")
     for name in truth:
         present = truth[name].to_numpy()
         if 0 < present.sum() < len(present):
-            curve = roc_points(present, scores[name].to_numpy()).iloc[1:].reset_index(drop=True)
+            curve = roc_points(present, scores[name].to_numpy()).iloc[0 if none else 1 :].reset_index(drop=True)
+            curve["positives"] = present.sum()
+            curve["false"] = curve["false_positive_rate"] * (len(present) - present.sum())
             found = curve["sensitivity"] * present.sum()
-            curve["ppv"] = found / (found + curve["false_positive_rate"] * (len(present) - present.sum()))
+            curve["ppv"] = found / (found + curve["false"])
             point = pick(curve)
             chosen[name] = np.nan if point is None else curve["threshold"].iloc[point]
     return chosen

@@ -15,11 +15,11 @@
 # - What does an area under a curve say, and how far may we trust it?
 # - Where should the line between yes and no be drawn, and on which images is that decided?
 # - Why does a good classifier mostly raise false alarms where a disease is rare?
-# - Is a probability of 30 % right three times in ten? For everybody?
+# - Is a probability of 30 % right three times in ten? Is acting on it worth it? For everybody?
 #
 # **Objectives.** At the end you can build an ROC curve and its area by hand, put an interval on it that respects
-# patients, choose a threshold without cheating, and judge a classifier by prevalence, calibration, subgroups and a
-# baseline.
+# patients, choose a threshold without cheating, and judge a classifier by prevalence, calibration, what acting on it
+# is worth, subgroups and baselines.
 #
 # > This course is for teaching. Nothing in it may be used to diagnose anybody.
 
@@ -44,7 +44,7 @@ import numpy as np
 import pandas as pd
 
 import cxr_utils as cxr
-from cxr_utils import baselines, calibration, checks, metrics, pipeline, plots, subgroups, thresholds
+from cxr_utils import baselines, calibration, checks, decision, metrics, pipeline, plots, subgroups, thresholds
 
 dataset = cxr.open_dataset(data, profile=profile, seed=seed).with_images()
 findings = list(dataset.findings)
@@ -58,18 +58,18 @@ network = cxr.train(cxr.recipe("densenet-transfer", profile), dataset, seed=seed
 scores_valid, scores = network.predict(valid), network.predict(test)
 
 # %% [markdown]
-# Every result needs something to stand beside. Ours is a *baseline without pixels*: what age, sex, view and number
-# of the visit tell about the findings. Where a data set knows none of these, the baseline sees a thumbnail of the
-# image.
+# Every result needs something to stand beside. Ours are three *baselines*: what age, sex, view and number of the
+# visit tell about the findings, without pixels; a regression on thumbnails; and, from nobody's picture at all, the
+# labels of the patient's other test images. Which of them exist depends on what the data set knows.
 
 # %%
+small = [pipeline.pixels(part, 32) for part in (train, test)]
+beside = {"32 x 32 pixels": baselines.thumbnail_scores(small[0], train.table, small[1], test.table, findings, 32)}
 if any(name in train.table for name in baselines.NO_PIXELS):
-    baseline_name = "no pixels"
-    baseline = baselines.no_pixel_scores(train.table, test.table, findings)
-else:
-    baseline_name = "thumbnail"
-    small = [pipeline.pixels(part, network.recipe.size) for part in (train, test)]
-    baseline = baselines.thumbnail_scores(small[0], train.table, small[1], test.table, findings)
+    beside = {"no pixels": baselines.no_pixel_scores(train.table, test.table, findings)} | beside
+if not dataset.lacks("follow_ups"):
+    beside["other labels"] = baselines.other_label_scores(test.table, findings)
+baseline_name, baseline = next(iter(beside.items()))
 
 # %% [markdown]
 # ## From a score to a curve
@@ -152,18 +152,19 @@ print("All three agree:", np.allclose([by_pairs, by_area], roc_auc_score(truth[f
 
 # %%
 areas = metrics.auc_table(truth, scores, test.patients)
-baseline_areas = metrics.auc_table(truth, baseline, test.patients)
-plots.auc_forest({"network": areas, baseline_name: baseline_areas}, f"Test part, {people} patients")
+below = {name: metrics.auc_table(truth, table, test.patients) for name, table in beside.items()}
+plots.auc_forest({"network": areas, **below}, f"Test part, {people} patients")
 
 # %% tags=["nbval-ignore-output"]
 precision = metrics.average_precision_table(truth, scores, test.patients, replicates=0)
-columns = areas[["auc", "low", "high", "positives"]].join(baseline_areas["auc"].rename(baseline_name))
+columns = areas[["auc", "low", "high", "positives"]].assign(**{name: table["auc"] for name, table in below.items()})
 columns.join(precision[["ap", "prevalence"]]).round(3)
 
 # %% [markdown]
 # `ap`, the average precision, is the area under the precision-recall curve; beside it stands what a coin reaches,
-# the prevalence. Read the interval before the area: a finding with few positives may be anything. Whether the
-# network beats the baseline is a question about the *difference*, on the same draws of patients:
+# the prevalence. Read the interval before the area: a finding with few positives may be anything. Where thumbnails
+# come close, no radiology was needed; where other labels do, the patient says as much as the picture. Whether the
+# network beats a baseline is a question about the *difference*, on the same draws of patients; here for the first:
 
 # %% tags=["nbval-ignore-output"]
 above_baseline = metrics.auc_difference(truth, scores, baseline, test.patients)
@@ -224,13 +225,15 @@ print(f"Width after copying: {shrunk['patients']:.1f} of what it was over patien
 # ## Where to draw the line
 #
 # A threshold of 0.5 has no special meaning: where a finding is rare, few images deserve a probability of one half.
-# Two better ways: *Youden's* threshold makes sensitivity + specificity as large as possible; or one fixes the
-# sensitivity that is needed and pays for it in false alarms. Both are chosen on `valid` and applied to `test`.
+# Three better ways: *Youden's* threshold makes sensitivity + specificity as large as possible; one may fix the
+# sensitivity that is needed and pay for it in false alarms; or say what a miss *costs*, here as much as ten false
+# alarms, and take the threshold that costs least. All are chosen on `valid` and applied to `test`.
 
 # %% tags=["nbval-ignore-output"]
 youden = thresholds.youden_thresholds(valid.table, scores_valid)
 sensitive = thresholds.sensitivity_thresholds(valid.table, scores_valid, at_least=0.9)
-chosen = {"0.5": 0.5, "Youden": youden, "sensitivity 0.9": sensitive}
+costly = thresholds.cost_thresholds(valid.table, scores_valid, miss=10)
+chosen = {"0.5": 0.5, "Youden": youden, "sensitivity 0.9": sensitive, "a miss costs 10": costly}
 points = {name: thresholds.operating_points(truth, scores, threshold) for name, threshold in chosen.items()}
 figures = ["sensitivity", "specificity", "ppv", "npv", "f1", "accuracy"]
 pd.DataFrame({name: table[figures].mean() for name, table in points.items()}).T.round(3)
@@ -307,8 +310,9 @@ plots.ppv_by_prevalence(here["sensitivity"], here["specificity"], here["prevalen
 #
 # AUC looks at the order only. If the network says 30 %, do three in ten have the finding? A network can be taught
 # that afterwards on `valid`: *temperature scaling* divides all its logits (the numbers before the sigmoid) by one
-# number; *Platt scaling* fits a slope and an intercept for each finding. Beside our network stands one trained with
-# focal loss (lesson 03), which is known to shift probabilities towards one half.
+# number; *Platt scaling* fits a slope and an intercept for each finding; *isotonic* scaling takes any rising curve.
+# Beside our network stands one trained with focal loss (lesson 03), which is known to shift probabilities towards
+# one half.
 
 # %%
 from dataclasses import replace
@@ -316,21 +320,28 @@ from dataclasses import replace
 focal_recipe = replace(cxr.recipe("xray-vision", profile), loss="focal", sample_weights=False)
 focal = cxr.train(focal_recipe, dataset, seed=seed)
 raw = {"network": (scores_valid, scores), "focal": (focal.predict(valid), focal.predict(test))}
+
+# %%
+ways = {"temperature": calibration.fit_temperature, "Platt": calibration.fit_platt,
+        "isotonic": calibration.fit_isotonic}  # fmt: skip
 calibrated = {}
 for name, (on_valid, on_test) in raw.items():
     calibrated[name] = on_test
-    calibrated[f"{name}, temperature"] = calibration.fit_temperature(valid.table, on_valid)(on_test)
-    calibrated[f"{name}, Platt"] = calibration.fit_platt(valid.table, on_valid)(on_test)
+    for way, fit in ways.items():
+        calibrated[f"{name}, {way}"] = fit(valid.table, on_valid)(on_test)
 
 # %% tags=["nbval-ignore-output"]
-quality = {name: calibration.calibration_table(truth, table).mean() for name, table in calibrated.items()}
-quality = pd.DataFrame(quality).T
+quality = {name: calibration.brier_decomposition(truth, table).mean() for name, table in calibrated.items()}
+quality = pd.DataFrame(quality).T.drop(columns="within_bins")
+quality["ece"] = [calibration.calibration_table(truth, table)["ece"].mean() for table in calibrated.values()]
 quality.round(3)
 
 # %% [markdown]
-# Means over the findings. The Brier score is the mean squared distance between probability and truth,
-# `brier_of_prevalence` what one gets for always saying the prevalence; `ece`, the expected calibration error, is
-# the mean distance from the diagonal below. For all of them less is better.
+# Means over the findings. The *Brier score* is the mean squared distance between probability and truth. It falls
+# into parts (Murphy 1973): `uncertainty` is what one gets for always saying the prevalence, and nobody can change
+# it; `resolution`, which is subtracted, is how well the probabilities tell images apart; `reliability` is what
+# wrong probabilities cost. `ece`, the expected calibration error, is the mean distance from the diagonal below. For
+# all but resolution less is better.
 
 # %%
 shown = {name: calibration.reliability_table(truth[finding], calibrated[name][finding], bins=8)
@@ -338,21 +349,39 @@ shown = {name: calibration.reliability_table(truth[finding], calibrated[name][fi
 plots.reliability(shown, f"{finding}, test part")
 
 # %% [markdown]
-# Calibration mends what is far off. Where a network is nearly right, two numbers a finding fitted on few positives
-# can do as much harm as good: calibration is learned from data too, and by people who label as `valid` was
-# labelled.
+# Calibration mends what is far off. Where a network is nearly right, curves fitted on few positives can do as
+# much harm as good: calibration is learned from data too, and by people who label as `valid` was labelled.
+#
+# ## Is it worth acting on?
+#
+# Who acts at a probability of 10 % says: one patient found is worth nine false alarms. With that exchange rate true
+# and false calls can be added up, and acting on the network compared with acting on everybody and on nobody. The
+# *decision curve* (Vickers and Elkin 2006) does it for every threshold. Predict: at which threshold will "everybody"
+# be worth as much as "nobody"?
+
+# %%
+worth = {name: decision.decision_curve(truth[finding], calibrated[name][finding]) for name in ("network", "focal")}
+plots.decision_curves(worth, f"{finding}, test part")
+
+# %% [markdown]
+# At the prevalence. A model helps where its line is above both others. A good AUC alone does not put it there: its
+# probabilities must be right too, or one acts at another threshold than one thinks.
 #
 # ## For everybody?
 #
 # One figure for all can hide a group for whom the network fails. Groups are small, so here is the commonest finding
-# alone; groups with fewer than ten patients with it, or without it, are left out.
+# alone; groups with fewer than ten patients with it, or without it, are left out. Among many groups some differ by
+# chance, so the gap of each to all others gets a p-value that counts the groups: how often would chance alone make so
+# large a gap in *any* of them?
 
 # %%
 print("\n".join(filter(None, map(dataset.lacks, ("sex", "age", "view", "follow_ups")))) or "All groups are known.")
 groups = subgroups.subgroup_labels(test.table)
 by_group = pd.DataFrame(columns=["finding", "auc"])
 if groups.shape[1]:
-    by_group = subgroups.subgroup_auc(truth[[finding]], scores[[finding]], test.patients, groups)
+    one = truth[[finding]], scores[[finding]], test.patients, groups
+    gaps = subgroups.gap_test(*one)[["characteristic", "group", "gap", "p_value", "adjusted_p"]]
+    by_group = subgroups.subgroup_auc(*one).merge(gaps, on=["characteristic", "group"])
 by_group = by_group[(by_group["finding"] == finding) & by_group["auc"].notna()]
 
 # %%
@@ -361,9 +390,32 @@ title = f"{finding}, test part"
 plots.subgroup_forest(by_group, of_all, title) if len(by_group) else "No group is large enough."
 
 # %% [markdown]
-# Before you call a gap a bias, look at the intervals, and remember that among many groups some differ by chance.
-# Before you call the absence of a gap fairness, look at the intervals again: a group of this size could hide a
-# large one.
+# Before you call a gap a bias, look at p, which has counted the groups. Before you call a large p fairness, look at
+# the intervals: a group of this size could hide a large gap.
+#
+# ## The same on real predictions
+#
+# A network that others trained on real X-rays (Zech, reproduce-chexnet) left its probabilities, and NIH's table has
+# the labels. Where both are at hand, here are its areas, on all of its test images and on the part that NIH had
+# meant for testing.
+
+# %% tags=["nbval-ignore-output"]
+from IPython.display import display
+
+from cxr_utils import published
+
+folder = published.folder(dataset)
+others = published.chexnet(folder) if folder else None
+for table in (published.chexnet_areas, published.chexnet_pitfalls) if others else ():
+    display(table(others).round(3))
+None if others else published.ABSENT
+
+# %% [markdown]
+# The same network, and one part is harder than the other, for Effusion much harder: a figure without the name of its
+# part means little. At a threshold of 0.5 it finds no hernia and no pneumonia. And where a few patients bring many of
+# the positive images, as for Pneumothorax, an interval over images is far too narrow.
+#
+# `cxr evaluate scores.csv --report page.html` puts what this lesson has shown on one page, for any predictions.
 #
 # ## Key points
 #
@@ -372,12 +424,13 @@ plots.subgroup_forest(by_group, of_all, title) if len(by_group) else "No group i
 # - Every AUC needs its part, its number of patients, an interval over patients, and a baseline.
 # - Choose thresholds on `valid`. On `test` they flatter.
 # - Accuracy rewards saying "no". PPV depends on who is waiting.
-# - Calibration is a separate question, and so is each subgroup.
+# - Calibration is a separate question, and so is each subgroup; what acting is worth depends on both.
+# - Who asks about many groups at once must count them.
 
 # %% tags=["nbval-ignore-output"]
 mean = areas.loc["mean"]
 cxr.headline(f"mean AUC {mean['auc']:.3f} ({mean['low']:.3f} to {mean['high']:.3f}), {baseline_name} "
-             f"{baseline_areas.loc['mean', 'auc']:.3f}, {people} test patients")  # fmt: skip
+             f"{below[baseline_name].loc['mean', 'auc']:.3f}, {people} test patients")  # fmt: skip
 
 # %%
 rare = None if truth.mean().mean() < 0.25 else "the findings are not rare in this data set"
@@ -386,7 +439,9 @@ unlearned = cxr.too_few(train, patients=500)  # fewer do not teach fourteen find
 at_half, at_youden = points["0.5"], points["Youden"]
 group_widths = by_group["high"] - by_group["low"] if len(by_group) else pd.Series([np.nan])
 cxr.claim("The area under the ROC curve is the share of pairs in the right order", np.isclose(by_pairs, by_area))
-no_visit = None if baseline_name == "no pixels" else "neither age, sex, view nor number of the visit is known"
+no_visit = None if "no pixels" in beside else "neither age, sex, view nor number of the visit is known"
+at_prevalence = worth["network"].set_index("threshold").loc[[round(truth[finding].mean(), 2)]].iloc[0]
+no_group = None if len(by_group) else "no group is large enough"
 cxr.claim("The network beats the baseline without pixels in mean AUC, by more than the interval",
           above_baseline["low"] > 0, unless=few or unlearned or no_visit)  # fmt: skip
 cxr.claim("Copies of images make the interval over images narrower, and leave that over patients as it was",
@@ -403,6 +458,9 @@ cxr.claim("Where one in a thousand has the finding, most calls are false",
           here["sensitivity"] * 0.001 < (1 - here["specificity"]) * 0.999, unless=rare or few)  # fmt: skip
 cxr.claim("Platt scaling brings the focal network's calibration error down by a third or more",
           quality.loc["focal, Platt", "ece"] < quality.loc["focal", "ece"] * 2 / 3, unless=rare or few)  # fmt: skip
+cxr.claim("At a threshold near the prevalence, acting on the network is worth more than acting on all or on none",
+          at_prevalence["model"] > max(at_prevalence["treat_all"], 0), unless=rare or few)  # fmt: skip
 cxr.claim("Intervals of subgroups are wider than that of everybody, on average",
-          group_widths.mean() > of_all[2] - of_all[1],
-          unless=few or (None if len(by_group) else "no group is large enough"))  # fmt: skip
+          group_widths.mean() > of_all[2] - of_all[1], unless=few or no_group)  # fmt: skip
+cxr.claim("Counting the groups makes no gap look more certain",
+          bool(len(by_group)) and (by_group["adjusted_p"] >= by_group["p_value"]).all(), unless=no_group)  # fmt: skip

@@ -1,6 +1,4 @@
-"""Baselines and subgroups: simulated tables with a known answer, and the published table."""
-
-import gzip
+"""Baselines and subgroups on simulated tables with a known answer."""
 
 import numpy as np
 import pandas as pd
@@ -58,6 +56,22 @@ def test_patient_means_are_worth_nothing_without_a_leak():
     assert (clean.nunique() == 1).all()
     leaky = baselines.patient_mean_scores(train, train, FINDINGS)
     assert (areas(train, leaky)[["Mass", "Edema"]] > 0.8).all()
+
+
+def test_other_labels_leave_the_image_itself_out():
+    own = table().sample(frac=1, random_state=0)
+    scores = baselines.other_label_scores(own, FINDINGS)
+    for row in own.itertuples():
+        others = own[(own["patient"] == row.patient) & (own["image"] != row.image)]
+        expected = others[FINDINGS].mean() if len(others) else own[FINDINGS].mean()
+        assert scores.loc[row.image].tolist() == pytest.approx(expected.tolist())
+
+
+def test_other_labels_know_nothing_of_independent_images():
+    alone = table()
+    alone["patient"] = alone["image"]
+    found = areas(alone, baselines.other_label_scores(alone, FINDINGS))
+    assert (found[["Mass", "Edema"]] == 0.5).all()
 
 
 def test_thumbnails_see_a_bright_corner_and_not_noise():
@@ -127,34 +141,66 @@ def test_groups_of_other_images_are_refused():
         subgroups.subgroup_auc(test, scores, test["patient"], groups[[]])
 
 
-@pytest.fixture(scope="module")
-def nih(real_data):
-    """The published table: Wang et al., CVPR 2017."""
-    entries = pd.read_csv(real_data / "nih" / "Data_Entry_2017_v2020.csv.gz")
-    labels = entries["Finding Labels"].str.get_dummies("|").drop(columns="No Finding")
-    official = gzip.decompress((real_data / "nih" / "test_list.txt.gz").read_bytes()).decode().split()
-    columns = {"Image Index": "image", "Patient ID": "patient", "Patient Age": "age", "Patient Gender": "sex"}
-    entries = entries.rename(columns=columns | {"View Position": "view"})
-    entries = entries[["image", "patient", "age", "sex", "view"]].join(labels)
-    return entries, list(labels), entries["image"].isin(official)
+def groups_of(generator, patients, images):
+    """Sex, age band and clinic belong to the patient; view and visit change between images."""
+    patient = generator.integers(patients, size=images)
+    own = {"sex": list("FM"), "age": ["18-39", "40-59", "60-79"], "clinic": list("abc")}
+    groups = {name: generator.choice(kinds, size=patients)[patient] for name, kinds in own.items()}
+    return patient, pd.DataFrame(groups | {"view": generator.choice(["PA", "AP"], size=images)})
 
 
-def mean_area(test, scores, findings):
-    table = metrics.auc_table(test[["image", *findings]], scores, test["patient"], replicates=0)
-    return table.loc["mean", "auc"]
+def test_gap_test_calls_a_gap_in_five_studies_of_a_hundred_where_there_is_none():
+    """300 studies of 10 groups without any gap; images of a patient share label and noise."""
+    studies, called, called_alone = 300, 0, 0
+    for seed in range(studies):
+        generator = np.random.default_rng(seed)
+        patient, groups = groups_of(generator, 150, 300)
+        truth = (generator.random(150) < 0.4)[patient].astype(int)
+        scores = truth + generator.normal(size=150)[patient] + generator.normal(size=300)
+        found = subgroups.gap_test(truth, scores, patient, groups, replicates=199, seed=seed)
+        called += (found["adjusted_p"] < 0.05).any()
+        called_alone += (found["p_value"] < 0.05).any()
+    assert 0.02 <= called / studies <= 0.08
+    assert called_alone / studies > 0.15
 
 
-def test_real_table_leaks_through_its_patients(nih):
-    entries, findings, _ = nih
-    in_test = np.zeros(len(entries), dtype=bool)
-    in_test[np.random.default_rng(0).permutation(len(entries))[: len(entries) // 5]] = True
-    train, test = entries[~in_test], entries[in_test]
-    assert test["patient"].isin(train["patient"]).mean() == pytest.approx(0.825, abs=0.01)
-    scores = baselines.patient_mean_scores(train, test, findings)
-    assert mean_area(test, scores, findings) == pytest.approx(0.747, abs=0.005)
+def test_gap_test_finds_a_gap_and_its_interval_holds_it():
+    generator = np.random.default_rng(0)
+    patient, groups = groups_of(generator, 1500, 3000)
+    truth = generator.integers(2, size=3000)
+    blind = (groups["view"] == "AP").to_numpy()
+    scores = truth * np.where(blind, 0.2, 1.5) + generator.normal(size=3000)
+    found = subgroups.gap_test(truth, scores, patient, groups).set_index(["characteristic", "group"])
+    ap = found.loc[("view", "AP")]
+    inside, outside = (metrics.roc_auc(truth[own], scores[own]) for own in (blind, ~blind))
+    assert ap["gap"] == pytest.approx(inside - outside, abs=1e-12)
+    assert ap["low"] < ap["gap"] < ap["high"] < 0 and ap["adjusted_p"] < 0.01
+    others = found.drop(("view", "AP")).drop(("view", "PA"))
+    assert (others["adjusted_p"] > 0.05).all()
+    assert (found["adjusted_p"] >= found["p_value"]).all()
 
 
-def test_real_table_without_pixels(nih):
-    entries, findings, official = nih
-    scores = baselines.no_pixel_scores(entries[~official], entries[official], findings)
-    assert mean_area(entries[official], scores, findings) == pytest.approx(0.59, abs=0.015)
+def test_gap_of_several_findings_is_their_mean_and_small_groups_have_a_reason():
+    test = table()
+    test.loc[:9, "age"] = 10
+    generator = np.random.default_rng(0)
+    scores = pd.DataFrame(generator.random((600, 3)), index=test["image"], columns=FINDINGS)
+    groups = subgroups.subgroup_labels(test)
+    found = subgroups.gap_test(test, scores, test["patient"], groups, replicates=50).set_index("group")
+    women = (test["sex"] == "F").to_numpy()
+    gaps = [
+        metrics.roc_auc(test.loc[women, name], scores.loc[women, name])
+        - metrics.roc_auc(test.loc[~women, name], scores.loc[~women, name])
+        for name in ("Mass", "Edema")
+    ]
+    assert found.loc["F", "gap"] == pytest.approx(np.mean(gaps), abs=1e-12)
+    assert found.loc["F", "findings"] == 2  # nobody has a hernia
+    assert np.isnan(found.loc["0-17", "gap"]) and "fewer than 10 patients" in found.loc["0-17", "reason"]
+
+
+def test_gap_test_of_constant_scores_has_a_reason_and_no_p_value():
+    test = table()
+    scores = pd.DataFrame(0.5, index=test["image"], columns=FINDINGS)
+    found = subgroups.gap_test(test, scores, test["patient"], subgroups.subgroup_labels(test), replicates=50)
+    assert (found["gap"] == 0).all() and found["p_value"].isna().all()
+    assert (found["reason"].str.contains("no test")).all()

@@ -71,6 +71,66 @@ def test_temperature_undoes_overconfidence_and_keeps_the_order():
     assert roc_auc(truth, better) == pytest.approx(roc_auc(truth, sure["Mass"]), abs=1e-12)
 
 
+@pytest.mark.parametrize("bins", [5, 10, 1000])
+def test_brier_score_is_the_sum_of_its_parts(bins):
+    truth, probability = simulated(1000)
+    row = calibration.brier_decomposition(truth, probability, bins).iloc[0]
+    assert row["brier"] == pytest.approx(brier_score_loss(truth, probability), abs=1e-12)
+    total = row["reliability"] - row["resolution"] + row["uncertainty"] + row["within_bins"]
+    assert total == pytest.approx(row["brier"], abs=1e-12)
+    assert row["uncertainty"] == pytest.approx(truth.var(), abs=1e-12)
+
+
+def test_murphys_terms_by_their_definition_where_forecasts_repeat():
+    """Forecasts in tenths, as in Murphy 1973: one bin for each forecast, and nothing is left within bins."""
+    truth, probability = simulated(2000)
+    forecast = probability.round(1)
+    reliability = resolution = 0.0
+    for value in np.unique(forecast):
+        own = forecast == value
+        reliability += own.sum() * (value - truth[own].mean()) ** 2 / 2000
+        resolution += own.sum() * (truth[own].mean() - truth.mean()) ** 2 / 2000
+    row = calibration.brier_decomposition(truth, forecast, bins=2000).iloc[0]
+    assert row[["reliability", "resolution"]].tolist() == pytest.approx([reliability, resolution], abs=1e-12)
+    assert row["within_bins"] == pytest.approx(0, abs=1e-12)
+
+
+def test_overconfidence_is_lost_reliability_and_no_lost_resolution():
+    truth, probability = simulated()
+    sure = expit(3 * logit(probability))
+    honest, overconfident = (calibration.brier_decomposition(truth, p).iloc[0] for p in (probability, sure))
+    assert overconfident["reliability"] > 5 * honest["reliability"]
+    assert overconfident["resolution"] == pytest.approx(honest["resolution"], abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_isotonic_equals_the_max_min_formula(seed):
+    """Barlow et al. 1972: the fit at i is the largest, over a <= i, of the least mean from a to some b >= i."""
+    truth, probability = simulated(60, seed)
+    order = np.argsort(probability)
+    y = truth[order]
+    expected = [max(min(y[a : b + 1].mean() for b in range(i, 60)) for a in range(i + 1)) for i in range(60)]
+    fit = calibration.fit_isotonic(truth, probability)
+    found = fit(pd.DataFrame({"finding": probability[order]}))["finding"]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_isotonic_undoes_any_rising_distortion_and_matches_findings_by_name():
+    truth, probability = simulated()
+    bent = pd.DataFrame({"Mass": probability**3, "Edema": np.sqrt(probability)})
+    labels = pd.DataFrame({"Mass": truth, "Edema": truth})
+    fit = calibration.fit_isotonic(labels, bent)
+    fresh_truth, fresh = simulated(seed=1)
+    straight = fit(pd.DataFrame({"Edema": np.sqrt(fresh), "Mass": fresh**3}))
+    for name in ("Mass", "Edema"):
+        assert np.abs(straight[name] - fresh).mean() < 0.03
+        assert calibration.expected_calibration_error(fresh_truth, straight[name]) < 0.02
+    with pytest.raises(CxrError, match="knows Mass, Edema and not Hernia"):
+        fit(pd.DataFrame({"Hernia": [0.5]}))
+    with pytest.raises(CxrError, match="between 0 and 1"):
+        fit(pd.DataFrame({"Mass": [np.nan]}))
+
+
 def test_prior_correction_recovers_what_a_weighted_loss_distorts():
     """The minimiser of the weighted loss is found by numerical search, not by the formula under test."""
     grid = np.linspace(0.001, 0.999, 9981)

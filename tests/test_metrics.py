@@ -1,6 +1,4 @@
-"""Areas, curves and intervals against scikit-learn, naive loops, a published example and real predictions."""
-
-import gzip
+"""Areas, curves and intervals against scikit-learn, naive loops and a published example."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +6,14 @@ import pytest
 from sklearn import metrics as oracle
 
 from cxr_utils import metrics
-from cxr_utils.bootstrap import ladder, resample_weights, weighted_auc, weighted_average_precision
+from cxr_utils.bootstrap import (
+    auc_and_influence,
+    ladder,
+    resample_weights,
+    weighted_auc,
+    weighted_average_precision,
+)
+from cxr_utils.delong import delong
 from cxr_utils.errors import CxrError, DataError
 
 FINDINGS = ["Mass", "Edema", "Hernia"]
@@ -81,6 +86,25 @@ def test_weighted_areas_equal_scikit_learn_on_repeated_images(seed):
             again = truth[name].iloc[rows], scores[name].iloc[rows]
             assert areas[replicate] == pytest.approx(oracle.roc_auc_score(*again), abs=1e-12)
             assert precisions[replicate] == pytest.approx(oracle.average_precision_score(*again), abs=1e-12)
+
+
+def test_influence_gives_obuchowskis_error_in_every_resample():
+    """A resample with weights is the sample whose patients are copied under new names."""
+    truth, scores, patients = cohort(images=120, patients=20)
+    codes = pd.factorize(patients)[0]
+    steps = ladder(truth["Mass"].to_numpy(), scores["Mass"].to_numpy(), codes, tied=0.5)
+    weights = next(resample_weights(20, 5, seed=0))
+    areas, influence = auc_and_influence(steps, weights)
+    for replicate in range(5):
+        drawn = np.repeat(np.arange(20), weights[:, replicate].astype(int))
+        rows = [np.flatnonzero(codes == one) for one in drawn]
+        copy = np.repeat(np.arange(20), [len(own) for own in rows])
+        rows = np.concatenate(rows)
+        expected = delong(truth["Mass"].iloc[rows], scores["Mass"].iloc[rows], copy)
+        assert areas[replicate] == pytest.approx(expected["auc"], abs=1e-6)
+        # Obuchowski counts separately the patients with positive and with negative images; here all are counted once.
+        error = np.sqrt((weights[:, replicate] * influence[:, replicate] ** 2).sum() * 20 / 19)
+        assert error == pytest.approx(expected["standard_error"], rel=0.03)
 
 
 def test_weights_are_resamples_with_replacement():
@@ -239,38 +263,3 @@ def test_curve_without_both_classes_is_refused():
         metrics.pr_points([0, 0], [0.1, 0.2])
     with pytest.raises(CxrError, match="'patient' or 'image'"):
         metrics.auc_interval([0, 1], [0, 1], ["a", "b"], unit="visit")
-
-
-# Real predictions of others (Zech, reproduce-chexnet) on the published table (Wang et al., CVPR 2017).
-
-
-@pytest.fixture(scope="module")
-def chexnet(real_data):
-    folder = real_data / "nih"
-    scores = pd.read_csv(folder / "chexnet_predictions.csv.gz", index_col=0)
-    scores.columns = [name.removeprefix("prob_") for name in scores]
-    entries = pd.read_csv(folder / "Data_Entry_2017_v2020.csv.gz", index_col=0).loc[scores.index]
-    truth = entries["Finding Labels"].str.get_dummies("|")[list(scores)]
-    official = gzip.decompress((folder / "test_list.txt.gz").read_bytes()).decode().split()
-    return truth, scores, entries["Patient ID"].astype(str), scores.index.isin(official)
-
-
-def test_real_predictions_give_the_known_areas(chexnet):
-    truth, scores, patients, official = chexnet
-    parts = {"all": official | True, "official": official, "rest": ~official}
-    tables = {
-        name: metrics.auc_table(truth[own], scores[own], patients[own], replicates=0)["auc"]
-        for name, own in parts.items()
-    }
-    assert [round(table["mean"], 3) for table in tables.values()] == [0.838, 0.818, 0.836]
-    assert [round(tables[part]["Effusion"], 3) for part in ("official", "rest")] == [0.818, 0.898]
-    precision = metrics.average_precision_table(truth, scores, patients, replicates=0)
-    assert round(precision.loc["mean", "ap"], 2) == 0.26
-
-
-def test_real_patients_widen_the_interval(chexnet):
-    truth, scores, patients, _ = chexnet
-    arrays = truth["Pneumothorax"], scores["Pneumothorax"], patients
-    by_patient, by_image = (metrics.auc_interval(*arrays, unit=unit) for unit in ("patient", "image"))
-    assert by_image["high"] - by_image["low"] == pytest.approx(0.020, abs=0.003)
-    assert by_patient["high"] - by_patient["low"] > 1.4 * (by_image["high"] - by_image["low"])

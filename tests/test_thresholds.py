@@ -6,7 +6,13 @@ import pytest
 from sklearn import metrics as oracle
 
 from cxr_utils.errors import CxrError
-from cxr_utils.thresholds import operating_points, ppv_thresholds, sensitivity_thresholds, youden_thresholds
+from cxr_utils.thresholds import (
+    cost_thresholds,
+    operating_points,
+    ppv_thresholds,
+    sensitivity_thresholds,
+    youden_thresholds,
+)
 
 
 def simulated(seed=0, images=500):
@@ -64,6 +70,39 @@ def test_chosen_thresholds_do_what_was_asked_and_no_neighbour_does_better(seed):
         assert chosen == every.loc[every["ppv"] >= 0.3, "threshold"].min()
 
 
+@pytest.mark.parametrize("miss", [0.2, 1, 5, 40])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_threshold_costs_less_than_the_one_chosen_by_cost(seed, miss):
+    truth, scores = simulated(seed)
+    chosen = cost_thresholds(truth, scores, miss, false_alarm=2)
+    for name in truth:
+        costs = {}
+        for threshold in [*np.unique(scores[name]), np.inf]:
+            called = scores[name] >= threshold
+            costs[threshold] = miss * (truth[name] & ~called).sum() + 2 * (called & (truth[name] == 0)).sum()
+        assert costs[chosen[name]] == min(costs.values())
+        assert chosen[name] == max(t for t, cost in costs.items() if cost == min(costs.values()))
+
+
+def test_of_calibrated_probabilities_cost_chooses_elkans_threshold():
+    """Elkan 2001: act where p >= false_alarm / (false_alarm + miss); here 1 / (1 + 4)."""
+    generator = np.random.default_rng(0)
+    probability = generator.random(200_000)
+    truth = (generator.random(200_000) < probability).astype(int)
+    assert cost_thresholds(truth, probability, miss=4).item() == pytest.approx(0.2, abs=0.02)
+
+
+def test_where_misses_are_cheap_nobody_is_called():
+    truth, scores = simulated()
+    scores.loc[truth.idxmin()] = 99  # the highest score belongs to an image without the finding
+    chosen = cost_thresholds(truth, scores, miss=0.001)
+    assert np.isinf(chosen).all()
+    assert operating_points(truth, scores, chosen)["sensitivity"].tolist() == [0, 0]
+    for miss, alarm in ((0, 1), (1, -1), (np.inf, 1), (np.nan, 1)):
+        with pytest.raises(CxrError, match="Expected costs above 0"):
+            cost_thresholds(truth, scores, miss, alarm)
+
+
 def test_missing_class_and_threshold_stay_visible():
     truth, scores = simulated()
     truth["Hernia"] = 0
@@ -87,12 +126,3 @@ def test_thresholds_are_matched_by_name():
     truth, scores = simulated()
     thresholds = pd.Series({"Hernia": 1.0, "Mass": 0.2})
     assert operating_points(truth, scores, thresholds)["threshold"].tolist() == [0.2, 1.0]
-
-
-def test_real_predictions_find_no_hernia_at_one_half(real_data):
-    scores = pd.read_csv(real_data / "nih" / "chexnet_predictions.csv.gz", index_col=0)
-    scores.columns = [name.removeprefix("prob_") for name in scores]
-    entries = pd.read_csv(real_data / "nih" / "Data_Entry_2017_v2020.csv.gz", index_col=0).loc[scores.index]
-    truth = entries["Finding Labels"].str.get_dummies("|")[list(scores)]
-    found = operating_points(truth, scores, 0.5)["sensitivity"]
-    assert found[["Hernia", "Pneumonia"]].tolist() == [0, 0]

@@ -23,7 +23,7 @@ _TOPICS: dict[str, tuple[str, ...]] = {
     "weighting": ("loss_shares", "focal_curves", "sensitivities", "shifted_probabilities"),
     "evaluation": (
         "roc_and_pr", "auc_forest", "interval_widths", "confusion_matrices", "ppv_by_prevalence", "reliability",
-        "subgroup_forest",
+        "subgroup_forest", "decision_curves", "mean_curves",
     ),
 }
 _HOME = {name: topic for topic, names in _TOPICS.items() for name in names}

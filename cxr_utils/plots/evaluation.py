@@ -52,6 +52,38 @@ def roc_and_pr(
     )
 
 
+def mean_curves(roc: Mapping[str, pd.DataFrame], precision_recall: Mapping[str, pd.DataFrame], title: str) -> Picture:
+    """ROC and precision-recall curves over all findings in one square: both run over the sensitivity.
+
+    Args:
+        roc: "macro", "micro" to the curves of `averages`.
+        precision_recall: the same for precision and recall.
+        title: names what was averaged.
+
+    Example:
+        >>> roc = pd.DataFrame({"false_positive_rate": [0, 0, 1], "sensitivity": [0, 0.5, 1]})
+        >>> steps = pd.DataFrame({"recall": [0.5, 1], "precision": [1, 0.5]})
+        >>> mean_curves({"macro": roc}, {"macro": steps}, "All")
+        Picture: All: sensitivity against false positive rate and precision against recall, macro.
+    """
+    figure, axes = canvas(width=5, height=4.6)
+    for name, style in zip(roc, _STYLES, strict=False):
+        curve, steps = roc[name], precision_recall[name]
+        axes.plot(
+            curve["false_positive_rate"], curve["sensitivity"], style, color=CYCLE[0], linewidth=2, label=f"ROC, {name}"
+        )
+        label = f"precision-recall, {name}"
+        axes.step(steps["recall"], steps["precision"], style, where="pre", color=CYCLE[1], linewidth=2, label=label)
+    axes.plot([0, 1], [0, 1], color=PALETTE["grey"], linewidth=1)
+    axes.set(xlabel="false positive rate (ROC), recall", ylabel="sensitivity (ROC), precision")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", title=title)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+    return Picture(
+        figure,
+        f"{title}: sensitivity against false positive rate and precision against recall, {', '.join(roc)}.",
+    )
+
+
 def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     """The area under the ROC curve of each finding with its 95 % interval, for several scores.
 
@@ -74,9 +106,9 @@ def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
         axes.plot(table["auc"], height + up, marker, color=colour, markersize=5, label=name)
     axes.axvline(0.5, color=PALETTE["grey"], linewidth=1)
     axes.set_yticks(height, [str(row).replace("_", " ") for row in rows])
-    axes.set(xlabel="area under the ROC curve, with 95 % interval (0.5 is chance)", title=title)
+    axes.set(xlabel="AUC with 95 % interval (0.5 is chance)", title=title)
     axes.grid(False, axis="y")
-    figure.legend(loc="outside lower center", ncols=len(tables))
+    figure.legend(loc="outside lower center", ncols=len(tables) if len(tables) < 4 else 2)
     return Picture(
         figure,
         f"{title}: AUC of {len(rows)} rows (findings and their mean) with 95 % intervals, for {', '.join(tables)}.",
@@ -210,6 +242,7 @@ def subgroup_forest(groups: pd.DataFrame, whole: Sequence[float], title: str) ->
 
     Args:
         groups: rows of `subgroups.subgroup_auc` of one finding (or "mean"): characteristic, group, auc, low, high.
+            Where there is a column adjusted_p, from `subgroups.gap_test`, it is written beside each group.
         whole: auc, low, high of all images.
         title: the finding and the part.
 
@@ -228,6 +261,45 @@ def subgroup_forest(groups: pd.DataFrame, whole: Sequence[float], title: str) ->
         axes.plot(row.auc, level, "o", color=kinds[row.characteristic], markersize=6)
     axes.set_yticks(height, [f"{row.characteristic.replace('_', ' ')}: {row.group}" for row in groups.itertuples()])
     axes.set(xlabel="area under the ROC curve", title=title)
+    if "adjusted_p" in groups:
+        _write_p_values(axes, height, groups["adjusted_p"])
     axes.grid(False, axis="y")
     figure.legend(loc="outside lower center")
     return Picture(figure, f"{title}: AUC with 95 % interval within {len(groups)} groups, with a band for all images.")
+
+
+def _write_p_values(axes, height: np.ndarray, p_values: pd.Series) -> None:
+    """At the right edge, in figures of the axes' width, so that no interval is hidden."""
+    for level, p_value in zip(height, p_values, strict=True):
+        text = "" if np.isnan(p_value) else f"p = {p_value:.2f}" if p_value >= 0.01 else "p < 0.01"
+        place = {"xycoords": ("axes fraction", "data"), "xytext": (4, 0), "textcoords": "offset points"}
+        axes.annotate(text, (1, level), va="center", fontsize=8, annotation_clip=False, **place)
+
+
+def decision_curves(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
+    """Net benefit of acting on models, on everybody and on nobody, against the threshold probability.
+
+    Args:
+        tables: name of the model to its `decision.decision_curve`, all of the same images.
+        title: the finding and the part.
+
+    Example:
+        >>> curve = {"threshold": [0.1, 0.5], "model": [0.2, 0.1], "treat_all": [0.2, -0.4], "treat_none": [0, 0]}
+        >>> decision_curves({"network": pd.DataFrame(curve)}, "Mass")
+        Picture: Mass: net benefit against threshold probability, for network, acting on all and acting on none.
+    """
+    figure, axes = canvas(width=7, height=4)
+    first = next(iter(tables.values()))
+    axes.plot(first["threshold"], first["treat_all"], color=PALETTE["grey"], linewidth=1.5, label="act on all")
+    axes.axhline(0, color=PALETTE["black"], linewidth=1.5, label="act on none")
+    for (name, table), colour, style in zip(tables.items(), CYCLE, _STYLES, strict=False):
+        axes.plot(table["threshold"], table["model"], style, color=colour, linewidth=2, label=name)
+    best = max(first["treat_all"].max(), *(table["model"].max() for table in tables.values()), 0.01)
+    axes.set(xlim=(0, 1), ylim=(-0.3 * best, 1.1 * best), title=title)
+    axes.set(xlabel="threshold: act where the probability is at least this", ylabel="net benefit per image")
+    axes.legend(loc="upper right")
+    return Picture(
+        figure,
+        f"{title}: net benefit against threshold probability, for {', '.join(tables)}, acting on all and acting on "
+        "none.",
+    )

@@ -30,8 +30,8 @@ _HOME = {
 }
 _MODULES = (
     "baselines", "calibration", "checks", "datasets", "delong", "errors", "gradcam", "images", "localization",
-    "losses", "metrics", "models", "phantom", "pipeline", "plots", "recipes", "sanity", "schema", "splits",
-    "subgroups", "thresholds", "training", "transfer",
+    "losses", "masks", "metrics", "models", "phantom", "pipeline", "plots", "recipes", "sanity", "schema", "shortcut",
+    "splits", "subgroups", "thresholds", "training", "transfer",
 )  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]

@@ -13,7 +13,8 @@ import numpy as np
 from cxr_utils import cache
 from cxr_utils.datasets import Dataset
 from cxr_utils.errors import DataError
-from cxr_utils.localization import GRID, shrink_mask
+from cxr_utils.localization import GRID
+from cxr_utils.map_scores import shrink_mask
 from cxr_utils.phantom import cohort
 from cxr_utils.schema import FINDINGS
 
@@ -43,7 +44,7 @@ def simulated_masks(dataset: Dataset, side: int = GRID) -> dict[tuple[str, str],
         "images": wanted,
         "side": side,
         "simulator": cohort.simulator_version(),
-        "code": cache.code_version("cxr_utils.masks"),
+        "code": cache.code_version("cxr_utils.masks", "cxr_utils.map_scores"),
     }
     folder = cache.entry("masks", key, lambda new: _write(new, cohort.Order(**order), odd, wanted, side))
     with np.load(folder / "masks.npz") as stored:

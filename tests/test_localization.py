@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from cxr_utils import localization as loc
+from cxr_utils import map_scores
 from cxr_utils.errors import DataError
 
 
@@ -15,18 +16,18 @@ def boxes_of(*rows):
 def test_scores_by_hand():
     heat = np.array([[0.0, 0.5], [1.0, 0.5]])
     left = np.array([[True, False], [True, False]])
-    assert loc.pointing_game(heat, left) == 1
-    assert loc.pointing_game(heat, ~left) == 0
-    assert loc.energy_in_box(heat, left) == 0.5
+    assert map_scores.pointing_game(heat, left) == 1
+    assert map_scores.pointing_game(heat, ~left) == 0
+    assert map_scores.energy_in_box(heat, left) == 0.5
     # at 1.0: one place, in the box: 1/2; at 0.5: three places, one of them in the box: 1/4
-    assert loc.best_iou(heat, left) == 0.5
+    assert map_scores.best_iou(heat, left) == 0.5
 
 
 def test_ties_and_zeros_are_worth_what_chance_is():
     quarter = np.zeros((4, 4), dtype=bool)
     quarter[:2, :2] = True
     flat, nothing = np.ones((4, 4)), np.zeros((4, 4))
-    scores = (loc.pointing_game, loc.energy_in_box, loc.best_iou)
+    scores = (map_scores.pointing_game, map_scores.energy_in_box, map_scores.best_iou)
     assert [score(flat, quarter) for score in scores] == [0.25, 0.25, 0.25]
     assert [score(nothing, quarter) for score in scores] == [0, 0, 0]
 
@@ -35,12 +36,12 @@ def test_ties_and_zeros_are_worth_what_chance_is():
 def test_best_iou_equals_trying_every_threshold(seed):
     generator = np.random.default_rng(seed)
     heat = generator.random((12, 12)).round(1)
-    mask = loc.box_mask(boxes_of(("a", "Mass", *generator.uniform(0, 0.5, 2), 0.4, 0.3)), 12)
+    mask = map_scores.box_mask(boxes_of(("a", "Mass", *generator.uniform(0, 0.5, 2), 0.4, 0.3)), 12)
     expected = 0.0
     for threshold in np.unique(heat[heat > 0]):
         hot = heat >= threshold
         expected = max(expected, (hot & mask).sum() / (hot | mask).sum())
-    assert loc.best_iou(heat, mask) == pytest.approx(expected, abs=1e-12)
+    assert map_scores.best_iou(heat, mask) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -55,29 +56,29 @@ def test_overlap_over_thresholds_equals_cutting_at_each(seed):
 
     # between the values of the map, so that rounding cannot decide
     thresholds = (0.0312, 0.1234, 0.5678, 0.8765, 0.9998)
-    assert loc.iou_curve(heat, mask, thresholds) == pytest.approx([cut(one) for one in thresholds], abs=1e-12)
+    assert map_scores.iou_curve(heat, mask, thresholds) == pytest.approx([cut(one) for one in thresholds], abs=1e-12)
     fine = (np.arange(10_000) + 0.5) / 10_000
-    assert loc.iou_area(heat, mask) == pytest.approx(np.mean([cut(one) for one in fine]), abs=2e-3)
+    assert map_scores.iou_area(heat, mask) == pytest.approx(np.mean([cut(one) for one in fine]), abs=2e-3)
 
 
 def test_overlap_does_not_change_with_the_scale_of_the_map():
     heat, mask = np.array([[0.2, 0.6], [0.4, 0.0]]), np.array([[False, True], [True, False]])
     # at 0.9 of the maximum one of two pixels: 1/2; at 0.5 both: 1; at 0.1 one more: 2/3
     for scale in (1, 1e-6, 50):
-        assert loc.iou_curve(heat * scale, mask, (0.1, 0.5, 0.9)) == pytest.approx([2 / 3, 1, 0.5])
-        assert loc.iou_area(heat * scale, mask) == pytest.approx(2 / 3 * 1 / 3 + 1 * 1 / 3 + 0.5 * 1 / 3)
-    assert loc.iou_curve(heat * 0, mask).tolist() == [0] * 9 and loc.iou_area(heat * 0, mask) == 0
+        assert map_scores.iou_curve(heat * scale, mask, (0.1, 0.5, 0.9)) == pytest.approx([2 / 3, 1, 0.5])
+        assert map_scores.iou_area(heat * scale, mask) == pytest.approx(2 / 3 * 1 / 3 + 1 * 1 / 3 + 0.5 * 1 / 3)
+    assert map_scores.iou_curve(heat * 0, mask).tolist() == [0] * 9 and map_scores.iou_area(heat * 0, mask) == 0
 
 
 def test_masks_by_hand():
-    mask = loc.box_mask(boxes_of(("a", "Mass", 0.25, 0.5, 0.5, 0.25)), 8)
+    mask = map_scores.box_mask(boxes_of(("a", "Mass", 0.25, 0.5, 0.5, 0.25)), 8)
     assert np.argwhere(mask).min(axis=0).tolist() == [4, 2] and np.argwhere(mask).max(axis=0).tolist() == [
         5,
         5,
     ]
-    speck = loc.box_mask(boxes_of(("a", "Nodule", 0.49, 0.99, 0.001, 0.001)), 8)
+    speck = map_scores.box_mask(boxes_of(("a", "Nodule", 0.49, 0.99, 0.001, 0.001)), 8)
     assert np.argwhere(speck).tolist() == [[7, 3]]
-    both = loc.box_mask(boxes_of(("a", "Mass", 0, 0, 0.5, 0.5), ("a", "Mass", 0.5, 0.5, 0.5, 0.5)), 2)
+    both = map_scores.box_mask(boxes_of(("a", "Mass", 0, 0, 0.5, 0.5), ("a", "Mass", 0.5, 0.5, 0.5, 0.5)), 2)
     assert both.tolist() == [[True, False], [False, True]]
 
 
@@ -118,7 +119,7 @@ def test_mask_scores_by_hand():
     assert scored[["finding", "area", "hit"]].values.tolist() == [["Mass", 0.25, 1.0], ["Edema", 0.25, 0.0]]
     heat = loc.upsample(maps[0, 0], 128)
     assert scored["energy"][0] == pytest.approx(heat[mask].sum() / heat.sum())
-    assert scored["iou_area"][0] == pytest.approx(loc.iou_area(heat, mask))
+    assert scored["iou_area"][0] == pytest.approx(map_scores.iou_area(heat, mask))
     assert scored["iou_at_0.5"][0] == pytest.approx(((heat >= 0.5 * heat.max()) & mask).sum() / (
         (heat >= 0.5 * heat.max()) | mask).sum())  # fmt: skip
 
@@ -127,7 +128,7 @@ def test_box_and_the_mask_of_that_box_score_the_same():
     generator = np.random.default_rng(0)
     rows = [(str(n), "Mass", *generator.uniform(0.1, 0.5, 2), *generator.uniform(0.2, 0.4, 2)) for n in range(20)]
     boxes, images = boxes_of(*rows), [str(n) for n in range(20)]
-    masks = {(row[0], "Mass"): loc.box_mask(boxes.iloc[[n]], 128) for n, row in enumerate(rows)}
+    masks = {(row[0], "Mass"): map_scores.box_mask(boxes.iloc[[n]], 128) for n, row in enumerate(rows)}
     maps = generator.random((20, 1, 8, 8))
     with_boxes = loc.score_boxes(maps, images, ["Mass"], boxes)
     pd.testing.assert_frame_equal(with_boxes, loc.score_masks(maps, images, ["Mass"], masks))

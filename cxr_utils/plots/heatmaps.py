@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from ..localization import CURVE, THRESHOLDS
+from ..localization import CURVE
+from ..map_scores import THRESHOLDS
 from .picture import CYCLE, PALETTE, Picture, canvas, show_image
 
 _MARKERS = "osD^v"

@@ -93,7 +93,7 @@ def cut(model: "keras.Model", layer: str | None = None) -> tuple["keras.Model", 
         raise RecipeError(
             f"Network {model.name!r} cannot be cut at {layer!r}: something behind it looks at what came "
             f"before, or it lies inside a nested model. Expected a layer that everything passes, for instance "
-            f"{_last_map(model)!r}. Choose that one."
+            f"{last_map(model)!r}. Choose that one."
         ) from problem
 
 
@@ -113,6 +113,34 @@ def map_layers(model: "keras.Model") -> list[str]:
         ['conv1', 'pool1', 'conv2', 'pool2', 'conv3', 'pool3']
     """
     return [name for name, _ in _maps(model)]
+
+
+def last_map(model: "keras.Model") -> str:
+    """The layer that is explained when none is named: the last one that still is a map, before pooling or flattening.
+
+    Args:
+        model: functional or sequential network with convolutions.
+
+    Returns:
+        The layer's name, as in `map_layers`.
+
+    Raises:
+        RecipeError: the network has no map.
+
+    Example:
+        >>> from cxr_utils import models
+        >>> last_map(models.normal_abnormal_cnn(32, 1)), last_map(models.xray_cnn(32, 1))
+        ('conv3', 'maps')
+    """
+    keras = load_keras()
+    skipped = (keras.Model, keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Dropout)
+    names = [name for name, layer in _maps(model) if not isinstance(layer, skipped)]
+    if not names:
+        raise RecipeError(
+            f"Network {model.name!r} has no layer that puts out a map. Expected one with convolutions. "
+            "Grad-CAM cannot explain it; use one of the networks in cxr_utils.models."
+        )
+    return names[-1]
 
 
 def upsample(maps: np.ndarray, size: int) -> np.ndarray:
@@ -148,21 +176,8 @@ def _maps(model: "keras.Model", prefix: str = "") -> Iterator[tuple[str, "keras.
             yield f"{prefix}{layer.name}", layer
 
 
-def _last_map(model: "keras.Model") -> str:
-    """The last map before pooling or flattening."""
-    keras = load_keras()
-    skipped = (keras.Model, keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Dropout)
-    names = [name for name, layer in _maps(model) if not isinstance(layer, skipped)]
-    if not names:
-        raise RecipeError(
-            f"Network {model.name!r} has no layer that puts out a map. Expected one with convolutions. "
-            "Grad-CAM cannot explain it; use one of the networks in cxr_utils.models."
-        )
-    return names[-1]
-
-
 def _layer(model: "keras.Model", name: str | None) -> "keras.Layer":
-    name = name or _last_map(model)
+    name = name or last_map(model)
     maps = dict(_maps(model))
     if name not in maps:
         raise RecipeError(

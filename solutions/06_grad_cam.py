@@ -474,7 +474,7 @@ if not no_boxes:
 no_boxes or by_labels[["hit", "hit_low", "hit_high", "energy", "iou_area"]].astype(float).round(3)
 
 # %% [markdown]
-# What the map had found is gone with what the network had learned; most maps are empty, because nothing speaks for
+# What the map had found is gone with what the network had learned; many more maps are empty, because nothing speaks for
 # anything. So these maps do depend on the weights and on the labels. That is a test that a map can fail, not a proof
 # that it is right.
 #

@@ -187,6 +187,11 @@ def test_layers_of_nested_models_are_named_by_their_way_in():
     assert sorted(names) == sorted([*inside, "body", "top/first"]) and names[-1] == "top/first"
 
 
+def test_nested_models_cannot_be_cut_open():
+    with pytest.raises(RecipeError, match="inside a nested model.*'top/first'"):
+        gradcam.cut(nested(), "body/first")
+
+
 def test_pretrained_body_of_unknown_size_as_a_layer():
     """As tutorials build it: keras.applications inside a model, made for pictures of any size."""
     keras = load_keras()

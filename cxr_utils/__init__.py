@@ -30,8 +30,8 @@ _HOME = {
 }
 _MODULES = (
     "averages", "baselines", "calibration", "checks", "datasets", "decision", "delong", "errors", "gradcam", "images",
-    "localization", "losses", "metrics", "models", "phantom", "pipeline", "plots", "published", "recipes", "sanity",
-    "schema", "splits", "subgroups", "thresholds", "training", "transfer",
+    "localization", "losses", "masks", "metrics", "models", "phantom", "pipeline", "plots", "published", "recipes",
+    "sanity", "schema", "shortcut", "splits", "subgroups", "thresholds", "training", "transfer",
 )  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]

@@ -1,11 +1,12 @@
-"""Are heat maps where the finding is? Scores against boxes, beside maps that know nothing of the image.
+"""Are heat maps where the finding is? All of them scored, beside maps that know nothing of the image.
 
-Four hand-picked heat maps prove nothing. Here every image with a box counts, three scores look at it from
+Four hand-picked heat maps prove nothing. Here every image with a box counts, four scores look at it from
 different sides, and a blob in the centre is the one to beat: findings are rarely in the corner of a chest
 X-ray.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,101 +15,25 @@ from cxr_utils.alignment import align_patients
 from cxr_utils.bootstrap import percentile_interval, resample_weights
 from cxr_utils.errors import DataError
 from cxr_utils.gradcam import upsample
+from cxr_utils.map_scores import (
+    THRESHOLDS,
+    box_mask,
+    cut_at_each_value,
+    energy_in_box,
+    overlap_area,
+    overlap_at,
+    pointing_game,
+    shrink_mask,
+)  # fmt: skip
 
 #: Side in pixels of the grid on which energy and overlap are measured. A nodule of 3 % of the
 #: width is 4 pixels wide.
 GRID = 128
-SCORES = ("hit", "energy", "iou")
-
-
-def box_mask(boxes: pd.DataFrame, size: int) -> np.ndarray:
-    """The pixels whose centre lies in any of the boxes.
-
-    Args:
-        boxes: columns x, y, width, height in fractions of the image, x and y of the upper left corner.
-        size: side of the mask in pixels.
-
-    Returns:
-        (size, size) bool. A box too small to hold a pixel's centre marks the pixel that holds the box's
-        centre.
-
-    Example:
-        >>> boxes = pd.DataFrame({"x": [0.5], "y": [0.0], "width": [0.5], "height": [0.25]})
-        >>> box_mask(boxes, 4).sum(axis=1).tolist()
-        [2, 0, 0, 0]
-    """
-    centres = (np.arange(size) + 0.5) / size
-    mask = np.zeros((size, size), dtype=bool)
-    for x, y, width, height in boxes[["x", "y", "width", "height"]].to_numpy(dtype=np.float64):
-        across = (centres >= x) & (centres < x + width)
-        down = (centres >= y) & (centres < y + height)
-        across[min(size - 1, max(0, int((x + width / 2) * size)))] = True
-        down[min(size - 1, max(0, int((y + height / 2) * size)))] = True
-        mask |= down[:, None] & across
-    return mask
-
-
-def pointing_game(heat: np.ndarray, mask: np.ndarray) -> float:
-    """Does the hottest place lie in the box? (Zhang et al., ECCV 2016, without their margin of 15 pixels.)
-
-    Args:
-        heat: (height, width), not negative.
-        mask: (height, width) bool.
-
-    Returns:
-        1 or 0; where several places are equally hot, the share of them in the box. A map of zeros points
-        nowhere: 0.
-
-    Example:
-        >>> pointing_game(np.array([[0.2, 1.0]]), np.array([[False, True]]))
-        1.0
-    """
-    hottest = heat == heat.max()
-    return float(mask[hottest].mean()) if heat.max() > 0 else 0.0
-
-
-def energy_in_box(heat: np.ndarray, mask: np.ndarray) -> float:
-    """Share of all heat that lies in the box (Wang et al., Score-CAM, 2020). A flat map reaches the box's
-    area.
-
-    Args:
-        heat: (height, width), not negative.
-        mask: (height, width) bool.
-
-    Returns:
-        From 0 to 1; 0 for a map of zeros.
-
-    Example:
-        >>> energy_in_box(np.array([[1.0, 3.0]]), np.array([[False, True]]))
-        0.75
-    """
-    total = heat.sum(dtype=np.float64)
-    return float(heat[mask].sum(dtype=np.float64) / total) if total > 0 else 0.0
-
-
-def best_iou(heat: np.ndarray, mask: np.ndarray) -> float:
-    """Overlap of box and hot region, intersection over union, at the threshold that suits this map best.
-
-    The best threshold is known only when the box is, so this flatters every map, the baselines included.
-
-    Args:
-        heat: (height, width), not negative.
-        mask: (height, width) bool.
-
-    Returns:
-        From 0 to 1; 0 for a map of zeros.
-
-    Example:
-        >>> best_iou(np.array([[0.1, 0.9, 0.5, 0.0]]), np.array([[False, True, True, False]]))
-        1.0
-    """
-    order = np.argsort(-heat, axis=None)
-    values = heat.ravel()[order]
-    overlap = np.cumsum(mask.ravel()[order])
-    iou = overlap / (np.arange(1, len(order) + 1) + mask.sum() - overlap)
-    # A threshold takes all places of equal heat or none of them.
-    thresholds = (np.diff(values, append=-1) != 0) & (values > 0)
-    return float(iou[thresholds].max()) if thresholds.any() else 0.0
+SCORES = ("hit", "energy", "iou", "iou_area")
+#: Where the overlap at each threshold stands in a table of scores.
+CURVE = tuple(f"iou_at_{threshold}" for threshold in THRESHOLDS)
+#: Classes of size: the share of the image that a box or mask covers, from (included) and to.
+SIZES = {"below 1 %": (0.0, 0.01), "1 to 3 %": (0.01, 0.03), "3 to 10 %": (0.03, 0.1), "10 % or more": (0.1, np.inf)}
 
 
 def score_boxes(
@@ -126,9 +51,9 @@ def score_boxes(
 
     Returns:
         One row for each image and finding with a box, several boxes of one finding taken together: image,
-        finding, boxes (how many), area (their share of the image), hit, energy, iou. A hit means that the
-        centre of the map's hottest cell lies in a box, or the centre of a box in that cell: compare maps of
-        one resolution.
+        finding, area (the boxes' share of the image), size (its class), hit, energy, iou (at the best threshold),
+        iou_area (over all thresholds) and the overlap at each of `THRESHOLDS`. A hit means that the centre of the
+        map's hottest cell lies in a box, or the centre of a box in that cell: compare maps of one resolution.
 
     Raises:
         DataError: where maps have another shape or negative or missing values, an image is named twice, or no
@@ -138,60 +63,186 @@ def score_boxes(
         >>> box = {"image": "a.png", "finding": "Mass", "x": 0.5, "y": 0.5, "width": 0.5, "height": 0.5}
         >>> boxes = pd.DataFrame([box])
         >>> scored = score_boxes(np.ones((1, 1, 4, 4)), ["a.png"], ["Mass"], boxes)
-        >>> scored[["area", "hit", "energy", "iou"]].values.tolist()
-        [[0.25, 0.25, 0.25, 0.25]]
+        >>> scored[["area", "hit", "energy", "iou", "iou_area"]].values.tolist()
+        [[0.25, 0.25, 0.25, 0.25, 0.25]]
     """
+    grouped = boxes.groupby(["image", "finding"], sort=False)
+    return _score(maps, images, findings, ((*pair, _Boxes(own)) for pair, own in grouped), f"{len(boxes)} boxes")
+
+
+def score_masks(
+    maps: np.ndarray, images: Sequence[str], findings: Sequence[str], masks: Mapping[tuple[str, str], np.ndarray]
+) -> pd.DataFrame:
+    """Scores each heat map for which there is a mask: the pixels of the finding and not a rectangle around them.
+
+    A box around a thin or slanting finding is mostly healthy; heat there counts for nothing here.
+
+    Args:
+        maps: as for `score_boxes`.
+        images: names of the images, in the order of `maps`.
+        findings: names of the findings, in the order of `maps`.
+        masks: (image, finding) to (side, side) bool, not empty. Other images and findings are passed over.
+            `masks.simulated_masks` draws those of the simulator.
+
+    Returns:
+        As `score_boxes`. A hit means that the centre of the map's hottest cell lies in the mask, or the middle of
+        the mask (of its pixels the nearest to their mean) in that cell.
+
+    Raises:
+        DataError: as `score_boxes`; or a mask that is empty, not square or not of bool.
+
+    Example:
+        >>> mask = np.eye(4, dtype=bool)
+        >>> scored = score_masks(np.ones((1, 1, 4, 4)), ["a.png"], ["Mass"], {("a.png", "Mass"): mask})
+        >>> scored[["area", "hit", "energy"]].values.tolist()
+        [[0.25, 0.25, 0.25]]
+    """
+    targets = ((*pair, _Mask(_checked_mask(mask, pair))) for pair, mask in masks.items())
+    return _score(maps, images, findings, targets, f"{len(masks)} masks")
+
+
+@dataclass(frozen=True)
+class _Boxes:
+    """Boxes of one finding on one image, on any grid."""
+
+    boxes: pd.DataFrame
+
+    def on(self, size: int) -> np.ndarray:
+        return box_mask(self.boxes, size)
+
+    cells = on
+
+
+@dataclass(frozen=True)
+class _Mask:
+    """A mask of pixels, on any grid."""
+
+    mask: np.ndarray
+
+    def on(self, size: int) -> np.ndarray:
+        return shrink_mask(self.mask, size)
+
+    def cells(self, size: int) -> np.ndarray:
+        """The cells whose centre lies in the mask, and the one with the mask's middle."""
+        side = len(self.mask)
+        centres = ((np.arange(size) + 0.5) / size * side).astype(int)
+        cells = self.mask[np.ix_(centres, centres)].copy()
+        pixels = np.argwhere(self.mask)
+        middle = pixels[((pixels - pixels.mean(axis=0)) ** 2).sum(axis=1).argmin()]
+        cells[tuple(((middle + 0.5) / side * size).astype(int))] = True
+        return cells
+
+
+def _score(
+    maps: np.ndarray,
+    images: Sequence[str],
+    findings: Sequence[str],
+    targets: Iterable[tuple[str, str, _Boxes | _Mask]],
+    what: str,
+) -> pd.DataFrame:
     maps = _broadcast(maps, images, findings)
     row, column = ({name: place for place, name in enumerate(names)} for names in (images, findings))
-    known = boxes[boxes["image"].isin(row) & boxes["finding"].isin(column)]
-    if known.empty:
+    rows = []
+    for image, finding, target in targets:
+        if image not in row or finding not in column:
+            continue
+        # The hottest place is that of the map as it is: enlarging lowers peaks, and least so at the borders.
+        coarse = maps[row[image], column[finding]]
+        heat, mask = upsample(coarse, GRID), target.on(GRID)
+        hit = pointing_game(coarse, target.cells(len(coarse)))
+        values, overlap = cut_at_each_value(heat, mask)
+        scores = (
+            hit, energy_in_box(heat, mask), overlap.max(initial=0.0), overlap_area(values, overlap),
+            *overlap_at(values, overlap, THRESHOLDS),
+        )  # fmt: skip
+        rows.append((image, finding, mask.mean(), size_class(mask.mean()), *scores))
+    if not rows:
         raise DataError(
-            f"None of {len(boxes)} boxes belongs to these {len(images)} images and {len(findings)} findings. "
+            f"None of {what} belongs to these {len(images)} images and {len(findings)} findings. "
             "Expected at least one. Ask dataset.lacks('boxes') first; names must be those of the image "
             "table."
         )
-    rows = []
-    for (image, finding), own in known.groupby(["image", "finding"], sort=False):
-        # The hottest place is that of the map as it is: enlarging lowers peaks, and least so at the borders.
-        coarse = maps[row[image], column[finding]]
-        heat = upsample(coarse, GRID)
-        mask = box_mask(own, GRID)
-        hit = pointing_game(coarse, box_mask(own, len(coarse)))
-        rows.append(
-            (image, finding, len(own), mask.mean(), hit, energy_in_box(heat, mask), best_iou(heat, mask))
-        )
-    return pd.DataFrame(rows, columns=["image", "finding", "boxes", "area", *SCORES])
+    return pd.DataFrame(rows, columns=["image", "finding", "area", "size", *SCORES, *CURVE])
 
 
-def summarise_boxes(
-    scored: pd.DataFrame, patients: Mapping[str, str] | pd.Series, *, replicates: int = 1000, seed: int = 0
-) -> pd.DataFrame:
-    """Mean scores of each finding and of all, with 95 % intervals from a bootstrap over patients.
-
-    To compare two kinds of maps, subtract their scores row by row and summarise the differences.
+def size_class(area: float) -> str:
+    """Class of a box or mask by the share of the image that it covers.
 
     Args:
-        scored: from `score_boxes`.
+        area: from 0 to 1.
+
+    Returns:
+        One of the names in `SIZES`.
+
+    Example:
+        >>> size_class(0.004), size_class(0.03)
+        ('below 1 %', '3 to 10 %')
+    """
+    return next(name for name, (low, high) in SIZES.items() if low <= area < high)
+
+
+def subtract(scored: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """How much better one kind of map scores than another, pair by pair: what is hard about a picture cancels.
+
+    Args:
+        scored: from `score_boxes` or `score_masks`.
+        other: of the same boxes or masks, in any order.
+
+    Returns:
+        As `scored`, with differences for scores; `summarise` gives their mean and interval.
+
+    Raises:
+        DataError: where the two are not about the same images and findings.
+
+    Example:
+        >>> a = pd.DataFrame({"image": ["p", "q"], "finding": "Mass", "area": 0.1, "size": "", "hit": [1.0, 1.0]})
+        >>> subtract(a, a.iloc[::-1].assign(hit=[0.0, 1.0]))["hit"].tolist()
+        [0.0, 1.0]
+    """
+    pair = ["image", "finding"]
+    own, others = pd.MultiIndex.from_frame(scored[pair]), pd.MultiIndex.from_frame(other[pair])
+    if len(own) != len(others) or not own.isin(others).all():
+        raise DataError(
+            f"The two tables hold {len(own)} and {len(others)} pairs of an image and a finding, not the same ones. "
+            "Expected two kinds of maps scored against the same boxes. Score both with the same images and findings."
+        )
+    columns = _scores_of(scored)
+    matched = other.set_index(pair)[columns].reindex(own).to_numpy()
+    return scored.assign(**dict(zip(columns, (scored[columns].to_numpy() - matched).T, strict=True)))
+
+
+def summarise(
+    scored: pd.DataFrame,
+    patients: Mapping[str, str] | pd.Series,
+    *,
+    by: str = "finding",
+    replicates: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Mean scores of each finding or size and of all, with 95 % intervals from a bootstrap over patients.
+
+    Args:
+        scored: from `score_boxes`, `score_masks` or `subtract`.
         patients: the patient of each image, by image.
+        by: "finding" or "size".
         replicates: resamples of patients.
         seed: of the resamples.
 
     Returns:
-        Index: findings in order of appearance, then "all". Columns: maps, patients, area, and for each of
-        hit, energy and iou its mean, <score>_low and <score>_high.
+        Index: findings in order of appearance or sizes from small to large, then "all". Columns: maps, patients, area
+        (mean share of the image), and for each score its mean, <score>_low and <score>_high.
 
     Raises:
-        DataError: where an image has no patient.
+        DataError: where an image has no patient, or `by` is another word.
 
     Example:
-        >>> scored = pd.DataFrame({"image": ["a", "b"], "finding": "Mass", "boxes": 1, "area": 0.1,
-        ...                        "hit": [1.0, 0.0], "energy": 0.3, "iou": 0.2})
-        >>> summarise_boxes(scored, {"a": "1", "b": "2"}).loc["all", ["maps", "hit", "energy"]].tolist()
+        >>> scored = pd.DataFrame({"image": ["a", "b"], "finding": "Mass", "area": 0.1, "size": "3 to 10 %",
+        ...                        "hit": [1.0, 0.0], "energy": 0.3})
+        >>> summarise(scored, {"a": "1", "b": "2"}, by="size").loc["all", ["maps", "hit", "energy"]].tolist()
         [2.0, 0.5, 0.3]
     """
     patient = align_patients([patients.get(image) for image in scored["image"]], pd.Index(scored["image"]))
-    finding = scored["finding"].to_numpy()
-    rows = {name: finding == name for name in pd.unique(finding)} | {"all": np.full(len(scored), True)}
+    rows = _groups(scored, by)
     table = pd.DataFrame(
         {
             "maps": {name: int(own.sum()) for name, own in rows.items()},
@@ -199,12 +250,13 @@ def summarise_boxes(
             "area": {name: scored.loc[own, "area"].mean() for name, own in rows.items()},
         }
     ).loc[list(rows)]
-    for score in SCORES:
-        values = scored[score].to_numpy(dtype=np.float64)
-        table[score] = [values[own].mean() for own in rows.values()]
-        samples = _bootstrap_means(values, list(rows.values()), patient, replicates, seed)
-        table[f"{score}_low"], table[f"{score}_high"] = percentile_interval(samples)
-    return table.rename_axis("finding")
+    columns = _scores_of(scored)
+    values = scored[columns].to_numpy(dtype=np.float64)
+    low, high = percentile_interval(_bootstrap_means(values, list(rows.values()), patient, replicates, seed))
+    means = np.stack([values[own].mean(axis=0) for own in rows.values()])
+    found = {"": means, "_low": low.reshape(means.shape), "_high": high.reshape(means.shape)}
+    scores = {f"{name}{end}": found[end][:, place] for place, name in enumerate(columns) for end in found}
+    return table.assign(**scores).rename_axis(by)
 
 
 def score_maps(
@@ -217,7 +269,7 @@ def score_maps(
     replicates: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Heat maps against boxes in one table: `score_boxes`, then `summarise_boxes`.
+    """Heat maps against boxes in one table: `score_boxes`, then `summarise`.
 
     Args:
         maps: (images, findings, side, side), see `score_boxes`.
@@ -229,7 +281,7 @@ def score_maps(
         seed: of the resamples.
 
     Returns:
-        As `summarise_boxes`.
+        As `summarise`.
 
     Raises:
         DataError: as `score_boxes`, or where patients are not as many as images.
@@ -247,7 +299,7 @@ def score_maps(
         )
     scored = score_boxes(maps, images, findings, boxes)
     by_image = dict(zip(images, patients, strict=True))
-    return summarise_boxes(scored, by_image, replicates=replicates, seed=seed)
+    return summarise(scored, by_image, replicates=replicates, seed=seed)
 
 
 def centre_prior(size: int) -> np.ndarray:
@@ -318,6 +370,28 @@ def mean_box_map(boxes: pd.DataFrame, findings: Sequence[str], size: int) -> np.
     return (means / means.max(axis=(1, 2), keepdims=True)).astype(np.float32)[None]
 
 
+def _scores_of(scored: pd.DataFrame) -> list[str]:
+    return [name for name in (*SCORES, *CURVE) if name in scored]
+
+
+def _groups(scored: pd.DataFrame, by: str) -> dict[str, np.ndarray]:
+    """Name of each group to its rows; at the end all rows."""
+    if by not in ("finding", "size"):
+        raise DataError(f"A summary by {by!r} was asked for. Expected 'finding' or 'size'. Correct the name.")
+    names = pd.unique(scored["finding"]) if by == "finding" else [name for name in SIZES if name in set(scored["size"])]
+    return {name: (scored[by] == name).to_numpy() for name in names} | {"all": np.full(len(scored), True)}
+
+
+def _checked_mask(mask: np.ndarray, pair: tuple[str, str]) -> np.ndarray:
+    if mask.dtype != bool or mask.ndim != 2 or mask.shape[0] != mask.shape[1] or not mask.any():
+        raise DataError(
+            f"The mask of {pair[1]} on {pair[0]} has shape {mask.shape}, type {mask.dtype} and "
+            f"{np.count_nonzero(mask)} marked pixels. Expected a square of bool with at least one. Write mask > 0, "
+            "and leave out findings without a pixel."
+        )
+    return mask
+
+
 def _broadcast(maps: np.ndarray, images: Sequence[str], findings: Sequence[str]) -> np.ndarray:
     """Maps for each image and finding (a view), refused where they do not fit or are no heat maps."""
     maps = np.asarray(maps)
@@ -344,13 +418,13 @@ def _broadcast(maps: np.ndarray, images: Sequence[str], findings: Sequence[str])
 def _bootstrap_means(
     values: np.ndarray, rows: list[np.ndarray], patient: np.ndarray, replicates: int, seed: int
 ) -> np.ndarray:
-    """Mean of each group of rows in each resample of patients: (replicates, groups)."""
-    units = int(patient.max()) + 1
-    sums = np.stack([np.bincount(patient[own], values[own], minlength=units) for own in rows])
+    """Means in each resample of patients: values (rows, scores) to (replicates, groups of rows x scores)."""
+    units, scores = int(patient.max()) + 1, values.shape[1]
+    sums = [np.bincount(patient[own], column[own], minlength=units) for own in rows for column in values.T]
     counts = np.stack([np.bincount(patient[own], minlength=units) for own in rows]).astype(np.float64)
     chunks = []
     for weights in resample_weights(units, replicates, seed):
-        total = counts @ weights
-        mean = np.divide(sums @ weights, total, out=np.full(total.shape, np.nan), where=total > 0)
+        total = np.repeat(counts @ weights, scores, axis=0)
+        mean = np.divide(np.stack(sums) @ weights, total, out=np.full(total.shape, np.nan), where=total > 0)
         chunks.append(mean.T)
     return np.concatenate(chunks) if chunks else np.empty((0, len(sums)))

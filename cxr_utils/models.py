@@ -131,33 +131,6 @@ def densenet121(size: int, outputs: int, weights: str | None = "simulated", drop
     return model
 
 
-def last_convolution(model: "keras.Model") -> str:
-    """Where to cut for Grad-CAM: the last layer that still is a map, before pooling or flattening.
-
-    Args:
-        model: a network with convolutions.
-
-    Returns:
-        The layer's name.
-
-    Raises:
-        RecipeError: the network has no map.
-
-    Example:
-        >>> last_convolution(normal_abnormal_cnn(32, 1)), last_convolution(xray_cnn(32, 1))
-        ('conv3', 'maps')
-    """
-    keras = load_keras()
-    skipped = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.Dropout, keras.layers.InputLayer)
-    for layer in reversed(model.layers):
-        if len(getattr(layer.output, "shape", ())) == 4 and not isinstance(layer, skipped):
-            return layer.name
-    raise RecipeError(
-        f"Network {model.name!r} has no layer that puts out a map. Expected one with convolutions. "
-        "Grad-CAM cannot explain it; use one of the networks in cxr_utils.models."
-    )
-
-
 def multiply_adds(model: "keras.Model", trained_only: bool = False) -> int:
     """Cost of one image: the multiplications of all convolutions and dense layers.
 

@@ -1,54 +1,79 @@
 """Does a heat map depend on what the model has learned? Destroy the learning and look.
 
-Adebayo et al. (NeurIPS 2018) replaced the weights of networks by random ones, from the last layer down, and
-found explanations that hardly changed. Those show the picture and not the model.
+Adebayo et al. (NeurIPS 2018) replaced the weights of networks by random ones, layer by layer from the last one down,
+and trained networks on labels that had been dealt out at random. They found explanations that hardly changed. Those
+show the picture and not the model.
 """
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from cxr_utils.backend import load_keras
+from cxr_utils.datasets import Dataset
 from cxr_utils.errors import RecipeError
 
 if TYPE_CHECKING:
     import keras
 
 
-def randomise_weights(model: "keras.Model", fraction: float = 1.0, *, seed: int = 0) -> "keras.Model":
-    """A copy of a network whose upper layers have forgotten everything.
+def cascade(model: "keras.Model", *, seed: int = 0) -> Iterator[tuple[str, "keras.Model"]]:
+    """Randomises a network layer by layer, from the logits down to the image, and hands it out after each step.
 
     Args:
-        model: functional network; stays as it is.
-        fraction: share of the layers with weights, counted from the logits down, that start afresh: 0 changes
-            nothing, any more changes at least the last one, 1 changes all.
-        seed: of the random weights. The same seed and a larger fraction change the same layers in the same
-            way, and more of them.
+        model: functional or sequential network; stays as it is. Layers of nested models count one by one.
+        seed: of the random weights.
 
-    Returns:
-        The copy. Kernels are drawn as by He et al. (2015), normalisations do nothing, biases are zero.
-
-    Raises:
-        RecipeError: where fraction is not between 0 and 1.
+    Yields:
+        Name of the layer that has just lost its weights, and the network. It is the same network each time, one layer
+        more forgetful: use it before asking for the next. Kernels are drawn as by He et al. (2015), normalisations do
+        nothing, biases are zero.
 
     Example:
         >>> from cxr_utils import models
-        >>> model = models.normal_abnormal_cnn(16, outputs=1)
-        >>> other = randomise_weights(model, 0.2)     # 5 layers have weights, the last of them starts afresh
-        >>> [bool((a == b).all()) for a, b in zip(model.get_weights()[::2], other.get_weights()[::2])]
-        [True, True, True, True, False]
+        >>> [name for name, network in cascade(models.normal_abnormal_cnn(16, outputs=1))]
+        ['logits', 'dense', 'conv3', 'conv2', 'conv1']
     """
-    if not 0 <= fraction <= 1:
-        raise RecipeError(f"Received fraction {fraction}. Expected a share from 0 to 1. Write a half as 0.5.")
     copy = load_keras().models.clone_model(model)
     copy.set_weights(model.get_weights())
-    layers = [layer for layer in reversed(copy.layers) if layer.weights]
     generator = np.random.default_rng(seed)
-    for layer in layers[: math.ceil(fraction * len(layers) - 1e-9)]:
+    for layer in reversed(list(_weighted(copy))):
         layer.set_weights([_fresh(weight.name, tuple(weight.shape), generator) for weight in layer.weights])
-    return copy
+        yield layer.name, copy
+
+
+def permute_labels(dataset: Dataset, *, seed: int = 0) -> Dataset:
+    """The same pictures, their labels dealt out at random: a network trained on them can learn nothing about findings.
+
+    Args:
+        dataset: stays as it is.
+        seed: of the deal.
+
+    Returns:
+        A data set in which each image of a part has the labels of some image of the same part, all of them together;
+        so each part keeps how often each finding is, and which findings go together.
+
+    Example:
+        >>> import pandas as pd
+        >>> from pathlib import Path
+        >>> from cxr_utils.layouts.files import Files
+        >>> table = pd.DataFrame({"image": list("abcd"), "patient": list("abcd"), "split": "train",
+        ...                       "Mass": [1, 1, 0, 0], "Hernia": [1, 0, 0, 0]})
+        >>> dataset = Dataset("four", "folders", Path("."), table, ("Mass", "Hernia"), pd.DataFrame(), None, Files({}))
+        >>> permute_labels(dataset).table[["Mass", "Hernia"]].sum().tolist()
+        [2, 1]
+    """
+    generator = np.random.default_rng(seed)
+    table, findings = dataset.table.copy(), list(dataset.findings)
+    for part in pd.unique(table["split"]):
+        rows = np.flatnonzero(table["split"] == part)
+        table.loc[table.index[rows], findings] = table[findings].to_numpy()[generator.permutation(rows)]
+    return replace(dataset, name=f"{dataset.name} with permuted labels", table=table)
 
 
 def map_similarity(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -80,6 +105,15 @@ def map_similarity(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
     spread = np.sqrt((ranks**2).sum(axis=-1) * (other_ranks**2).sum(axis=-1))
     product = (ranks * other_ranks).sum(axis=-1)
     return np.divide(product, spread, out=np.full(np.shape(spread), np.nan), where=spread > 0)
+
+
+def _weighted(model: "keras.Model") -> Iterator["keras.Layer"]:
+    """The layers with weights, nested models' included, from the image to the logits."""
+    for layer in model.layers:
+        if isinstance(layer, load_keras().Model):
+            yield from _weighted(layer)
+        elif layer.weights:
+            yield layer
 
 
 def _fresh(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:

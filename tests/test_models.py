@@ -8,7 +8,7 @@ import urllib.request
 import numpy as np
 import pytest
 
-from cxr_utils import models, weights
+from cxr_utils import gradcam, models, weights
 from cxr_utils.backend import load_keras
 from cxr_utils.errors import RecipeError
 
@@ -54,14 +54,14 @@ def test_a_network_can_be_cut_at_its_last_map(densenet):
     sides = {"normal_abnormal_cnn": (16, 128), "xray_cnn": (8, 128), "densenet121": (2, 1024)}
     for model in (models.normal_abnormal_cnn(64, 2), models.xray_cnn(64, 2), densenet):
         side, channels = sides[model.name]
-        assert model.get_layer(models.last_convolution(model)).output.shape == (None, side, side, channels)
+        assert model.get_layer(gradcam.last_map(model)).output.shape == (None, side, side, channels)
 
 
 def test_a_network_without_maps_cannot_be_cut():
     keras = load_keras()
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)], name="flat")
     with pytest.raises(RecipeError, match="'flat'"):
-        models.last_convolution(model)
+        gradcam.last_map(model)
 
 
 def test_multiply_adds_of_densenet_are_the_published_2_9_billion():

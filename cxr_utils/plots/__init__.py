@@ -18,7 +18,7 @@ _TOPICS: dict[str, tuple[str, ...]] = {
     "radiographs": ("gallery", "intensities"),
     "leakage": ("patients_by_part", "auc_by_split", "known_and_strangers"),
     "learning": ("learning_curves", "auc_by_size", "auc_by_cost"),
-    "heatmaps": ("feature_sum", "heat_gallery", "score_forest", "randomised_layers"),
+    "heatmaps": ("feature_sum", "heat_gallery", "score_forest", "overlap_curves", "randomised_layers"),
     "prediction": ("probability_bars", "explanation", "likeness_histogram"),
     "weighting": ("loss_shares", "focal_curves", "sensitivities", "shifted_probabilities"),
     "evaluation": (

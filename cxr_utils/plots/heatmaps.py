@@ -9,13 +9,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
+from ..localization import CURVE
+from ..map_scores import THRESHOLDS
 from .picture import CYCLE, PALETTE, Picture, canvas, show_image
 
 _MARKERS = "osD^v"
 _NAMES = {
     "hit": "share of maps that point into the box",
     "energy": "share of the heat in the box",
-    "iou": "overlap with the box",
+    "iou": "overlap with the box at the best threshold",
+    "iou_area": "overlap with the box over all thresholds",
 }
 
 
@@ -98,11 +101,11 @@ def heat_gallery(
 
 
 def score_forest(tables: Mapping[str, pd.DataFrame], score: str, title: str) -> Picture:
-    """A score against boxes by finding, with intervals, for several kinds of maps.
+    """A score against boxes by finding or size, with intervals, for several kinds of maps.
 
     Args:
-        tables: name of the map to its table from `localization.summarise_boxes`, same findings.
-        score: "hit", "energy" or "iou".
+        tables: name of the map to its table from `localization.summarise`, same findings or sizes.
+        score: "hit", "energy", "iou" or "iou_area".
         title: above the figure.
 
     Example:
@@ -124,34 +127,66 @@ def score_forest(tables: Mapping[str, pd.DataFrame], score: str, title: str) -> 
     axes.grid(False, axis="y")
     axes.grid(True, axis="x")
     figure.legend(loc="outside lower center", ncols=len(tables))
-    return Picture(figure, f"{title}: {_NAMES[score]}, by finding, with 95 % intervals, for {', '.join(tables)}.")
+    by = first.index.name or "finding"
+    return Picture(figure, f"{title}: {_NAMES[score]}, by {by}, with 95 % intervals, for {', '.join(tables)}.")
 
 
-def randomised_layers(similarity: Mapping[float, np.ndarray]) -> Picture:
-    """How like the trained network's heat maps are after a share of its layers was made random, from the top down.
+def overlap_curves(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
+    """How hot region and box overlap, over the threshold that a place must pass to count as hot.
 
     Args:
-        similarity: share of layers to rank correlations of single maps with the original ones; NaN are left out.
+        tables: name of the map to its table from `localization.summarise`; the row "all" is drawn.
+        title: above the figure.
 
     Example:
-        >>> randomised_layers({0.0: np.ones(3), 1.0: np.array([0.1, 0.0, np.nan])})
-        Picture: Median and middle half of the rank correlation with the original heat maps, against the share of \
-layers made random.
+        >>> from cxr_utils.localization import CURVE
+        >>> columns = [f"{name}{end}" for name in CURVE for end in ("", "_low", "_high")]
+        >>> table = pd.DataFrame(0.2, index=["all"], columns=columns)
+        >>> overlap_curves({"Grad-CAM": table, "centre": table}, "Test")
+        Picture: Test: overlap of hot region and box against the threshold, with 95 % bands, for Grad-CAM, centre.
     """
-    shares = sorted(similarity)
-    known = [similarity[share][~np.isnan(similarity[share])] for share in shares]
+    figure, axes = canvas(width=7, height=3.8)
+    for (name, table), colour, marker in zip(tables.items(), CYCLE, _MARKERS, strict=False):
+        low, middle, high = (table.loc["all", [f"{one}{end}" for one in CURVE]] for end in ("_low", "", "_high"))
+        axes.fill_between(THRESHOLDS, low.astype(float), high.astype(float), color=colour, alpha=0.15, linewidth=0)
+        axes.plot(THRESHOLDS, middle, f"{marker}-", color=colour, markersize=4, label=name)
+    axes.set(xlabel="threshold, as a share of the map's maximum", title=title, ylim=(0, None))
+    axes.set_ylabel("overlap with the box\n(intersection over union)")
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    figure.legend(loc="outside lower center", ncols=len(tables))
+    return Picture(
+        figure,
+        f"{title}: overlap of hot region and box against the threshold, with 95 % bands, for {', '.join(tables)}.",
+    )
+
+
+def randomised_layers(similarity: Mapping[str, np.ndarray]) -> Picture:
+    """How like the trained network's heat maps are while its layers are made random one by one, from the top down.
+
+    Args:
+        similarity: name of the layer made random last, in the order of the steps, to rank correlations of single maps
+            with the original ones; NaN are left out.
+
+    Example:
+        >>> randomised_layers({"logits": np.ones(3), "conv": np.array([0.1, 0.0, np.nan])})
+        Picture: Median and middle half of the rank correlation with the original heat maps, after each of 2 layers \
+was made random, from the last one down.
+    """
+    known = [values[~np.isnan(values)] for values in similarity.values()]
+    known = [np.ones(1), *known]  # before the first step each map is itself
     low, middle, high = np.array([np.percentile(one, [25, 50, 75]) if len(one) else [np.nan] * 3 for one in known]).T
-    figure, axes = canvas(width=7, height=3.4)
-    axes.fill_between(shares, low, high, color=PALETTE["sky"], alpha=0.4, label="middle half of the maps")
-    axes.plot(shares, middle, "o-", color=PALETTE["blue"], label="median")
+    steps = np.arange(len(known))
+    figure, axes = canvas(width=8, height=4.2)
+    axes.fill_between(steps, low, high, color=PALETTE["sky"], alpha=0.4, label="middle half of the maps")
+    axes.plot(steps, middle, "o-", color=PALETTE["blue"], label="median")
     axes.axhline(0, color=PALETTE["grey"], linewidth=1)
-    axes.set_xlabel("share of layers made random, from the last one down")
+    axes.set_xticks(steps, ["none", *similarity], rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+    axes.set_xlabel("made random up to this layer, from the last one down")
     axes.set_ylabel("rank correlation\nwith the trained map")
     axes.set_title("Does the map know what the network has learned?")
-    axes.xaxis.set_major_formatter("{x:.0%}")
     axes.legend()
     return Picture(
         figure,
-        "Median and middle half of the rank correlation with the original heat maps, against the share of layers "
-        "made random.",
+        "Median and middle half of the rank correlation with the original heat maps, after each of "
+        f"{len(similarity)} layers was made random, from the last one down.",
     )

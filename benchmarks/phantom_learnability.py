@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from cues import CUES, cue_scores, image_cues, other_labels
+from scipy.special import logit
 from simulated import severities, to_learn_from, true_cohort
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
@@ -118,15 +119,15 @@ def severity_table(test: Dataset, picture: pd.DataFrame) -> pd.DataFrame:
     for finding in test.findings:
         there = test.table[finding].to_numpy() == 1
         amount, seen = severe[finding].to_numpy(), picture[finding].to_numpy()
-        low, high = np.quantile(amount[there], (1 / 3, 2 / 3))
-        thirds = [~there | (there & (amount <= low)), ~there | (there & (amount >= high))]
+        cuts = np.quantile(amount[there], (1 / 3, 2 / 3))
+        thirds = [~there | (there & (amount <= cuts[0])), ~there | (there & (amount >= cuts[1]))]
         unit, _ = pd.factorize(np.r_[test.patients[there], test.patients[~there]])  # the last one has a negative
         unit = unit[np.argsort(np.r_[np.flatnonzero(there), np.flatnonzero(~there)])]
         ladders = [ladder(there[kept].astype(int), seen[kept], unit[kept], tied=0.5) for kept in thirds]
         samples = bootstrap(ladders, weighted_auc, REPLICATES, 0)
         mild, hard = (roc_auc(there[kept].astype(int), seen[kept]) for kept in thirds)
-        bounds = map(float, percentile_interval(samples[:, 1] - samples[:, 0]))
-        rows[finding] = dict(zip(("mild", "severe", "rise", "low", "high"), (mild, hard, hard - mild, *bounds), strict=True))
+        low, high = map(float, percentile_interval(samples[:, 1] - samples[:, 0]))
+        rows[finding] = {"mild": mild, "severe": hard, "rise": hard - mild, "low": low, "high": high}
     return pd.DataFrame(rows).T
 
 
@@ -134,8 +135,8 @@ def severity_table(test: Dataset, picture: pd.DataFrame) -> pd.DataFrame:
 def follow_up_table(test: Dataset, picture: pd.DataFrame) -> pd.DataFrame:
     """One row a finding: how much more often unaffected images of affected patients are called than strangers'.
 
-    Strangers never have the finding. What they would be called, were their other findings those of the follow-up, is
-    a logistic regression on the other labels, view, age and sex.
+    Strangers never have the finding. How often they would be called, were their other findings those of the follow-up,
+    is a logistic regression on the other findings, how severe they are, view, age and sex.
     """
     rows = {}
     for finding in test.findings:
@@ -159,7 +160,7 @@ def _given(test: Dataset, finding: str) -> np.ndarray:
     table = test.table
     age = table["age"].where(table["age"] <= 120, 47) / 20
     more = [age, (table["sex"] == "M").astype(float), (table["view"] == "AP").astype(float)]
-    return np.column_stack([other_labels(test, finding), *more])
+    return np.column_stack([other_labels(test, finding), severities(test).drop(columns=finding), *more])
 
 
 def _mean_interval(values: np.ndarray, patients: np.ndarray) -> tuple[float, float]:
@@ -215,7 +216,7 @@ def main() -> int:
     recipe = Recipe(size=asked.size, epochs=asked.epochs, augment=("shift",), patience=3)
     started = time.perf_counter()
     trained = training.train(recipe, learn, asked.seed, verbose=True)
-    picture = trained.predict(test)
+    picture = logit(trained.predict(test).clip(1e-9, 1 - 1e-9))
     cues = scores_of_cues(learn, test, asked.size)
     print(f"{learn!r}\n{test!r}\n{trained.recipe}\n{time.perf_counter() - started:.0f} s")
     tables = {

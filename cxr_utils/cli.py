@@ -137,6 +137,7 @@ def phantom(
     prevalence: Annotated[str | None, typer.Option(help='"raised" or "nih". [default: raised]')] = None,
     shortcut: Annotated[str | None, typer.Option(help="A finding that a burned-in marker goes with.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet, a PNG.")] = None,
+    beside: Annotated[str | None, typer.Option(help="Real X-rays to show on the sheet beside simulated ones.")] = None,
 ) -> None:
     """Make simulated X-rays: the course's own set under data/phantom, or one of your own.
 
@@ -144,10 +145,14 @@ def phantom(
     Examples:
       cxr data phantom                                  what lessons use, made now instead of on first use
       cxr data phantom --sheet sheet.png                and a picture of what is in it
+      cxr data phantom --sheet sheet.png --beside ../shared/real/nih      beside real ones
       cxr data phantom --out ../big --images 5000 --size 320 --prevalence nih
     """
+    from cxr_utils.datasets import open_dataset
     from cxr_utils.phantom import contact_sheet, ensure_cohort, make_cohort
 
+    if beside and not sheet:
+        raise CxrError("--beside came without --sheet. Expected a PNG to draw. Add --sheet FILE.")
     given = {"images": images, "size": size, "prevalence": prevalence, "shortcut": shortcut}
     given = {name: value for name, value in given.items() if value is not None}
     if out is None and given:
@@ -156,7 +161,9 @@ def phantom(
     folder = make_cohort(out, seed=seed, **given) if out else ensure_cohort(profile.value, seed)
     print(f"simulated X-rays: {folder}")
     if sheet:
-        print(f"contact sheet: {contact_sheet(folder, sheet)}")
+        real = open_dataset(beside).with_images() if beside else None
+        files = [real.path(name) for name in real.table["image"]] if real else []
+        print(f"contact sheet: {contact_sheet(folder, sheet, beside=files)}")
 
 
 @data_app.command()

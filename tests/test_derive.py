@@ -62,7 +62,7 @@ def test_notebooks_are_valid_and_the_same_on_every_machine():
     content = json.loads(to_text(notebook))
     assert (content["nbformat"], content["nbformat_minor"]) == (4, 5)
     assert content["metadata"] == {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
 

@@ -4,11 +4,13 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from cxr_utils import phantom
@@ -173,6 +175,35 @@ def test_a_full_disk_or_an_interrupt_leaves_nothing(tmp_path, monkeypatch, probl
     assert not list(tmp_path.iterdir())
 
 
+def test_workers_end_when_their_program_is_killed(tmp_path):
+    command = [sys.executable, "-m", "cxr_utils.phantom.cohort", str(tmp_path / "big"), "--images=20000"]
+    program = subprocess.Popen([*command, "--workers=2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(tmp_path.glob(".big.*.tmp/images/*")):  # until workers draw
+        assert program.poll() is None
+        time.sleep(0.2)
+    workers = psutil.Process(program.pid).children(recursive=True)
+    assert workers
+    program.kill()
+    program.wait()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    for worker in alive:
+        worker.kill()
+    assert not alive
+    assert not (tmp_path / "big").exists()
+
+
+def test_a_finding_in_both_lungs_has_two_boxes():
+    patient, visit = someone(1)
+    mask = radiograph(patient, visit, [Finding("Edema", 0.6, 4)], 7, 128).masks["Edema"]
+    boxes = sorted(phantom.draw_boxes(mask))
+    assert len(boxes) == 2
+    assert boxes[0][0] + boxes[0][2] <= boxes[1][0]  # side by side
+    inside = np.zeros_like(mask)
+    for x, y, width, height in boxes:
+        inside[y : y + height, x : x + width] = True
+    assert mask[inside].sum() > 0.9 * mask.sum()
+
+
 def test_ensure_cohort_makes_once_and_again_for_another_simulator(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CXR_HOME", str(tmp_path))
     monkeypatch.setitem(cohort_module.PROFILES, "quick", {"images": 10, "size": 32})
@@ -292,7 +323,7 @@ def test_a_finding_changes_the_picture_where_its_mask_is_and_more_so_when_severe
         picture = radiograph(patient, visit, [Finding(name, severity, 11)], 7, 96)
         mask = picture.masks[name]
         assert 0 < mask.mean() < 0.6
-        assert phantom.draw_box(mask) is not None
+        assert phantom.draw_boxes(mask)
         change.append(np.abs(picture.pixels - healthy).sum())
     assert change[1] > change[0] > 0
 

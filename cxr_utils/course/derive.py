@@ -26,7 +26,7 @@ STUB = "...  # your answer here"
 PARAMETERS = "parameters"
 _BEGIN, _END = "### BEGIN SOLUTION", "### END SOLUTION"
 _CELL = re.compile(r"# %%")
-_KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+_KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ _HOME = {
     "draw_patient": "anatomy",
     "draw_visit": "anatomy",
     "draw_mask": "findings",
-    "draw_box": "findings",
+    "draw_boxes": "findings",
 }
 __all__ = [*_HOME]
 

@@ -16,8 +16,8 @@ SIDES = {"right": -1.0, "left": 1.0}  # the patient's right lung is on the left 
 
 # Heart and mediastinum are one outline: vena cava, right atrium, apex, left ventricle, pulmonary trunk, aortic knob.
 _MEDIASTINUM = (
-    (-2.1, -15), (-2.2, -11), (-2.4, -7.2), (-2.7, -3.4), (-3.1, -0.6), (-4.2, 2.2), (-4.5, 5.0), (-3.9, 8.0),
-    (-2.5, 11.0), (2.0, 12.5), (6.6, 11.6), (8.6, 9.6), (8.4, 7.2), (7.0, 4.0), (5.3, 1.0), (3.9, -1.3),
+    (-2.1, -15), (-2.2, -11), (-2.4, -7.2), (-2.7, -3.4), (-3.3, -0.8), (-4.6, 1.8), (-5.0, 4.8), (-4.3, 8.0),
+    (-2.5, 11.0), (2.0, 12.5), (6.8, 11.5), (8.8, 9.5), (8.9, 6.9), (7.7, 3.7), (5.9, 0.8), (4.2, -1.4),
     (3.2, -2.6), (3.0, -3.6), (3.6, -5.0), (3.5, -6.4), (2.5, -7.6), (2.0, -9.5), (1.9, -12), (2.0, -15),
 )  # fmt: skip
 _HEART = slice(4, 17)  # the part of the outline that is heart
@@ -123,12 +123,12 @@ def draw_visit(rng: np.random.Generator, view: str) -> Visit:
     normal = rng.standard_normal(6)
     return Visit(
         view=view,
-        breath=float(np.clip((-1.3 if portable else 0.2) + (1.3 if portable else 0.9) * normal[0], -4.5, 2.2)),
+        breath=float(np.clip((-1.6 if portable else 0.2) + (1.6 if portable else 0.9) * normal[0], -5.0, 2.2)),
         turn=float(np.clip((0.8 if portable else 0.35) * normal[1], -1.6, 1.6)),
-        field_cm=float(np.clip((39.0 if portable else 38.0) + 2.2 * normal[2], 34.0, 45.0)),
-        centre=(float(0.8 * normal[3]), float(2.0 + 1.2 * normal[4])),
-        tilt=float((2.5 if portable else 1.2) * normal[5]),
-        arms=float(rng.beta(1.2, 3) if portable else rng.beta(4, 2)),
+        field_cm=float(np.clip((38.0 if portable else 36.0) + (2.6 if portable else 1.8) * normal[2], 32.0, 46.0)),
+        centre=(float((1.5 if portable else 0.6) * normal[3]), float(1.8 + (1.8 if portable else 1.1) * normal[4])),
+        tilt=float((3.5 if portable else 1.2) * normal[5]),
+        arms=float(rng.beta(1.2, 2.5) if portable else rng.beta(5, 1.5)),
     )
 
 
@@ -174,7 +174,7 @@ def mediastinum_outline(patient: Patient, visit: Visit, shape: Shape) -> np.ndar
     """The outline of heart and great vessels, (n, 2) in cm."""
     t = patient.traits
     points = np.array(_MEDIASTINUM)
-    width = (0.90 + 0.05 * t["heart"]) * shape.heart * (1.08 if visit.view == "AP" else 1.0) * (
+    width = (0.95 + 0.065 * t["heart"]) * shape.heart * (1.12 if visit.view == "AP" else 1.0) * (
         0.95 if patient.sex == "F" else 1.0)  # fmt: skip
     width *= 1 - 0.022 * (visit.breath - 0.3)  # a deep breath makes the heart slender
     rise = np.clip((points[:, 1] + 3.5) / 5, 0, 1)
@@ -199,7 +199,7 @@ def floor_height(patient: Patient, visit: Visit, shape: Shape, frame: Frame, sid
     )
     out = (frame.x * np.float32(sign) - np.float32(6.0 + 0.5 * t["dome"])) / 7.0
     steep = np.float32((4.6 + 0.7 * t["dome"]) * (1 - 0.72 * shape.flat))
-    fall = np.where(out > 0, steep * out * out, 0.55 * steep * out * out)
+    fall = np.where(out > 0, steep * out * out, 0.30 * steep * out * out)
     return np.float32(top) + fall - frame.y
 
 
@@ -210,9 +210,9 @@ def _lung(chest: Chest, side: str) -> None:
     height = floor_height(patient, chest.visit, chest.shape, frame, side)
     thickness = frame.blur(dome(depth, 4.4), 0.45) * mask
     # Behind and below the dome the recess still holds some air, less and less of it.
-    below = np.where(height > 0, 1.0, 0.22 * np.exp(np.minimum(height, 0) * 0.45)).astype(np.float32)
+    below = np.where(height > 0, 1.0, 0.09 * np.exp(np.minimum(height, 0) * 0.45)).astype(np.float32)
     above = smooth_step(height, 0.16)
-    thin_apex = 0.70 + 0.30 * smooth_step(frame.y + 8.5, 4.0)
+    thin_apex = 0.60 + 0.40 * smooth_step(frame.y + 8.0, 5.0) + 0.10 * smooth_step(frame.y - 2.0, 7.0)
     most = 11.3 * chest.shape.air * (0.92 if chest.visit.view == "AP" else 1.0)
     chest.air += np.float32(most) * thickness * thin_apex * (above + (1 - above) * below)
     chest.lung[side] = mask * above
@@ -248,7 +248,7 @@ def _rib(number: int, sign: float, chest: Chest) -> tuple[np.ndarray, np.ndarray
     start = -13.0 + number * (2.28 + 0.06 * t["rib"]) + 0.25 * shape.flat * number / 5
     sides = np.interp(start + 3, [-12, -9, -5, 0, 5, 10, 16], [6.2, 9.0, 11.5, 13.0, 13.8, 14.1, 14.0])
     sides *= (1 + 0.05 * t["width"]) * shape.widen * (0.94 if chest.patient.sex == "F" else 1.0)
-    drop = (1.6 + 0.42 * number + 0.35 * t["ribdrop"]) * (0.75 if shape.flat > 0.3 else 1.0) * (
+    drop = (2.3 + 0.50 * number + 0.45 * t["ribdrop"]) * (0.75 if shape.flat > 0.3 else 1.0) * (
         0.85 if chest.visit.view == "AP" else 1.0)  # fmt: skip
     u = np.linspace(0, 1, 14)
     back_x = 1.6 + (sides - 1.6) * np.sin(u * np.pi / 2) ** 0.92
@@ -270,20 +270,21 @@ def _bones(chest: Chest) -> None:
         * (1 - 0.003 * max(chest.patient.age - 50, 0))
     )
     back, front = frame.canvas(), frame.canvas()
-    wide = 1.25 + 0.09 * t["ribwidth"]
+    wide = 1.15 + 0.09 * t["ribwidth"]
     for number in range(1, 12):
         for sign in SIDES.values():
             posterior, anterior = _rib(number, sign, chest)
             taper = np.interp(np.arange(len(posterior)), [0, 3, 13], [0.75, 0.95, 1.0]) * wide
-            _shell(frame, back, posterior, taper, (190, 112))
+            _shell(frame, back, posterior, taper, (205, 105))
             if number <= 8:
                 for end, shade in ((len(anterior), 55), (9, 110), (6, 150)):
                     _shell(frame, front, anterior[:end], wide * 1.05, (shade, int(shade * 0.62)))
     bone = cv2.add(back.astype(np.uint16), front.astype(np.uint16)).astype(np.float32) * np.float32(3.8 / 255)
-    bone *= 1 - np.float32(0.65) * smooth_step(frame.y - np.float32(8.5 + chest.visit.breath), 4.0)
+    bone *= 0.5 + 0.5 * smooth_step(np.abs(frame.x) - 4.0, 2.5)  # faint where they lie behind the mediastinum
+    bone *= 1 - np.float32(0.85) * smooth_step(frame.y - np.float32(8.5 + chest.visit.breath), 4.0)
     bone += _spine(chest) + _shoulder(chest)
     bone /= 1 + np.float32(0.3) * bone  # where ribs pile up at the side, a hard beam sees less than the sum
-    chest.bone += frame.blur(bone, 0.07) * np.float32(dense)
+    chest.bone += frame.blur(bone, 0.03) * np.float32(dense)
 
 
 def _shell(frame: Frame, canvas: np.ndarray, path: np.ndarray, width, shades: tuple[int, int]) -> None:
@@ -309,7 +310,8 @@ def _spine(chest: Chest) -> np.ndarray:
             frame.fill(canvas, eye, 185)
         frame.fill(canvas, [(bend - 0.28, y + high * 0.5), (bend + 0.28, y + high * 0.5), (bend, y + high * 1.3)], 200)
         y += high + 0.42
-    return canvas.astype(np.float32) * np.float32(1.5 / 255)
+    behind_heart = 1 - np.float32(0.6) * smooth_step(frame.y - 0.5, 4.0)  # scatter hides it there
+    return canvas.astype(np.float32) * np.float32(1.25 / 255) * behind_heart
 
 
 def _shoulder(chest: Chest) -> np.ndarray:
@@ -340,7 +342,7 @@ def _shoulder(chest: Chest) -> np.ndarray:
         path = spline(path, closed=False) * (sign, 1) + (0.9 * visit.turn, 0)
         _shell(frame, collar, path, np.interp(np.arange(len(path)), [0, 4, 18, 24], [1.9, 1.35, 1.2, 1.7]), (190, 105))
     both = cv2.add(blade.astype(np.uint16), collar.astype(np.uint16))
-    return both.astype(np.float32) * np.float32(3.0 / 255)
+    return both.astype(np.float32) * np.float32(4.2 / 255)
 
 
 def _vessel_tree(rng: np.random.Generator) -> list:
@@ -349,10 +351,11 @@ def _vessel_tree(rng: np.random.Generator) -> list:
     angle = np.linspace(-1.45, 1.35, 9) + rng.normal(0, 0.12, 9)
     tree = []
     for width, length, forks, bend in (
-        (0.78, 3.0, 3, 0.3),
-        (0.46, 2.7, 3, 0.42),
-        (0.28, 2.6, 2, 0.5),
-        (0.17, 2.4, 2, 0.6),
+        (0.66, 2.6, 3, 0.3),
+        (0.38, 2.5, 3, 0.42),
+        (0.24, 2.4, 2, 0.5),
+        (0.15, 2.2, 2, 0.6),
+        (0.10, 1.8, 2, 0.6),
     ):
         reach = length * rng.uniform(0.65, 1.35, len(angle)) * (1 + 0.25 * np.abs(np.sin(angle)))
         later = angle + rng.normal(0, 0.22, len(angle))
@@ -373,18 +376,18 @@ def _vessels(chest: Chest) -> None:
         stretch = np.array([sign * 1.0, 1.0 + 0.03 * low])
         root = np.array([0.5 * sign * shape.shift, -0.6 if side == "left" else 0.3])
         for rank, (width, paths) in reversed(list(enumerate(chest.patient.vessels[side]))):
-            kept = paths[: max(1, int(len(paths) * (1 - shape.prune * rank / 4)))] if rank else paths
+            kept = paths[: max(1, int(len(paths) * (1 - shape.prune * rank / 5)))] if rank else paths
             drawn = width * shape.vessel * (1 + 0.1 * t["hilum"]) * (1 - 0.35 * shape.prune * (rank > 0))
             shade = int(np.clip(255 * drawn / 0.9, 12, 255))
             frame.lines(canvas, kept * stretch + root, shade, drawn)
     drawn = cv2.resize(canvas, (frame.size, frame.size), interpolation=cv2.INTER_AREA).astype(np.float32)
     inside = chest.lung["right"] + chest.lung["left"]
-    chest.vessels = frame.blur(drawn, 0.06) * np.float32(2.0 / 255) * np.clip(inside, 0, 1)
+    chest.vessels = frame.blur(drawn, 0.02) * np.float32(2.9 / 255) * np.clip(inside, 0, 1)
     hilum = np.zeros_like(chest.vessels)
     for side, sign in SIDES.items():
         cx, cy = 3.7 * sign + 0.5 * shape.shift, (0.2 if side == "left" else 1.0)
-        spot = ((frame.x - np.float32(cx)) / 1.1) ** 2 + ((frame.y - np.float32(cy)) / 2.2) ** 2
-        hilum += np.exp(-spot) * np.float32(0.9 * shape.vessel * (1 + 0.2 * t["hilum"]))
+        spot = ((frame.x - np.float32(cx)) / 1.2) ** 2 + ((frame.y - np.float32(cy)) / 2.4) ** 2
+        hilum += np.exp(-spot) * np.float32(1.4 * shape.vessel * (1 + 0.2 * t["hilum"]))
     chest.vessels += hilum * np.clip(inside, 0, 1)
 
 
@@ -400,14 +403,14 @@ def _body(patient: Patient, visit: Visit, frame: Frame) -> np.ndarray:
     half[:, 0] *= wide
     lopsided = half[::-1] * (-1 - 0.02 * t["asym"], 1) + (0, 0.35 * t["asym"])
     trunk = _rounded(frame, spline(np.vstack([half, lopsided])), 12.0, 0.6)
-    thick = trunk * (12.2 + 9.8 * smooth_step(frame.y + 2.0, 9.5) + 2.5 * smooth_step(frame.y - 12, 6.0))
+    thick = trunk * (13.8 + 8.0 * smooth_step(frame.y - 2.0, 9.0) + 2.5 * smooth_step(frame.y - 12, 6.0))
     thick += (
         4.5 * smooth_step(-12.5 - frame.y, 3.0) * smooth_step(5.0 - np.abs(frame.x), 2.0) * (trunk > 0)
     )  # neck and jaw
     thick *= np.float32(0.45 + 0.55 * build)
     for side, sign in SIDES.items():
         shoulder = np.array([18.4 * wide, -9.6 + drop])
-        hand = shoulder + (0.2 + 7.5 * visit.arms + 0.6 * t["arm"] + 3 * (build - 1), 34 - 8 * visit.arms)
+        hand = shoulder + (0.2 + 15 * visit.arms + 0.6 * t["arm"] + 3 * (build - 1), 34 - 12 * visit.arms)
         wobble = np.array([0.0, 0.7 * (t["asym"] if side == "left" else t["lean"])])
         path = spline(np.array([shoulder, (shoulder + hand) / 2 + wobble, hand]) * (sign, 1), closed=False)
         arm = _rounded(frame, ribbon(path, np.linspace(9.5, 7.0, len(path)) * (0.5 + 0.5 * build)), 4.0, 0.3)
@@ -439,8 +442,8 @@ def _soft_tissue(chest: Chest) -> None:
     for side, sign in SIDES.items():  # noqa: B007
         lop = 0.4 * t["asym"] * sign
         if patient.sex == "F":
-            cx, cy, radius = 8.4, 6.6 + 0.7 * t["breast"] + lop, 5.6 * (0.75 + 0.25 * size)
-            most = 2.6 * size * (1.0 if chest.visit.view == "PA" else 0.75)
+            cx, cy, radius = 8.4, 7.2 + 0.9 * t["breast"] + lop, 5.8 * (0.75 + 0.25 * size)
+            most = 3.6 * size * (1.0 if chest.visit.view == "PA" else 0.75)
         else:
             cx, cy, radius, most = 9.0, -2.5 + lop, 6.0, 0.9 + 0.4 * t["arm"]
         r = np.hypot(
@@ -466,11 +469,8 @@ def _abdomen(chest: Chest) -> None:
         ) ** 2
         bubble = np.sqrt(np.maximum(1 - r, 0)) * smooth_step(top + high * 1.35 - frame.y, 0.25)
         gas += bubble * np.float32(3.2)
-    for _ in range(int(np.clip(2 + 2 * t["bowel"], 0, 6))):
-        cx, cy = rng.uniform(-9, 11), top + rng.uniform(4.5, 11)
-        radius = rng.uniform(0.8, 1.9)
-        r = ((frame.x - np.float32(cx)) / np.float32(radius * 1.4)) ** 2 + (
-            (frame.y - np.float32(cy)) / np.float32(radius)
-        ) ** 2
-        gas += np.sqrt(np.maximum(1 - r, 0)) * np.float32(2.2)
+    # Gas in the bowel: where a smooth field is high, more of it on the left, below the stomach.
+    loops = smooth_step(frame.field(rng, 2.6) - np.float32(1.15 - 0.4 * t["bowel"]), 0.5)
+    below = smooth_step(frame.y - np.float32(top + 4.0), 2.0)
+    gas += loops * below * (0.35 + 0.65 * smooth_step(frame.x, 6.0)) * np.float32(2.4)
     chest.water -= frame.blur(gas, 0.12)

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pandas as pd
@@ -279,7 +280,7 @@ def _map(draw, tasks: list, workers: int) -> Iterator:
         yield from map(draw, tasks)
         return
     # "spawn" everywhere: a fork of a process with TensorFlow's threads may hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
         try:
             yield from pool.map(draw, tasks)
         except BaseException:
@@ -287,10 +288,17 @@ def _map(draw, tasks: list, workers: int) -> Iterator:
             raise
 
 
-def _one_thread() -> None:
+def _start_worker() -> None:
     import cv2
 
     cv2.setNumThreads(1)  # the workers share the cores between them
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A program that is killed cannot end its workers; they notice and end themselves."""
+    parent_process().join()
+    os._exit(1)
 
 
 # --- tables ----------------------------------------------------------------------------------------------------
@@ -473,13 +481,13 @@ def _seed_of(order: Order, number: int, index: int, follow: int) -> int:
 
 
 def _pictures(order: Order, record: dict) -> Iterator[tuple[int, np.ndarray, list[tuple]]]:
-    from .findings import draw_box
+    from .findings import draw_boxes
     from .render import radiograph
 
     for follow in range(len(record["visits"])):
         picture = radiograph(*scene(order, record, follow), size=order.size)
-        boxes = [(finding, draw_box(mask)) for finding, mask in picture.masks.items()]
-        yield follow, picture.pixels, [(finding, box) for finding, box in boxes if box]
+        boxes = [(finding, box) for finding, mask in picture.masks.items() for box in draw_boxes(mask)]
+        yield follow, picture.pixels, boxes
 
 
 def _make_odd(pixels: np.ndarray, kind: str) -> np.ndarray:

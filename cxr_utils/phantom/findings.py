@@ -64,7 +64,7 @@ def _place(chest: Chest, side: str, rng: Rng, low: float, high: float) -> tuple[
 # --- atelectasis -----------------------------------------------------------------------------------------------
 def _bend_atelectasis(shape: Shape, severity: float, rng: Rng) -> None:
     side = _side(rng)
-    shape.lift[side] += 0.5 + 1.6 * severity
+    shape.lift[side] += 0.1 + 1.4 * severity
     shape.shift += _sign(side) * 0.7 * severity
 
 
@@ -74,20 +74,20 @@ def _atelectasis(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     height = chest.floor[side]
     # A wedge of airless lung on the diaphragm, and plates above it.
     wedge = smooth_step((1.6 + 2.2 * severity) - height - 0.15 * np.abs(frame.x - np.float32(sign * 5)), 0.9)
-    share = (0.28 + 0.30 * severity) * wedge * chest.lung[side]
+    share = (0.13 + 0.31 * severity) * wedge * chest.lung[side]
     canvas = frame.canvas()
     for _ in range(int(rng.integers(1, 3) + 2 * severity)):
         x, y = sign * rng.uniform(4, 9), _floor_level(chest, side) - rng.uniform(1.0, 4.5)
         half, rise = rng.uniform(1.8, 3.4), rng.normal(0, 0.7)
         path = spline([(x - half, y + rise), (x, y - 0.15), (x + half, y - rise)], closed=False)
         frame.fill(canvas, ribbon(path, rng.uniform(0.4, 0.8) * (0.8 + 0.5 * severity)), 255)
-    plates = frame.blur(canvas.astype(np.float32) * np.float32((0.30 + 0.25 * severity) / 255), 0.12)
+    plates = frame.blur(canvas.astype(np.float32) * np.float32((0.20 + 0.26 * severity) / 255), 0.12)
     return _replace(chest, np.maximum(share, plates * chest.lung[side]))
 
 
 # --- cardiomegaly ----------------------------------------------------------------------------------------------
 def _bend_cardiomegaly(shape: Shape, severity: float, rng: Rng) -> None:
-    shape.heart *= 1.20 + 0.30 * severity
+    shape.heart *= 1.10 + 0.30 * severity
 
 
 def _cardiomegaly(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
@@ -98,15 +98,15 @@ def _cardiomegaly(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
 def _effusion(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     lost = np.zeros_like(chest.air)
     for side in _sides(rng, 0.3):
-        rise = (1.3 + 6.5 * severity) * rng.uniform(0.7, 1.1)
+        rise = (0.2 + 8.2 * severity**1.2) * rng.uniform(0.7, 1.1)
         out = np.clip(chest.frame.x * np.float32(_sign(side)) / 13.0, 0, 1)
-        level = _floor_level(chest, side) + 1.4 - rise  # y of the fluid in the middle
-        surface = level - (1.0 + 1.6 * min(severity + 0.3, 1)) * (out**4 * 2.2 - 0.4)  # the meniscus climbs at the side
+        level = _floor_level(chest, side) + 4.2 - rise  # y of the fluid in the middle
+        surface = level - (0.3 + 2.0 * severity) * (out**4 * 2.2 - 0.4)  # the meniscus climbs at the side
         under = smooth_step(chest.frame.y - surface, 0.8 if chest.visit.view == "PA" else 1.8)
         mask = (chest.depth[side] > 0).astype(np.float32)
-        lost += _replace(chest, 0.93 * under * mask)
+        lost += _replace(chest, 0.85 * under * mask)
         if chest.visit.view == "AP":  # lying down, fluid runs behind the lung and veils it
-            lost += 0.5 * _replace(chest, (0.08 + 0.10 * severity) * chest.lung[side])
+            lost += 0.5 * _replace(chest, (0.02 + 0.12 * severity) * chest.lung[side])
     return lost
 
 
@@ -119,7 +119,7 @@ def _infiltration(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
             r = _blob(chest, x, y, rng.uniform(2.6, 4.6), rng.uniform(2.6, 4.8), rng.uniform(0, 3), rng, 0.30)
             share = np.maximum(share, smooth_step(1 - r, 0.75) * chest.lung[side])
     streaks = 0.75 + 0.4 * chest.frame.field(rng, 0.7)
-    return _replace(chest, (0.20 + 0.25 * severity) * share * streaks)
+    return _replace(chest, (0.12 + 0.24 * severity) * share * streaks)
 
 
 def _pneumonia(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
@@ -138,7 +138,7 @@ def _pneumonia(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
             0.22,
         )
         share = np.maximum(share, smooth_step(1 - r, 0.5))
-    return _replace(chest, (0.34 + 0.30 * severity) * share * chest.lung[side])
+    return _replace(chest, (0.25 + 0.30 * severity) * share * chest.lung[side])
 
 
 def _consolidation(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
@@ -158,7 +158,7 @@ def _consolidation(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
         )
         frame.fill(canvas, ribbon(spline(path, closed=False), 0.34), 255)
     branches = 1 - 0.42 * frame.blur(canvas.astype(np.float32) * np.float32(1 / 255), 0.06)
-    return _replace(chest, (0.52 + 0.26 * severity) * lobe * cut * branches * chest.lung[side])
+    return _replace(chest, (0.30 + 0.33 * severity) * lobe * cut * branches * chest.lung[side])
 
 
 # --- round lesions ---------------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ def _sphere(
 
 def _mass(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     side = _side(rng)
-    return _sphere(chest, side, _place(chest, side, rng, 0.15, 0.9), 1.9 + 1.7 * severity, 1.15, rng, 0.09)
+    return _sphere(chest, side, _place(chest, side, rng, 0.15, 0.9), 1.9 + 1.7 * severity, 0.90, rng, 0.09)
 
 
 def _nodule(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
@@ -198,20 +198,22 @@ def _pneumothorax(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     side = _side(rng)
     frame = chest.frame
     apical = 1.25 - 0.75 * smooth_step(frame.y - 1.0, 8.0)  # air rises
-    rim = (0.9 + 3.6 * severity) * apical + 0.25 * frame.field(rng, 6.0)
-    inward = chest.depth[side] + 1.5 * smooth_step(6.0 - np.abs(frame.x), 2.0) * (frame.y < 4)
+    rim = (0.15 + 2.9 * severity**1.3) * apical + 0.25 * frame.field(rng, 6.0)
+    # Air gathers at the side and over the apex, not between lung and heart or on the diaphragm.
+    held = (frame.x * np.float32(_sign(side)) < 4.0) & (frame.y > -10.0) | (chest.floor[side] < 1.0)
+    inward = frame.blur(frame.depth(np.maximum(chest.lung[side], held)), 0.8)
     free = smooth_step(rim - inward, 0.12) * chest.lung[side]
     before = chest.air.copy()
     chest.vessels = chest.vessels * (1 - free)
-    chest.air = chest.air * (1 + 0.30 * free) * (1 - (0.10 + 0.22 * severity) * (1 - free) * chest.lung[side])
+    chest.air = chest.air * (1 + 0.22 * free) * (1 - (0.02 + 0.24 * severity) * (1 - free) * chest.lung[side])
     line = np.exp(-(((rim - inward) / 0.11) ** 2)) * chest.lung[side]  # the visceral pleura, seen edge on
-    chest.water = chest.water + 0.55 * line
+    chest.water = chest.water + 0.40 * line
     return np.maximum(chest.air - before, 0) * free + 0.6 * free
 
 
 # --- edema -----------------------------------------------------------------------------------------------------
 def _bend_edema(shape: Shape, severity: float, rng: Rng) -> None:
-    shape.vessel *= 1.12 + 0.25 * severity
+    shape.vessel *= 1.05 + 0.25 * severity
 
 
 def _edema(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
@@ -225,18 +227,18 @@ def _edema(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     patchy = 0.95 + 0.16 * frame.field(rng, 1.1)
     return _replace(
         chest,
-        (0.18 + 0.30 * severity) * share * patchy
-        + (0.02 + 0.06 * severity) * (chest.lung["right"] + chest.lung["left"]),
+        (0.06 + 0.25 * severity) * share * patchy
+        + (0.01 + 0.05 * severity) * (chest.lung["right"] + chest.lung["left"]),
     )
 
 
 # --- emphysema -------------------------------------------------------------------------------------------------
 def _bend_emphysema(shape: Shape, severity: float, rng: Rng) -> None:
-    shape.flat = max(shape.flat, 0.35 + 0.6 * severity)
-    shape.prune = 0.45 + 0.5 * severity
-    shape.heart *= 0.93 - 0.12 * severity
+    shape.flat = max(shape.flat, 0.06 + 0.62 * severity)
+    shape.prune = 0.10 + 0.62 * severity
+    shape.heart *= 0.97 - 0.12 * severity
     shape.widen *= 1.02 + 0.02 * severity
-    shape.air *= 1.08 + 0.10 * severity
+    shape.air *= 1.01 + 0.10 * severity
 
 
 def _emphysema(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
@@ -263,7 +265,7 @@ def _fibrosis(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     frame = chest.frame
     upper = rng.random() < 0.3
     net = np.zeros_like(chest.air)
-    for cell in (1.5, 0.9):  # walls of a honeycomb: where a smooth field passes through zero
+    for cell in (1.0, 0.6):  # walls of a honeycomb: where a smooth field passes through zero
         net = np.maximum(net, np.exp(-((frame.field(rng, cell) / 0.30) ** 2)))
     where = np.zeros_like(chest.air)
     patchy = 0.75 + 0.45 * frame.field(rng, 3.5)
@@ -272,7 +274,7 @@ def _fibrosis(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
         zone = smooth_step(-3.5 - frame.y, 4.0) if upper else smooth_step(frame.y - 1.0, 5.0)
         where += edge * zone * chest.lung[side]
     where *= np.clip(patchy, 0.1, 1.4)
-    return _replace(chest, where * (0.07 + 0.08 * severity + (0.30 + 0.28 * severity) * net))
+    return _replace(chest, where * (0.03 + 0.08 * severity + (0.16 + 0.28 * severity) * net))
 
 
 # --- pleural thickening ----------------------------------------------------------------------------------------
@@ -282,20 +284,20 @@ def _pleural_thickening(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     for side in _sides(rng, 0.35):
         sign = _sign(side)
         wavy = np.clip(1 + 0.4 * frame.field(rng, 2.4), 0.2, 2.0)
-        thick = (0.75 + 1.2 * severity) * wavy
+        thick = (0.28 + 1.0 * severity) * wavy
         start, end = (-13, rng.uniform(-6, -2)) if rng.random() < 0.35 else (rng.uniform(-4, 3), 14)
         span = smooth_step(frame.y - np.float32(start), 1.2) * smooth_step(np.float32(end) - frame.y, 1.2)
         outer = smooth_step(frame.x * np.float32(sign) - np.interp(start, [-13, 0], [3.0, 7.0]), 1.0)
         band = smooth_step(thick - chest.depth[side], 0.22) * span * outer * (chest.depth[side] > 0)
         lost += _replace(chest, 0.92 * band)
-        chest.water = chest.water + 1.5 * band * (0.6 + 0.6 * severity)
+        chest.water = chest.water + 1.5 * band * (0.3 + 0.7 * severity)
     return lost
 
 
 # --- hernia ----------------------------------------------------------------------------------------------------
 def _hernia(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     frame = chest.frame
-    radius = 2.4 + 1.8 * severity
+    radius = 1.4 + 2.0 * severity
     bottom = _floor_level(chest, "left")
     x, y = rng.uniform(-0.5, 2.2), bottom + 0.6 - radius * 0.75
     r = _blob(chest, x, y, radius * 1.2, radius, rng.uniform(-0.3, 0.3), rng, 0.05)
@@ -361,16 +363,19 @@ def draw_mask(change: np.ndarray) -> np.ndarray:
     return change > max(strongest / 3, 1e-6)
 
 
-def draw_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
-    """The box (x, y, width, height) in pixels around the largest part of a mask, or None for an empty one.
+def draw_boxes(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """A box (x, y, width, height) in pixels around each part of a mask that a reader would circle, largest first.
+
+    Parts closer than a fortieth of the picture count as one, parts below a quarter of the largest do not count.
 
     Example:
-        >>> mask = np.zeros((8, 8), bool); mask[2:5, 1:7] = True
-        >>> draw_box(mask)
-        (1, 2, 6, 3)
+        >>> mask = np.zeros((40, 40), bool); mask[2:12, 1:7] = True; mask[20:28, 30:38] = True; mask[38, 2] = True
+        >>> draw_boxes(mask)
+        [(30, 20, 8, 8), (1, 2, 6, 10)]
     """
-    count, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    if count < 2:
-        return None
-    x, y, width, height, _ = (int(v) for v in stats[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))])
-    return x, y, width, height
+    near = np.ones((1 + 2 * (mask.shape[0] // 80),) * 2, np.uint8)
+    joined = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, near)
+    count, parts = cv2.connectedComponents(joined)
+    areas = np.bincount(parts[mask], minlength=count)
+    kept = [part for part in np.argsort(-areas, kind="stable") if areas[part] >= max(areas.max() / 4, 1)]
+    return [tuple(cv2.boundingRect(((parts == part) & mask).astype(np.uint8))) for part in kept]

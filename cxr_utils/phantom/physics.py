@@ -17,6 +17,8 @@ WATER_PER_CM = 0.206
 BONE_PER_CM = 0.605
 METAL_PER_CM = 9.0
 
+_STRONG = 0.5  # a difference in attenuation that needs no lifting to be seen
+
 
 @dataclass(frozen=True)
 class Exposure:
@@ -85,7 +87,8 @@ def display(frame: Frame, signal: np.ndarray, body: np.ndarray, exposure: Exposu
     """
     signal = np.minimum(signal, np.float32(9))
     broad = frame.blur(signal, 3.0)
-    signal = signal + np.float32(exposure.contrast) * (signal - broad)
+    # Faint detail is lifted most; strong edges little, or bright seams would follow them.
+    signal = signal + np.float32(exposure.contrast * _STRONG) * np.tanh((signal - broad) * np.float32(1 / _STRONG))
     seen = signal[::4, ::4][body[::4, ::4]]
     low, high = np.quantile(seen, [0.02, 0.985]) if seen.size > 50 else (0.0, 5.0)
     span = high - low

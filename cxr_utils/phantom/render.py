@@ -35,10 +35,10 @@ def draw_exposure(rng: np.random.Generator, view: str) -> Exposure:
     return Exposure(
         scatter=float(0.12 + 0.40 * u[0] + (0.45 * u[1] ** 2 if portable else 0.0)),
         spread_cm=3.0,
-        blur_cm=float(0.06 + 0.05 * u[2] + (0.03 if portable else 0.0)),
+        blur_cm=float(0.02 + 0.03 * u[2] + (0.03 if portable else 0.0)),
         photons=float(np.exp(np.log(8e4) + 1.6 * (u[3] - 0.5))),
         window=(float(0.04 + 0.30 * u[4] ** 1.5), float(0.02 + 0.22 * u[5])),
-        contrast=float(0.5 + 0.8 * u[6]),
+        contrast=float(0.6 + 0.9 * u[6]),
         gamma=float(np.exp(rng.normal(-0.05, 0.22))),
     )
 

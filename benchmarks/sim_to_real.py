@@ -1,12 +1,12 @@
-"""What the phantom is worth on real X-rays. Run: python benchmarks/sim_to_real.py [--only pneumonia nih simulated]
+"""What the phantom is worth on real X-rays. Run: python benchmarks/sim_to_real.py [--only simulated pneumonia nih]
 
 The same small network (`models.xray_cnn`, 64 pixels) learns from few real labels, once from random weights ("from
 scratch") and once from weights learned on 6,000 simulated radiographs with their true labels ("from simulation").
 Two collections beside the checkout (CXR_REAL_DATA or ../shared/real): paediatric pneumonia, and 14 findings of NIH;
 both split by patient. For 50, 200 and 1,000 labels (all where there are fewer), five draws of them each, the same for
 both arms:
-- steps: the state with the lowest validation loss, looked at every 20 steps, is kept; a run ends when 8 looks in a row
-  found no lower one, and after 600 steps at most;
+- steps: the state with the lowest validation loss, looked at every 20 steps, is kept; a run ends when 6 looks in a row
+  found no lower one, and after 400 steps at most;
 - learning rate: the one of three with the lowest validation loss, as a mean of the first two draws;
 - augmentation, batch size and optimizer are the same. Both arms go through the same choices.
 Only the runs so chosen are scored on the test part. Beside them a logistic regression on 16 x 16 pixels, and what a
@@ -55,8 +55,8 @@ class Plan:
     rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
     batch_size: int = 32
     every: int = 20
-    looks: int = 30
-    patience: int = 8
+    looks: int = 20
+    patience: int = 6
     augment: tuple[str, ...] = ("rotate", "shift", "brightness")
 
 
@@ -64,6 +64,7 @@ REHEARSAL = Plan(images=200, drawn_at=64, epochs=1, labels=(30,), seeds=2, tuned
 
 
 # --- learning on simulated X-rays ----------------------------------------------------------------------------------
+@functools.cache
 def pretrained(plan: Plan) -> training.Trained:
     """The network that has seen simulated X-rays only."""
     recipe = Recipe(size=plan.size, epochs=plan.epochs, augment=plan.augment, patience=4)
@@ -226,7 +227,7 @@ def only_simulated(plan: Plan, data: Dataset) -> pd.DataFrame:
 def main() -> int:
     """Measure and print; returns 1 when the bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parts = ("pneumonia", "nih", "simulated")
+    parts = ("simulated", "pneumonia", "nih")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     parser.add_argument("--rehearse", action="store_true", help="a handful of steps, to see that all runs")
     parser.add_argument("--json", type=Path)
@@ -236,19 +237,19 @@ def main() -> int:
         return 0
     plan, results, met = REHEARSAL if asked.rehearse else Plan(), {}, True
     real = {name: open_dataset(REAL / name).with_images() for name in ("pneumonia", "nih")}
-    for name in [name for name in asked.only if name in real]:
-        results[name] = list(learning_curve(plan, real[name]))
-        show(real[name], results[name])
-    if "pneumonia" in results:
-        ratio = results["pneumonia"][0]["error ratio"]
-        met = ratio <= BAR
-        print(f"\nerror with the fewest labels {ratio:.2f} times that from scratch, at most {BAR:.2f}: ", end="")
-        print("held" if met else "MISSED")
     if "simulated" in asked.only:
         table = only_simulated(plan, real["nih"])
         results["simulated"] = json.loads(table.to_json(orient="index"))
         print("\nReal NIH images, a network that saw simulated X-rays only")
-        print(table.to_string(float_format=lambda value: f"{value:.3f}"))
+        print(table.to_string(float_format=lambda value: f"{value:.3f}"), flush=True)
+    for name in [name for name in asked.only if name in real]:
+        results[name] = list(learning_curve(plan, real[name]))
+        show(real[name], results[name])
+        if name == "pneumonia":
+            ratio = results[name][0]["error ratio"]
+            met = ratio <= BAR
+            print(f"Error with the fewest labels {ratio:.2f} times that from scratch, at most {BAR:.2f}: ", end="")
+            print("held" if met else "MISSED", flush=True)
     if asked.json:
         cache.write_text(asked.json, json.dumps(results, indent=1))
     return 0 if met else 1

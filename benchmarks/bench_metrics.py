@@ -64,9 +64,7 @@ def main() -> None:
     generator = np.random.default_rng(0)
     loop = median_seconds(lambda: sklearn_replicate(*tenth[:2], images_of, generator), repeats * 5)
     loop *= 10 * REPLICATES
-    print(
-        f"loop over roc_auc_score       {loop:9.2f} s   one resample of a tenth of the images, times 10,000"
-    )
+    print(f"loop over roc_auc_score       {loop:9.2f} s   one resample of a tenth of the images, times 10,000")
     print(f"ratio                         {loop / ours:9.0f}")
 
 

@@ -75,14 +75,17 @@ class Trained:
         if self._exported:
             model = build(replace(self.recipe, weights=None, trainable="all"), len(self.findings))
             return _filled(model, weights.read(self.folder / "weights.npz"), self.folder)
+        self._require_same_start()
+        model = build(self.recipe, len(self.findings))
+        weights.assign(model, weights.read(self.folder / "weights.npz"))
+        return model
+
+    def _require_same_start(self) -> None:
         if weights.identity(self.recipe.weights) != self.card["weights"]:
             raise RecipeError(
                 f"Weights {self.recipe.weights!r} have changed since this network was trained. Expected the file with "
                 f"hash {self.card['weights']}. Train again, or put the old file back."
             )
-        model = build(self.recipe, len(self.findings))
-        weights.assign(model, weights.read(self.folder / "weights.npz"))
-        return model
 
     def predict(self, dataset: Dataset) -> pd.DataFrame:
         """Probability of each finding in each image that has its file. Cached.
@@ -166,8 +169,20 @@ class Trained:
         with damage_named():
             if self._exported:
                 return self.model.predict(pipeline.batches(dataset, self.recipe.size, 64), verbose=0)
-            model = transfer.tail(self.model) if from_trunk(self.recipe) else self.model
+            model = self._tail() if from_trunk(self.recipe) else self.model
             return model.predict(ordered(self.recipe, dataset), verbose=0)
+
+    def _tail(self) -> "keras.Model":
+        self._require_same_start()
+        tail = _shared_tail(self.recipe.size, len(self.findings))
+        weights.assign(tail, weights.read(self.folder / "weights.npz"))
+        return tail
+
+
+@functools.lru_cache(maxsize=1)
+def _shared_tail(size: int, outputs: int) -> "keras.Model":
+    """What stands behind the frozen part, for predictions: building a DenseNet121 anew for each takes seconds."""
+    return transfer.tail(models.densenet121(size, outputs, weights=None))
 
 
 def build(recipe: Recipe, outputs: int) -> "keras.Model":

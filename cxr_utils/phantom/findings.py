@@ -98,7 +98,7 @@ def _cardiomegaly(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
 def _effusion(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     lost = np.zeros_like(chest.air)
     for side in _sides(rng, 0.3):
-        rise = (0.2 + 8.2 * severity**1.2) * rng.uniform(0.7, 1.1)
+        rise = 7.8 * severity**1.5 * rng.uniform(0.7, 1.1)
         out = np.clip(chest.frame.x * np.float32(_sign(side)) / 13.0, 0, 1)
         level = _floor_level(chest, side) + 4.2 - rise  # y of the fluid in the middle
         surface = level - (0.3 + 2.0 * severity) * (out**4 * 2.2 - 0.4)  # the meniscus climbs at the side
@@ -265,12 +265,12 @@ def _fibrosis(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     frame = chest.frame
     upper = rng.random() < 0.3
     net = np.zeros_like(chest.air)
-    for cell in (1.0, 0.6):  # walls of a honeycomb: where a smooth field passes through zero
+    for cell in (1.6, 1.1):  # walls of a honeycomb: where a smooth field passes through zero
         net = np.maximum(net, np.exp(-((frame.field(rng, cell) / 0.30) ** 2)))
     where = np.zeros_like(chest.air)
     patchy = 0.75 + 0.45 * frame.field(rng, 3.5)
     for side in ("right", "left"):
-        edge = 0.45 + 0.55 * smooth_step(4.0 - chest.depth[side], 2.0)
+        edge = 0.30 + 0.70 * smooth_step(3.5 - chest.depth[side], 2.0)
         zone = smooth_step(-3.5 - frame.y, 4.0) if upper else smooth_step(frame.y - 1.0, 5.0)
         where += edge * zone * chest.lung[side]
     where *= np.clip(patchy, 0.1, 1.4)

@@ -6,7 +6,7 @@ Two collections beside the checkout (CXR_REAL_DATA or ../shared/real): paediatri
 both split by patient. For 50, 200 and 1,000 labels (all where there are fewer), five draws of them each, the same for
 both arms:
 - steps: the state with the lowest validation loss, looked at every 20 steps, is kept; a run ends when 6 looks in a row
-  found no lower one, and after 400 steps at most;
+  found no lower one, and after 800 steps at most;
 - learning rate: the one of three with the lowest validation loss, as a mean of the first two draws;
 - augmentation, batch size and optimizer are the same. Both arms go through the same choices.
 Only the runs so chosen are scored on the test part. Beside them a logistic regression on 16 x 16 pixels, and what a
@@ -53,9 +53,9 @@ class Plan:
     seeds: int = 5
     tuned_on: int = 2
     rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
-    batch_size: int = 32
+    batch_size: int = 16
     every: int = 20
-    looks: int = 20
+    looks: int = 40
     patience: int = 6
     augment: tuple[str, ...] = ("rotate", "shift", "brightness")
 

@@ -206,15 +206,14 @@ def learning_curve(plan: Plan, data: Dataset) -> Iterator[dict]:
         yield row
 
 
-def show(data: Dataset, rows: list[dict]) -> None:
-    """Print a learning curve."""
-    sizes = ", ".join(f"{name} {len(data.part(name))}" for name in ("train", "valid", "test"))
-    patients = len(set(data.part("test").patients))
-    print(f"\n{data.name}: {sizes} images; test AUC (of {patients} patients), mean ± spread over draws of labels")
-    for row in rows:
-        figures = "   ".join(f"{arm} {row[arm]:.3f} ± {row[f'{arm}: spread']:.3f}" for arm in (*ARMS, "16 x 16 pixels"))
-        rates = ", ".join(f"{row[f'{arm}: rate']:g}" for arm in ARMS)
-        print(f"{row['labels']:5} labels   {figures}   error ratio {row['error ratio']:.2f}   (rates {rates})")
+def show(data: Dataset, row: dict) -> None:
+    """Print a row of a learning curve."""
+    test = data.part("test")
+    figures = "   ".join(f"{arm} {row[arm]:.3f} ± {row[f'{arm}: spread']:.3f}" for arm in (*ARMS, "16 x 16 pixels"))
+    rates = ", ".join(f"{row[f'{arm}: rate']:g}" for arm in ARMS)
+    print(f"\n{data.name}, {row['labels']} labels; test AUC, mean ± spread over draws of labels", end="")
+    print(f" ({len(test)} images of {len(set(test.patients))} patients)")
+    print(f"{figures}   error ratio {row['error ratio']:.2f}   (rates {rates})", flush=True)
 
 
 def only_simulated(plan: Plan, data: Dataset) -> pd.DataFrame:
@@ -243,8 +242,10 @@ def main() -> int:
         print("\nReal NIH images, a network that saw simulated X-rays only")
         print(table.to_string(float_format=lambda value: f"{value:.3f}"), flush=True)
     for name in [name for name in asked.only if name in real]:
-        results[name] = list(learning_curve(plan, real[name]))
-        show(real[name], results[name])
+        results[name] = []
+        for row in learning_curve(plan, real[name]):
+            results[name].append(row)
+            show(real[name], row)
         if name == "pneumonia":
             ratio = results[name][0]["error ratio"]
             met = ratio <= BAR

@@ -2,9 +2,9 @@
 
 Measured from the command to the files on disk, with two processes, beside the limits that issue 3 sets. The default
 set of 1,400 images of 256 pixels is made several times and the median counts; the rest once. Memory is the highest sum
-over all processes of the command, with pages that they share counted once (Linux only). Cost per image is that of the
-images between two counts, so that starting the processes does not enter; it is taken at 64 pixels, to go up to 20,000.
-Measure on an idle machine: the processor time per image, printed beside, tells how idle it was.
+over all processes of the command, with pages that they share counted once (Linux only). Cost per image is the processor
+time of the images between two counts, so that starting the processes does not enter; it is taken at 64 pixels, to go up
+to 20,000. Measure on an idle machine: the processor time per image, printed beside, tells how idle it was.
 """
 
 import argparse
@@ -89,8 +89,8 @@ def speed(repeats: int) -> list[bool]:
 
 
 def flat(counts: tuple[int, ...]) -> bool:
-    """Cost of the images between two counts, at 64 pixels: wall time, as processes must not wait for each other."""
-    seconds = [make(images, 64)[0] for images in counts]
+    """Cost of the images between two counts, at 64 pixels, in processor time."""
+    seconds = [make(images, 64)[1] for images in counts]
     costs = []
     for number in range(1, len(counts)):
         more = counts[number] - counts[number - 1]

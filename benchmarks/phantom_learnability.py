@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from cues import CUES, cue_scores, image_cues, other_labels
-from scipy.special import logit
+from scipy.special import logit, ndtri
 from simulated import severities, to_learn_from, true_cohort
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
@@ -136,7 +136,9 @@ def follow_up_table(test: Dataset, picture: pd.DataFrame) -> pd.DataFrame:
     """One row a finding: how much more often unaffected images of affected patients are called than strangers'.
 
     Strangers never have the finding. How often they would be called, were their other findings those of the follow-up,
-    is a logistic regression on the other findings, how severe they are, view, age and sex.
+    is a logistic regression on the other findings, how severe they are, view, age and sex. `surely` is a lower bound
+    for all findings together (Bonferroni): of 14 intervals of 95 %, one lies above zero by chance in three simulators
+    out of ten.
     """
     rows = {}
     for finding in test.findings:
@@ -148,10 +150,12 @@ def follow_up_table(test: Dataset, picture: pd.DataFrame) -> pd.DataFrame:
         given = _given(test, finding)
         model = LogisticRegression(max_iter=1000).fit(given[stranger], called[stranger])
         excess = called - model.predict_proba(given)[:, 1]
-        low, high = _mean_interval(excess[follow_up], test.patients[follow_up])
+        means = _resampled_means(excess[follow_up], test.patients[follow_up])
+        low, high = map(float, percentile_interval(means))
         rows[finding] = {
             "images": int(follow_up.sum()), "patients": len(set(test.patients[follow_up])),
             "called": called[follow_up].mean(), "excess": excess[follow_up].mean(), "low": low, "high": high,
+            "surely": excess[follow_up].mean() + ndtri(0.05 / len(test.findings)) * means.std(),
         }  # fmt: skip
     return pd.DataFrame(rows).T
 
@@ -163,12 +167,11 @@ def _given(test: Dataset, finding: str) -> np.ndarray:
     return np.column_stack([other_labels(test, finding), severities(test).drop(columns=finding), *more])
 
 
-def _mean_interval(values: np.ndarray, patients: np.ndarray) -> tuple[float, float]:
+def _resampled_means(values: np.ndarray, patients: np.ndarray) -> np.ndarray:
     unit, _ = pd.factorize(patients)
     sums, counts = np.bincount(unit, values), np.bincount(unit)
     weights = np.hstack(list(resample_weights(len(counts), REPLICATES, 0)))
-    low, high = percentile_interval((sums @ weights) / (counts @ weights))
-    return float(low), float(high)
+    return (sums @ weights) / (counts @ weights)
 
 
 # --- bars --------------------------------------------------------------------------------------------------------
@@ -184,8 +187,8 @@ def bars(cues: pd.DataFrame, severity: pd.DataFrame, follow_up: pd.DataFrame) ->
         f"{', '.join(EASY)} above the median finding": not_easy,
         "picture worth more than all cues together": cues["over all"][cues["over all"] <= 0],
         "picture adds to all cues, interval above 0": cues["added"][cues["added low"] <= 0],
-        "severity raises the AUC of every finding": severity["rise"][severity["rise"] <= 0],
-        "no unaffected follow-up called more than strangers": follow_up["excess"][follow_up["low"] > 0],
+        "severity raises the AUC of every finding, surely": severity["rise"][severity["low"] <= 0],
+        "no unaffected follow-up called more than strangers": follow_up["excess"][follow_up["surely"] > 0],
     }
     first = "mean AUC of the picture between {} and {}".format(*MEAN_BAR), f"{mean:.3f}"
     return [(*first, MEAN_BAR[0] <= mean <= MEAN_BAR[1])] + [

@@ -119,7 +119,7 @@ def batches(
     _check_augmentations(augment)
     stored = open_pixels(dataset, size)
     columns = [dataset.labels] if sample_weights is None else [dataset.labels, sample_weights]
-    load = _loader(lambda positions: standardised(stored.read(positions)), (size, size, 1), columns)
+    load = _loader(lambda rows, following: standardised(stored.read(rows, following)), (size, size, 1), columns)
     plan = _Plan(len(dataset), batch_size, shuffle_seed, tuple(epochs), share)
     return _batches(load, plan, augment)
 
@@ -159,7 +159,7 @@ def row_batches(
         A `tf.data.Dataset` of rows (batch, ...), labels (batch, findings) and, if given or shared, weights (batch,).
     """
     columns = [labels] if sample_weights is None else [labels, sample_weights]
-    load = _loader(lambda positions: np.asarray(stored[rows[positions]]), stored.shape[1:], columns)
+    load = _loader(lambda positions, _: np.asarray(stored[rows[positions]]), stored.shape[1:], columns)
     return _batches(load, _Plan(len(rows), batch_size, shuffle_seed, tuple(epochs), share), ())
 
 
@@ -174,15 +174,19 @@ class _Plan:
     share: Share | None
 
     def pieces(self) -> np.ndarray:
-        pieces = (self.share or Share()).pieces(self.count, self.batch_size)
-        return np.array(pieces, np.int64).reshape(-1, 4)
+        """`Share.pieces`, and where the piece after each starts and stops; the last one is followed by none."""
+        pieces = np.array((self.share or Share()).pieces(self.count, self.batch_size), np.int64).reshape(-1, 4)
+        following = np.concatenate([pieces[1:, :2], np.zeros((min(1, len(pieces)), 2), np.int64)])
+        return np.concatenate([pieces, following], axis=1)
 
 
 def _batches(load: Callable, plan: _Plan, augment: tuple[str, ...]) -> "tf.data.Dataset":
     tf = load_tensorflow()
 
-    def fetch(rows: "tf.Tensor", draws: "tf.Tensor", weights: "tf.Tensor") -> tuple["tf.Tensor", ...]:
-        pictures, labels, *given = load(rows)
+    def fetch(
+        rows: "tf.Tensor", following: "tf.Tensor", draws: "tf.Tensor", weights: "tf.Tensor"
+    ) -> tuple["tf.Tensor", ...]:
+        pictures, labels, *given = load(rows, following)
         if augment:
             pictures = _changed(pictures, tf.transpose(draws), augment)
         if plan.share:
@@ -196,7 +200,7 @@ def _batches(load: Callable, plan: _Plan, augment: tuple[str, ...]) -> "tf.data.
 
 
 def _epoch(plan: _Plan, epoch: "tf.Tensor") -> "tf.data.Dataset":
-    """For each piece of one epoch its row numbers (b,), random numbers (b, _DRAWS) and weights (b,).
+    """For each piece of one epoch its rows (b,), those of the next piece, random numbers (b, _DRAWS), weights (b,).
 
     An image's random numbers are its own: they do not depend on how batches are divided among devices.
     """
@@ -208,26 +212,26 @@ def _epoch(plan: _Plan, epoch: "tf.Tensor") -> "tf.data.Dataset":
     draws = tf.random.stateless_uniform([plan.count, _DRAWS], seed, -1, 1)
 
     def piece(numbers: "tf.Tensor") -> tuple["tf.Tensor", ...]:
-        start, stop, given, total = tf.unstack(numbers)
+        start, stop, given, total, next_start, next_stop = tf.unstack(numbers)
         places = tf.range(start, start + given)
         inside = tf.minimum(places, stop - 1)
         scale = given / total if plan.share and plan.share.padded else 1 / total
         weights = tf.where(places < stop, tf.cast(scale, tf.float32), 0.0)
-        return tf.gather(order, inside), tf.gather(draws, inside), weights
+        return tf.gather(order, inside), order[next_start:next_stop], tf.gather(draws, inside), weights
 
     return tf.data.Dataset.from_tensor_slices(plan.pieces()).map(piece)
 
 
 def _loader(read: Callable, shape: tuple[int, ...], columns: list[np.ndarray]) -> Callable:
-    """A function from positions (b,) to what belongs to them: what is read (b, *shape), then the columns."""
+    """A function from positions (b,), and those that follow, to what is read (b, *shape) and the columns' rows."""
     tf = load_tensorflow()
     columns = [np.ascontiguousarray(column, np.float32) for column in columns]
 
-    def fetch(positions: np.ndarray) -> list[np.ndarray]:
-        return [read(positions), *(column[positions] for column in columns)]
+    def fetch(positions: np.ndarray, following: np.ndarray) -> list[np.ndarray]:
+        return [read(positions, following), *(column[positions] for column in columns)]
 
-    def load(positions: "tf.Tensor") -> list["tf.Tensor"]:
-        tensors = tf.numpy_function(fetch, [positions], [tf.float32] * (1 + len(columns)), stateful=False)
+    def load(positions: "tf.Tensor", following: "tf.Tensor") -> list["tf.Tensor"]:
+        tensors = tf.numpy_function(fetch, [positions, following], [tf.float32] * (1 + len(columns)), stateful=False)
         shapes = [(None, *shape), *((None, *column.shape[1:]) for column in columns)]
         return [tf.ensure_shape(tensor, shape) for tensor, shape in zip(tensors, shapes, strict=True)]
 

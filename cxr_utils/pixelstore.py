@@ -7,12 +7,14 @@ wait until the last file is decoded, and of several processes each decodes the f
 """
 
 import contextlib
+import functools
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from cxr_utils import cache, images
 from cxr_utils.datasets import Dataset
 from cxr_utils.errors import ImageError, tell
 
-#: Images filled together; bounds memory where a whole data set is decoded.
+#: Images that wait for a thread at a time, where a whole data set is decoded.
 _TOGETHER = 256
 
 
@@ -36,6 +38,8 @@ class Pixels:
         rows: place of each image in the store, shape (images,).
         stored: memory-mapped uint8 (places, size, size).
         filled: memory-mapped bool (places,).
+        pending: what threads are decoding now, by row of the table.
+        lock: is held while that is looked up or changed.
     """
 
     dataset: Dataset
@@ -43,12 +47,15 @@ class Pixels:
     rows: np.ndarray
     stored: np.ndarray
     filled: np.ndarray
+    pending: dict[int, Future] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def read(self, positions: np.ndarray) -> np.ndarray:
+    def read(self, positions: np.ndarray, following: np.ndarray | None = None) -> np.ndarray:
         """Pixels of some images; those that nobody has asked for before are decoded.
 
         Args:
             positions: rows of the table, shape (n,).
+            following: rows that will be asked for next: threads begin with them and are not waited for.
 
         Returns:
             uint8 (n, size, size), a copy.
@@ -56,7 +63,10 @@ class Pixels:
         Raises:
             ImageError: a file is damaged; the message names it.
         """
-        for error in self.fill(positions).values():
+        self._start(positions)
+        if following is not None:
+            self._start(following)
+        for error in self._finish(positions).values():
             raise error
         return self.stored[self.rows[positions]]
 
@@ -79,16 +89,26 @@ class Pixels:
         Returns:
             What is wrong with each file that cannot be read, by row of the table.
         """
-        waiting = np.unique(positions[~self.filled[self.rows[positions]]])
         damaged: dict[int, ImageError] = {}
-        if len(waiting) == 0:
-            return damaged
-        with ThreadPoolExecutor() as threads:  # OpenCV decodes outside Python's lock
-            for start in range(0, len(waiting), _TOGETHER):
-                some = waiting[start : start + _TOGETHER]
-                found = zip(some.tolist(), threads.map(self._fill_one, some), strict=True)
-                damaged |= {position: error for position, error in found if error}
+        for start in range(0, len(positions), _TOGETHER):  # no long queue: an interrupted process ends its queue first
+            some = positions[start : start + _TOGETHER]
+            self._start(some)
+            damaged |= self._finish(some)
         return damaged
+
+    def _start(self, positions: np.ndarray) -> None:
+        with self.lock:  # TensorFlow may read two batches at once
+            for position in positions[~self.filled[self.rows[positions]]].tolist():
+                if position not in self.pending:
+                    self.pending[position] = _threads().submit(self._fill_one, position)
+
+    def _finish(self, positions: np.ndarray) -> dict[int, ImageError]:
+        started = {position: self.pending.get(position) for position in positions.tolist()}
+        results = {position: future.result() for position, future in started.items() if future}
+        with self.lock:  # only now: what is neither filled nor pending would be begun again
+            for position in results:
+                self.pending.pop(position, None)
+        return {position: error for position, error in results.items() if error}
 
     def _fill_one(self, position: int) -> ImageError | None:
         path = self.dataset.path(self.dataset.table["image"].iloc[position])
@@ -98,6 +118,12 @@ class Pixels:
             return error
         self.filled[self.rows[position]] = True
         return None
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """OpenCV decodes outside Python's lock, so that threads are enough."""
+    return ThreadPoolExecutor(os.cpu_count())
 
 
 def open_pixels(dataset: Dataset, size: int) -> Pixels:

@@ -224,6 +224,7 @@ def _prepared(recipe: Recipe, dataset: Dataset, seed: int) -> tuple["keras.Model
     head = train(head_of(recipe), dataset, seed) if recipe.weights else None
     load_keras().utils.set_random_seed(seed)
     model = build(recipe, len(dataset.findings))
+    _start_from_prior(model, recipe, dataset.part("train").labels)
     if head:
         weights.assign(model, weights.read(head.folder / "weights.npz"))
     if recipe.trainable == "last_block":
@@ -233,6 +234,13 @@ def _prepared(recipe: Recipe, dataset: Dataset, seed: int) -> tuple["keras.Model
             # Batch normalisation that is not trainable also keeps the averages it has learned on more images.
             layer.trainable = layer.name in learning and not isinstance(layer, norm)
     return model, transfer.tail(model) if _from_trunk(recipe) else model
+
+
+def _start_from_prior(model: "keras.Model", recipe: Recipe, labels: np.ndarray) -> None:
+    """Know from the first step how rare each finding is; a weighted loss makes them all even."""
+    if recipe.loss != "weighted":
+        kernel, _ = model.get_layer("logits").get_weights()
+        model.get_layer("logits").set_weights([kernel, losses.prior_logits(labels)])
 
 
 def _from_trunk(recipe: Recipe) -> bool:

@@ -54,6 +54,27 @@ def class_weights(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return 1 - positive, positive
 
 
+def prior_logits(labels: np.ndarray) -> np.ndarray:
+    """Log-odds of how often each finding is: what a network should say before it has looked at a picture.
+
+    A network whose last bias starts here need not learn first that findings are rare. Otherwise it learns that by
+    weights that speak against a finding wherever anything is seen, and its heat maps come out empty. Lin et al. (focal
+    loss, ICCV 2017) start from such a prior.
+
+    Args:
+        labels: 0 or 1, shape (images, findings).
+
+    Returns:
+        (findings,) float64. A finding that is never (always) present counts as present in (absent from) half an image.
+
+    Example:
+        >>> prior_logits(np.array([[1, 0], [0, 0], [0, 0], [0, 0]])).round(3).tolist()  # ln(1/3) and ln(0.5/3.5)
+        [-1.099, -1.946]
+    """
+    positives = np.clip(_checked(labels).sum(axis=0, dtype=np.float64), 0.5, len(labels) - 0.5)
+    return np.log(positives / (len(labels) - positives))
+
+
 def balanced_weights(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """scikit-learn's "balanced" weights: `images / (2 * images of the class)`. The mean weight of an image is 1.
 

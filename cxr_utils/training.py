@@ -258,6 +258,7 @@ def _prepared(run: _Run, chosen: devices.Devices, loss: losses.Loss) -> tuple["k
     keras.utils.set_random_seed(run.seed)
     with chosen.scope(), devices.computing_in(devices.precision(recipe.mixed_precision)):
         model = build(recipe, len(run.dataset.findings))
+        _start_from_prior(model, recipe, run.parts[0].labels)
         if head:
             weights.assign(model, weights.read(head.folder / "weights.npz"))
         if recipe.trainable == "last_block":
@@ -268,6 +269,13 @@ def _prepared(run: _Run, chosen: devices.Devices, loss: losses.Loss) -> tuple["k
         chosen.synchronise(model)
         fitted = transfer.tail(model) if from_trunk(recipe) else model
         return model, compiled(fitted, keras.optimizers.Adam(recipe.learning_rate), loss)
+
+
+def _start_from_prior(model: "keras.Model", recipe: Recipe, labels: np.ndarray) -> None:
+    """Know from the first step how rare each finding is; a weighted loss makes them all even."""
+    if recipe.loss != "weighted":
+        kernel, _ = model.get_layer("logits").get_weights()
+        model.get_layer("logits").set_weights([kernel, losses.prior_logits(labels)])
 
 
 def _trained_layers(model: "keras.Model", recipe: Recipe) -> list["keras.Layer"]:

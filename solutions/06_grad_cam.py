@@ -474,8 +474,8 @@ if not no_boxes:
 no_boxes or by_labels[["hit", "hit_low", "hit_high", "energy", "iou_area"]].astype(float).round(3)
 
 # %% [markdown]
-# What the map had found is gone with what the network had learned; many more maps are empty, because nothing speaks for
-# anything. So these maps do depend on the weights and on the labels. That is a test that a map can fail, not a proof
+# What the map had found is gone with what the network had learned: its maps may still be hot, but not where findings
+# are. So these maps do depend on the weights and on the labels. That is a test that a map can fail, not a proof
 # that it is right.
 #
 # ## The shortcut
@@ -604,9 +604,12 @@ cxr.headline(f"{pointing}; AUC without the marker falls from {falls} ({patients[
 
 # %%
 few_boxes = no_boxes or cxr.too_few(explained, patients=100)
+# Asked of the validation part, before any map was scored: a network that sees nothing has no place to point at.
+blind = few_boxes or (None if skill["mean"] > 0.6 else "the network tells too little on the validation part")
 no_mean_box = few_boxes or (None if "mean box" in tables else "the training part has no boxes")
-known = [] if no_boxes else [one for one in ("Pneumothorax", "Cardiomegaly") if one in tables["centre"].index]
-few_known = few_boxes or (None if len(known) == 2 else "no boxes of Pneumothorax or Cardiomegaly")
+boxed = set() if no_boxes else set(tables["centre"].index)
+few_air = blind or (None if "Pneumothorax" in boxed else "no boxes of Pneumothorax")
+few_hearts = few_boxes or (None if "Cardiomegaly" in boxed else "no boxes of Cardiomegaly")
 few = cxr.too_few(test, patients=100)
 if skill[target] > 0.9:  # known before any marker was planted
     few = few or f"the network tells {target} without a marker, so there is nothing to gain"
@@ -621,16 +624,16 @@ cxr.claim("The mean of the class activation map, plus the bias, is the logit", s
 cxr.claim("For a network that ends in a global average and a dense layer, Grad-CAM is the class activation map", same)
 cxr.claim("Where the gradient is the same at every place, HiResCAM is Grad-CAM", same_hires)
 cxr.claim("Grad-CAM points into the box more often than a random map",
-          few_boxes or ahead["ahead of random"]["hit_low"] > 0, unless=few_boxes)  # fmt: skip
+          blind or ahead["ahead of random"]["hit_low"] > 0, unless=blind)  # fmt: skip
 cxr.claim("The mean box, which looks at no picture, points into the box more often than the centre",
           no_mean_box or hits["mean box"] > hits["centre"], unless=no_mean_box)  # fmt: skip
 cxr.claim("For Pneumothorax, Grad-CAM points into the box more often than the centre",
-          few_known or tables["Grad-CAM"].loc["Pneumothorax", "hit"] > tables["centre"].loc["Pneumothorax", "hit"],
-          unless=few_known)  # fmt: skip
+          few_air or tables["Grad-CAM"].loc["Pneumothorax", "hit"] > tables["centre"].loc["Pneumothorax", "hit"],
+          unless=few_air)  # fmt: skip
 cxr.claim("For Cardiomegaly, a blob in the centre that looks at no picture is right at least three times in four",
-          few_known or tables["centre"].loc["Cardiomegaly", "hit"] >= 0.75, unless=few_known)  # fmt: skip
+          few_hearts or tables["centre"].loc["Cardiomegaly", "hit"] >= 0.75, unless=few_hearts)  # fmt: skip
 cxr.claim("The surest quarter of the maps points into the box more often than the least sure quarter",
-          few_boxes or by_sureness["hit"].iloc[-1] > by_sureness["hit"].iloc[0], unless=few_boxes)  # fmt: skip
+          blind or by_sureness["hit"].iloc[-1] > by_sureness["hit"].iloc[0], unless=blind)  # fmt: skip
 cxr.claim("The boxes of the smallest finding are smaller than one cell of the map",
           area.min() < 1 / side**2, unless=no_boxes)  # fmt: skip
 cxr.claim("Large boxes are hit more often than small ones, by Grad-CAM and by a random map",
@@ -643,7 +646,7 @@ cxr.claim("Making the last layer random destroys the map", lost[0] < 0.3, unless
 cxr.claim("Whatever layers are made random below it, the map stays destroyed", max(lost) < 0.4, unless=few_maps)
 cxr.claim("A sum of features that ignores the last layer does not change when that layer is made random", unharmed)
 cxr.claim("Trained on permuted labels, the same recipe makes maps that point into the box less often",
-          few_boxes or by_labels.loc["difference", "hit_low"] > 0, unless=few_boxes)  # fmt: skip
+          blind or by_labels.loc["difference", "hit_low"] > 0, unless=blind)  # fmt: skip
 cxr.claim("Where the marker goes with the finding, training with it raises the AUC",
           all(gain[f"{part}, with marker"]["low"] > 0 for part in ("valid", "test")), unless=few)  # fmt: skip
 cxr.claim("Without the marker, the same network loses most of what it had gained",

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
@@ -26,6 +27,16 @@ def test_frequencies_by_hand():
 
 def test_class_weights_make_both_classes_contribute_the_same():
     assert np.allclose((POSITIVE * TRUTH).sum(0), (NEGATIVE * (1 - TRUTH)).sum(0))
+
+
+def test_no_other_constant_has_a_smaller_loss_than_the_prior_logits():
+    labels = (np.random.default_rng(0).random((200, 3)) < [0.02, 0.1, 0.6]).astype(np.float32)
+    prior = losses.prior_logits(labels)
+    for column in range(3):
+        truth = labels[:, [column]]
+        found = minimize_scalar(lambda logit, truth=truth: losses.bce_numpy(truth, np.full((200, 1), logit)))
+        assert found.x == pytest.approx(prior[column], abs=1e-4)
+    assert losses.prior_logits(np.array([[0, 1]] * 50)).tolist() == pytest.approx([-np.log(99), np.log(99)])
 
 
 def test_balanced_weights_are_scikit_learns():

@@ -283,3 +283,14 @@ def test_a_weights_file_that_changed_is_not_taken_for_the_old_one(dataset, froze
     monkeypatch.setattr(training, "_train_into", None)  # what would be called for a new entry
     with pytest.raises(TypeError):
         training.train(recipe, dataset)
+
+
+@pytest.mark.parametrize(("loss", "starts_at_prior"), [("bce", True), ("focal", True), ("weighted", False)])
+def test_a_network_starts_from_how_frequent_its_findings_are(dataset, loss, starts_at_prior):
+    """One epoch with steps too small to matter shows where training began."""
+    rare = dataset.subset(np.flatnonzero((dataset.table["Mass"] == 0) | (np.arange(60) % 4 == 0)), "rare masses")
+    still = training.train(replace(SMALL, loss=loss, epochs=1, learning_rate=1e-9), rare)
+    frequency = rare.part("train").labels.mean(axis=0)
+    assert frequency[0] < 0.3
+    expected = np.log(frequency / (1 - frequency)) if starts_at_prior else [0, 0]
+    assert still.model.get_layer("logits").get_weights()[1] == pytest.approx(expected, abs=1e-5)

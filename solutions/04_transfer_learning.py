@@ -277,10 +277,10 @@ plots.auc_by_cost(results, baseline["auc"], baseline_name)
 # %% [markdown]
 # One thing this count leaves out: what it once cost to train the weights that we borrow. Somebody has paid that; but
 # it is paid once and used many times. And one thing it shows: a large network is not expensive to *use*, only to
-# train whole. What would it cost to train DenseNet121 whole, for as many epochs as fine-tuning took?
+# train whole. What would it cost to train DenseNet121 whole, for as many epochs as the network from scratch took?
 
 # %% tags=["nbval-ignore-output"]
-epochs = len(runs["fine-tuned", every].history)
+epochs = len(runs["from scratch", every].history)
 cost = results.set_index(["way", "images"])["multiply_adds"].xs(every, level="images").rename("billion multiply-adds")
 cost["DenseNet121 whole, as many epochs"] = 3 * whole * epochs * len(train)
 (cost / 1e9).round(1).to_frame().assign(times_the_frozen_head=(cost / cost["frozen"]).round(1))

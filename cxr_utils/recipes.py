@@ -118,8 +118,8 @@ _DENSENET = Recipe(
     patience=2,
 )
 _QUICK = {
-    "xray-vision": Recipe(epochs=14, patience=3),
-    "normal-abnormal": Recipe("normal_abnormal_cnn", epochs=10, learning_rate=1e-3, dropout=0.5),
+    "xray-vision": Recipe(epochs=10, patience=5),
+    "normal-abnormal": Recipe("normal_abnormal_cnn", epochs=10, learning_rate=1e-3, dropout=0.5, patience=4),
     "densenet-scratch": replace(_DENSENET, epochs=4, learning_rate=1e-3, weights=None, trainable="all"),
     "densenet-head": head_of(_DENSENET),
     "densenet-transfer": _DENSENET,

@@ -276,7 +276,7 @@ print({f"ward {w}, {('even', 'odd')[half]} images": len(group) for (w, half), gr
 # %%
 from dataclasses import replace
 
-recipe = cxr.Recipe(network="xray_cnn", size=32, epochs=24, patience=24)
+recipe = cxr.Recipe(network="xray_cnn", size=32, epochs=13, patience=13)
 
 
 def trained(own):

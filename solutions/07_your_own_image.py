@@ -229,7 +229,7 @@ print(f"A single finding is named on {single:.0%} of them on average, some findi
 #
 # The simplest question of all has one answer: is there *any* finding? For it, the network of the well-known
 # beginner's project is trained here: grey image, three blocks of convolution and pooling, a dense layer of 128,
-# dropout. Ten epochs. One logit.
+# dropout. Ten epochs at most. One logit.
 
 # %%
 from dataclasses import replace

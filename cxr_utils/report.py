@@ -23,8 +23,8 @@ STYLE = """
 body { font: 9.5pt/1.35 "DejaVu Sans", Verdana, sans-serif; color: #111; max-width: 190mm; margin: 6mm auto; }
 h1 { font-size: 14pt; margin: 0 0 1mm; }
 p { margin: 0 0 1.5mm; }
-table { border-collapse: collapse; width: 100%; font-size: 7.4pt; line-height: 1.25; margin: 1.5mm 0; }
-th, td { padding: 0.35mm 1mm; text-align: right; border-bottom: 0.2mm solid #ddd; white-space: nowrap; }
+table { border-collapse: collapse; width: 100%; font-size: 6.4pt; line-height: 1.25; margin: 1.5mm 0; }
+th, td { padding: 0.4mm 0.6mm; text-align: right; border-bottom: 0.2mm solid #ddd; white-space: nowrap; }
 th { border-bottom: 0.3mm solid #111; vertical-align: bottom; white-space: normal; }
 th:first-child, td:first-child { text-align: left; }
 tr.mean td { border-top: 0.3mm solid #111; font-weight: bold; }
@@ -32,7 +32,7 @@ tr.mean td { border-top: 0.3mm solid #111; font-weight: bold; }
 figure { margin: 0; break-inside: avoid; }
 figure img { width: 100%; display: block; }
 .small { font-size: 7.4pt; line-height: 1.3; color: #333; }
-@media print { body { margin: 0; max-width: none; } }
+@media print { body { margin: 0; max-width: none; } figure img { max-height: 58mm; object-fit: contain; } }
 """
 
 

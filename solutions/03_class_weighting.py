@@ -262,9 +262,11 @@ found.T.round(3)
 # %% [markdown]
 # The plain network seldom says yes to a rare finding: few images reach a probability of one half when one in ten
 # bears the finding, and nor should they. The weighted network says yes far more often, to positive and to negative
-# images alike. It does not rank them any better; it has moved its scale.
+# images alike. Above all it has moved its scale. Does it also rank them better? The table above answers for this data and
+# seed; look whether the interval leaves zero. In a run as short as this one it may go either way: weights make a network
+# look at the positives from the first step, which helps one that has not learned for long.
 #
-# Why could it even rank worse? With weights, a few positive images carry half of the loss. In effect the network
+# Why could it also rank worse? With weights, a few positive images carry half of the loss. In effect the network
 # learns a rare finding from fewer images: from the share 4 · f₊ · f₋ of them (Kish's effective sample size).
 #
 # ## Why weights shift probabilities
@@ -352,7 +354,8 @@ pd.DataFrame({name: points[["sensitivity", "specificity"]].mean() for name, poin
 #
 # - In plain cross-entropy a finding's positive images are heard in proportion to its frequency.
 # - Weights equal to the frequency of the other class make both classes heard alike. Only their ratio matters.
-# - Weights change what happens at a threshold of 0.5. They did not improve the ranking of the images.
+# - Weights change what happens at a threshold of 0.5, and far less how the images are ranked. Whether the ranking gains
+#   or loses depends on the data and on how long one trains: read the interval of the difference.
 # - They multiply the odds by w₊ / w₋. Divide by it before you call the result a probability.
 # - Never hand `class_weight` to Keras when an image can have several labels.
 
@@ -376,8 +379,6 @@ cxr.claim("At a threshold of 0.5 the weighted network finds more of the positive
           unless=few)  # fmt: skip
 cxr.claim("Weights change sensitivity at 0.5 far more than they change the mean AUC",
           gain > 3 * abs(weighted_minus_plain["difference"]), unless=few)  # fmt: skip
-cxr.claim("Weights do not make the network rank better: the interval of the difference reaches zero or below",
-          weighted_minus_plain["low"] <= 0, unless=few)  # fmt: skip
 cxr.claim("Weights push mean probabilities above prevalence", (means["weighted"] > prevalence).mean() > 0.9, unless=few)
 cxr.claim("Undoing the weights brings them at least twice as near", off["corrected"] < off["weighted"] / 2, unless=few)
 cxr.claim("Undoing the weights leaves every AUC as it was",

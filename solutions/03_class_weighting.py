@@ -262,9 +262,9 @@ found.T.round(3)
 # %% [markdown]
 # The plain network seldom says yes to a rare finding: few images reach a probability of one half when one in ten
 # bears the finding, and nor should they. The weighted network says yes far more often, to positive and to negative
-# images alike. Above all it has moved its scale. Does it also rank them better? The table above answers for this data and
-# seed; look whether the interval leaves zero. In a run as short as this one it may go either way: weights make a network
-# look at the positives from the first step, which helps one that has not learned for long.
+# images alike. Above all it has moved its scale. Does it also rank them better? The table above answers for this data
+# and seed; look whether the interval leaves zero. In a run as short as this one it may go either way: weights make a
+# network look at the positives from the first step, which helps one that has not learned for long.
 #
 # Why could it also rank worse? With weights, a few positive images carry half of the loss. In effect the network
 # learns a rare finding from fewer images: from the share 4 · f₊ · f₋ of them (Kish's effective sample size).

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cxr_utils.commands import networks
+from cxr_utils.commands import Profile, networks
 from cxr_utils.errors import CxrError
 
 app = typer.Typer(
@@ -22,13 +22,6 @@ app = typer.Typer(
 data_app = typer.Typer(help="Make a data set, or look at one.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 networks.register(app)
-
-
-class Profile(StrEnum):
-    """How much work a lesson does."""
-
-    quick = "quick"
-    full = "full"
 
 
 class Origin(StrEnum):

@@ -106,10 +106,11 @@ def shortage_explained(model: "keras.Model", batch_size: int) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, MemoryError) and not any(sign in f"{type(error)} {error}" for sign in _SIGNS):
             raise
-        fitting = batch_that_fits(model, free_bytes(), batch_size)
+        available = free_bytes()
+        fitting = batch_that_fits(model, available, batch_size)
         needed = (bytes_of_weights(model) + batch_size * bytes_per_image(model)) / 2**20
         raise RecipeError(
             f"Memory ran out with batch_size={batch_size}, for which {model.name} needs about {needed:,.0f} MiB. "
-            f"Expected what fits into {free_bytes() / 2**20:,.0f} MiB. Use batch_size={fitting}"
+            f"Expected what fits into {available / 2**20:,.0f} MiB. Use batch_size={fitting}"
             + (", or smaller images." if fitting < 8 else ".")
         ) from None

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 import cxr_utils
-from cxr_utils import cache, devices, losses, memory, models, pipeline, pixelstore, transfer, weights
+from cxr_utils import cache, devices, losses, memory, models, pipeline, pixelstore, trained, transfer, weights
 from cxr_utils.backend import load_keras
 from cxr_utils.datasets import Dataset
 from cxr_utils.errors import RecipeError
@@ -33,13 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Options", "Recipe", "Trained", "build", "cached", "features", "open_model", "train"]
 
 #: The modules whose code decides what a training run gives.
-CODE = tuple(
-    f"cxr_utils.{name}"
-    for name in (
-        "images", "pixelstore", "pipeline", "models", "losses", "weights", "transfer", "callbacks", "devices",
-        "trained", "training",
-    )
-)  # fmt: skip
+CODE = (*trained.CODE, *(f"cxr_utils.{name}" for name in ("losses", "callbacks", "devices", "trained", "training")))
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
-"""What several tests need: the real X-rays beside the checkout."""
+"""What several tests need: the real X-rays beside the checkout, a cache of their own, the command `cxr`."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+from cxr_utils import cli
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +19,29 @@ def real_data() -> Path:
             pytest.fail(reason + " (tests on real data must not skip in CI)")
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """One cache for the whole module, so that what one test trains another can use."""
+    folder = tmp_path_factory.mktemp("work")
+    before = os.environ.get("CXR_CACHE")
+    os.environ["CXR_CACHE"] = str(folder / "cache")
+    yield folder
+    os.environ.pop("CXR_CACHE")
+    if before:
+        os.environ["CXR_CACHE"] = before
+
+
+@pytest.fixture
+def cxr(capsys, monkeypatch):
+    """Run the command in this process: (exit status, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["cxr", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = capsys.readouterr()
+        return end.value.code or 0, captured.out, captured.err
+
+    return call

@@ -12,20 +12,6 @@ from cxr_utils import cli
 
 
 @pytest.fixture
-def cxr(capsys, monkeypatch):
-    """Run the command in this process: (exit status, stdout, stderr)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["cxr", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        captured = capsys.readouterr()
-        return end.value.code or 0, captured.out, captured.err
-
-    return call
-
-
-@pytest.fixture
 def course(tmp_path, monkeypatch):
     monkeypatch.setenv("CXR_HOME", str(make_course(tmp_path, L01_toy=LESSON)))
     return tmp_path

@@ -1,32 +1,19 @@
 """The commands that make a network and ask it, and the folder that goes between them."""
 
 import json
-import os
 import shutil
-import sys
 
 import cv2
 import numpy as np
 import pytest
 from tiny_dataset import tiny_dataset
 
-from cxr_utils import cli, images, recipes, training, weights
+from cxr_utils import images, recipes, training, weights
 from cxr_utils.errors import RecipeError
 from cxr_utils.recipes import Recipe
 from cxr_utils.trained import PREPROCESSING, Trained, open_model
 
 SMALL = Recipe("normal_abnormal_cnn", size=32, epochs=2, batch_size=12)
-
-
-@pytest.fixture(scope="module")
-def workplace(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("work")
-    before = os.environ.get("CXR_CACHE")
-    os.environ["CXR_CACHE"] = str(folder / "cache")
-    yield folder
-    os.environ.pop("CXR_CACHE")
-    if before:
-        os.environ["CXR_CACHE"] = before
 
 
 @pytest.fixture(scope="module")
@@ -52,18 +39,6 @@ def trained(workplace):
 @pytest.fixture(scope="module")
 def exported(trained, workplace):
     return trained.export(workplace / "exported")
-
-
-@pytest.fixture
-def cxr(capsys, monkeypatch):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["cxr", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        captured = capsys.readouterr()
-        return end.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def test_train_then_predict_then_explain(cxr, rays, workplace, monkeypatch):

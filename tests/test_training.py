@@ -23,18 +23,6 @@ SMALL = Recipe(size=32, epochs=4, batch_size=12, patience=4)
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory):
-    """One cache for the whole module, so that what one test trains another can use."""
-    folder = tmp_path_factory.mktemp("work")
-    before = os.environ.get("CXR_CACHE")
-    os.environ["CXR_CACHE"] = str(folder / "cache")
-    yield folder
-    os.environ.pop("CXR_CACHE")
-    if before:
-        os.environ["CXR_CACHE"] = before
-
-
-@pytest.fixture(scope="module")
 def dataset(workplace):
     return tiny_dataset(workplace / "images")
 

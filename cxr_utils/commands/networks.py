@@ -2,12 +2,12 @@
 
 import json as jsonlib
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cxr_utils.commands import Profile
 from cxr_utils.errors import CxrError, RecipeError
 
 if TYPE_CHECKING:
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
 
 #: What `cxr predict` and `cxr explain` ask when no --model is given.
 DEFAULT_RECIPE = "densenet-transfer"
-
-
-class Profile(StrEnum):
-    """How much work a recipe does."""
-
-    quick = "quick"
-    full = "full"
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

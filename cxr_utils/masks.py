@@ -68,7 +68,7 @@ def _description(dataset: Dataset) -> tuple[dict, dict[str, str]]:
 
 
 def _write(folder: Path, order: cohort.Order, odd: dict[str, str], wanted: list[str], side: int) -> None:
-    records = {record["number"]: record for record in cohort._records(order)}
+    records = {record["number"]: record for record in cohort.patient_records(order)}
     sources = {name: odd[name].removeprefix(_COPY) for name in odd if odd[name].startswith(_COPY)}
     with ThreadPoolExecutor() as threads:  # numpy and OpenCV work outside Python's lock
         drawn = threads.map(lambda name: _masks(order, records, sources.get(name, name), side), wanted)

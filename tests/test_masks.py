@@ -42,7 +42,7 @@ def test_masks_are_where_the_picture_differs_from_the_healthy_one(cohort):
     from cxr_utils.phantom.render import radiograph
 
     order = simulator.Order(**json.loads((cohort.root / "cohort.json").read_text())["order"])
-    records = {record["number"]: record for record in simulator._records(order)}
+    records = {record["number"]: record for record in simulator.patient_records(order)}
     drawn = masks.simulated_masks(cohort, SIZE)
     inside, outside = [], []
     for (name, finding), mask in drawn.items():

@@ -270,6 +270,29 @@ def test_mined_labels_err_as_the_table_says(many):
     assert np.abs((~mined & ~truth).sum(0) / (~truth).sum(0) - rates[:, 1]).max() < 0.015
 
 
+LIKE_NIH = {
+    "Pneumothorax": ["Pneumothorax"],
+    "Nodule or mass": ["Nodule", "Mass"],
+    "Airspace opacity": ["Infiltration", "Pneumonia", "Consolidation", "Atelectasis", "Edema"],
+}
+
+
+@pytest.mark.parametrize("asked", LIKE_NIH)
+def test_at_nih_prevalences_the_miner_errs_as_radiologists_found_of_nih(asked, real_data):
+    """Sensitivity, specificity and share of right labels, against the 4,376 images that radiologists read."""
+    table = pd.read_csv(real_data / "nih" / "google2019_nih-chest-xray-labels.csv.gz")
+    named = table["Finding Labels"].str.split("|").map(lambda names: bool(set(names) & set(LIKE_NIH[asked])))
+    population, rng = labels.Population("nih"), np.random.default_rng(2)
+    visits = [population.visits(rng, *population.person(rng), 1)[0] for _ in range(20_000)]
+    columns = [FINDINGS.index(name) for name in LIKE_NIH[asked]]
+    there, mined = (
+        np.array([getattr(visit, kind)[columns].any() for visit in visits]) for kind in ("truth", "mined")
+    )
+    real_there, real_mined = (table[asked] == "YES").to_numpy(), named.to_numpy()
+    assert mined[there].mean() == pytest.approx(real_mined[real_there].mean(), abs=0.13)
+    assert mined[~there].mean() == pytest.approx(real_mined[~real_there].mean(), abs=0.06)
+
+
 def test_severity_is_uniform_among_the_affected(many):
     severity = np.concatenate([visit.severity[visit.truth] for pair in many for visit in pair])
     assert abs(np.median(severity) - 0.5) < 0.06

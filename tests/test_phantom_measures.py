@@ -34,7 +34,7 @@ def test_a_file_name_says_nothing_about_any_finding():
 
     98 areas are looked at; by chance one of them leaves that in 1 of 160 simulators.
     """
-    records = cohort_module._records(cohort_module.Order(6000, 64, 5, "raised", None))
+    records = cohort_module.patient_records(cohort_module.Order(6000, 64, 5, "raised", None))
     truth = np.array([record["visits"][0].truth for record in records])
     patients = pd.Series([record["number"] for record in records])
     names = pd.DataFrame({"number": patients, "visits": [len(record["visits"]) for record in records]})

@@ -170,7 +170,8 @@ def make_cohort(
         images: how many pictures; about 1.55 a patient.
         size: pixels a side.
         seed: the same seed gives the same files, whatever the number of workers.
-        prevalence: "raised" (each finding in 8 to 17 % of images) or "nih".
+        prevalence: "raised" (each finding in 7 to 13 % of images, mined labels with a third of NIH's errors) or "nih"
+            (NIH's shares, and all of its errors).
         workers: processes; all cores where not given.
         shortcut: a finding that a burned-in token goes with in the training and validation parts.
 
@@ -254,7 +255,7 @@ def _make(folder: Path, order: Order, workers: int | None, bar) -> Path:
 
 
 def _write(folder: Path, order: Order, workers: int | None, bar) -> None:
-    records = _records(order)
+    records = patient_records(order)
     odd = _odd_images(order, records)
     tasks = [records[start : start + _BATCH] for start in range(0, len(records), _BATCH)]
     draw = partial(_draw, folder / "images", order, odd)
@@ -302,8 +303,15 @@ def _end_with_parent() -> None:
 
 
 # --- tables ----------------------------------------------------------------------------------------------------
-def _records(order: Order) -> list[dict]:
-    """Patients with their visits; each draws from its own child of the seed."""
+def patient_records(order: Order) -> list[dict]:
+    """All patients of a cohort with their visits, drawn before any pixel; each from its own child of the seed.
+
+    Args:
+        order: what was asked for, as in cohort.json.
+
+    Returns:
+        For each patient number (from 1), sex, age in years, part, and visits (a list of `labels.Follow`).
+    """
     from .labels import Population
 
     population = Population(order.prevalence)

@@ -64,7 +64,7 @@ def _place(chest: Chest, side: str, rng: Rng, low: float, high: float) -> tuple[
 # --- atelectasis -----------------------------------------------------------------------------------------------
 def _bend_atelectasis(shape: Shape, severity: float, rng: Rng) -> None:
     side = _side(rng)
-    shape.lift[side] += 0.1 + 1.4 * severity
+    shape.lift[side] += 1.3 * severity
     shape.shift += _sign(side) * 0.7 * severity
 
 
@@ -74,20 +74,20 @@ def _atelectasis(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     height = chest.floor[side]
     # A wedge of airless lung on the diaphragm, and plates above it.
     wedge = smooth_step((1.6 + 2.2 * severity) - height - 0.15 * np.abs(frame.x - np.float32(sign * 5)), 0.9)
-    share = (0.13 + 0.31 * severity) * wedge * chest.lung[side]
+    share = (0.07 + 0.33 * severity) * wedge * chest.lung[side]
     canvas = frame.canvas()
     for _ in range(int(rng.integers(1, 3) + 2 * severity)):
         x, y = sign * rng.uniform(4, 9), _floor_level(chest, side) - rng.uniform(1.0, 4.5)
         half, rise = rng.uniform(1.8, 3.4), rng.normal(0, 0.7)
         path = spline([(x - half, y + rise), (x, y - 0.15), (x + half, y - rise)], closed=False)
         frame.fill(canvas, ribbon(path, rng.uniform(0.4, 0.8) * (0.8 + 0.5 * severity)), 255)
-    plates = frame.blur(canvas.astype(np.float32) * np.float32((0.20 + 0.26 * severity) / 255), 0.12)
+    plates = frame.blur(canvas.astype(np.float32) * np.float32((0.12 + 0.30 * severity) / 255), 0.12)
     return _replace(chest, np.maximum(share, plates * chest.lung[side]))
 
 
 # --- cardiomegaly ----------------------------------------------------------------------------------------------
 def _bend_cardiomegaly(shape: Shape, severity: float, rng: Rng) -> None:
-    shape.heart *= 1.10 + 0.30 * severity
+    shape.heart *= 1.08 + 0.30 * severity
 
 
 def _cardiomegaly(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
@@ -119,7 +119,7 @@ def _infiltration(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
             r = _blob(chest, x, y, rng.uniform(2.6, 4.6), rng.uniform(2.6, 4.8), rng.uniform(0, 3), rng, 0.30)
             share = np.maximum(share, smooth_step(1 - r, 0.75) * chest.lung[side])
     streaks = 0.75 + 0.4 * chest.frame.field(rng, 0.7)
-    return _replace(chest, (0.12 + 0.24 * severity) * share * streaks)
+    return _replace(chest, (0.07 + 0.26 * severity) * share * streaks)
 
 
 def _pneumonia(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
@@ -138,7 +138,7 @@ def _pneumonia(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
             0.22,
         )
         share = np.maximum(share, smooth_step(1 - r, 0.5))
-    return _replace(chest, (0.25 + 0.30 * severity) * share * chest.lung[side])
+    return _replace(chest, (0.19 + 0.33 * severity) * share * chest.lung[side])
 
 
 def _consolidation(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
@@ -227,15 +227,15 @@ def _edema(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     patchy = 0.95 + 0.16 * frame.field(rng, 1.1)
     return _replace(
         chest,
-        (0.06 + 0.25 * severity) * share * patchy
-        + (0.01 + 0.05 * severity) * (chest.lung["right"] + chest.lung["left"]),
+        (0.04 + 0.25 * severity) * share * patchy
+        + 0.055 * severity * (chest.lung["right"] + chest.lung["left"]),
     )
 
 
 # --- emphysema -------------------------------------------------------------------------------------------------
 def _bend_emphysema(shape: Shape, severity: float, rng: Rng) -> None:
-    shape.flat = max(shape.flat, 0.06 + 0.62 * severity)
-    shape.prune = 0.10 + 0.62 * severity
+    shape.flat = max(shape.flat, 0.02 + 0.62 * severity)
+    shape.prune = 0.05 + 0.64 * severity
     shape.heart *= 0.97 - 0.12 * severity
     shape.widen *= 1.02 + 0.02 * severity
     shape.air *= 1.01 + 0.10 * severity
@@ -284,7 +284,7 @@ def _pleural_thickening(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     for side in _sides(rng, 0.35):
         sign = _sign(side)
         wavy = np.clip(1 + 0.4 * frame.field(rng, 2.4), 0.2, 2.0)
-        thick = (0.28 + 1.0 * severity) * wavy
+        thick = (0.22 + 1.0 * severity) * wavy
         start, end = (-13, rng.uniform(-6, -2)) if rng.random() < 0.35 else (rng.uniform(-4, 3), 14)
         span = smooth_step(frame.y - np.float32(start), 1.2) * smooth_step(np.float32(end) - frame.y, 1.2)
         outer = smooth_step(frame.x * np.float32(sign) - np.interp(start, [-13, 0], [3.0, 7.0]), 1.0)
@@ -297,7 +297,7 @@ def _pleural_thickening(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
 # --- hernia ----------------------------------------------------------------------------------------------------
 def _hernia(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     frame = chest.frame
-    radius = 1.4 + 2.0 * severity
+    radius = 1.2 + 2.1 * severity
     bottom = _floor_level(chest, "left")
     x, y = rng.uniform(-0.5, 2.2), bottom + 0.6 - radius * 0.75
     r = _blob(chest, x, y, radius * 1.2, radius, rng.uniform(-0.3, 0.3), rng, 0.05)

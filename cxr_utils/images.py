@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from kornia_rs import io as png_decoder
 
 from cxr_utils.errors import ImageError
 
@@ -61,6 +62,9 @@ def read_image(path: str | Path) -> np.ndarray:
             f"{path} begins with {data[:8]!r}, which is no image that this course reads. "
             f"Expected a PNG, JPEG or DICOM file. Convert it, or check that the download is not a web page."
         )
+    pixels = _plain_grey_png(data)
+    if pixels is not None:
+        return pixels
     # A PNG in colour is reduced row by row while it is decoded, which costs a quarter less than afterwards.
     colour = cv2.IMREAD_GRAYSCALE if data.startswith(_PNG) else cv2.IMREAD_ANYCOLOR
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | colour)
@@ -168,6 +172,17 @@ def _check_png(data: bytes, path: Path) -> None:
             return
         position = end + 4
     raise _damaged(path, "is truncated (its last chunk is missing)")
+
+
+def _plain_grey_png(data: bytes) -> np.ndarray | None:
+    """What nearly all X-rays are stored as, in less than half of OpenCV's time; None for any other file."""
+    if data[24:29] != b"\x08\0\0\0\0" or not data.startswith(_PNG):  # 8 bits, grey, not interlaced
+        return None
+    width, height = struct.unpack_from(">II", data, 16)
+    try:
+        return png_decoder.decode_image_png_u8(data, (height, width), "mono")[..., 0]
+    except Exception:  # the decoder knows no other; whether the file is damaged is for OpenCV to say
+        return None
 
 
 def _check_jpeg(data: bytes, path: Path) -> None:

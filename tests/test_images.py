@@ -34,6 +34,18 @@ def test_every_kind_of_png_gives_the_same_grey(png, mode):
     assert np.array_equal(read_image(png(GREY, mode)), GREY)
 
 
+def test_real_files_give_opencvs_pixels(real_data):
+    files = sorted((real_data / "nih" / "original").glob("*.png"))
+    grey = [file for file in files if cv2.imread(str(file), cv2.IMREAD_UNCHANGED).ndim == 2]
+    assert len(grey) == 24
+    for file in grey:
+        assert np.array_equal(read_image(file), cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)), file
+
+
+def test_transparency_of_one_grey_is_ignored(png):
+    assert np.array_equal(read_image(png(GREY, transparency=int(GREY[0, 0]))), GREY)
+
+
 def test_one_bit_png(png):
     assert np.array_equal(read_image(png(GREY, "1")), np.asarray(Image.fromarray(GREY).convert("1")) * np.uint8(255))
 

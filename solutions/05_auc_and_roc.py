@@ -411,9 +411,9 @@ for table in (published.chexnet_areas, published.chexnet_pitfalls) if others els
 None if others else published.ABSENT
 
 # %% [markdown]
-# The same network, and one part is harder than the other, for Effusion much harder: a figure without the name of its
-# part means little. At a threshold of 0.5 it finds no hernia and no pneumonia. And where a few patients bring many of
-# the positive images, as for Pneumothorax, an interval over images is far too narrow.
+# Where the tables stand above, read three things off them. Which part is harder, and how much for Effusion? A figure
+# without the name of its part means little. Which findings does a threshold of 0.5 never find? And how much too narrow
+# are intervals over images where a few patients bring many of the positive ones, as for Pneumothorax?
 #
 # `cxr evaluate scores.csv --report page.html` puts what this lesson has shown on one page, for any predictions.
 #

@@ -25,6 +25,8 @@ class Recipe:
         loss: "bce" (binary cross-entropy), "weighted" (by class frequency) or "focal".
         augment: names from `pipeline.AUGMENTATIONS`.
         sample_weights: whether images with more findings count more.
+        oversample: whether rare images are drawn more often, as `losses.expected_draws` says; an epoch keeps its
+            length. Probabilities then follow what was drawn: choose thresholds on validation images.
         weights: where DenseNet121 starts: "simulated", "imagenet", a path, or None for random numbers.
         trainable: "all", "last_block" (DenseNet121 from its last dense block up) or "head" (the logits only).
         dropout: fraction of features left out before the logits.
@@ -58,6 +60,7 @@ densenet121. Correct the name.
     dropout: float = 0.0
     patience: int = 6
     mixed_precision: bool = False
+    oversample: bool = False
 
     def __post_init__(self) -> None:
         for name, known in (("network", NETWORKS), ("loss", LOSSES), ("trainable", TRAINABLE)):
@@ -80,10 +83,16 @@ densenet121. Correct the name.
                 f"Recipe has trainable={self.trainable!r} with weights=None: the rest would stay random. "
                 'Expected trained weights. Choose weights="simulated" or "imagenet", or trainable="all".'
             )
-        if self.trainable == "head" and (self.loss == "focal" or self.augment):
+        if self.trainable == "head" and (self.loss == "focal" or self.augment or self.oversample):
             raise RecipeError(
-                f"Recipe has trainable='head' with loss={self.loss!r}, augment={self.augment!r}. Expected loss "
-                '"bce" or "weighted" and no augmentation: a head is fitted to features computed once.'
+                f"Recipe has trainable='head' with loss={self.loss!r}, augment={self.augment!r}, "
+                f'oversample={self.oversample}. Expected loss "bce" or "weighted", no augmentation and no '
+                "oversampling: a head is fitted to features computed once, all of them at a time."
+            )
+        if self.oversample and (self.sample_weights or self.loss == "weighted"):
+            raise RecipeError(
+                f"Recipe has oversample=True with sample_weights={self.sample_weights}, loss={self.loss!r}. Expected "
+                "one cure for rare findings: together they would count them twice. Leave the others out."
             )
 
 

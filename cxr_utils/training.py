@@ -252,7 +252,7 @@ def _prepared(run: _Run, chosen: devices.Devices, loss: losses.Loss) -> tuple["k
     keras.utils.set_random_seed(run.seed)
     with chosen.scope(), devices.computing_in(devices.precision(recipe.mixed_precision)):
         model = build(recipe, len(run.dataset.findings))
-        _start_from_prior(model, recipe, run.parts[0].labels)
+        _start_from_prior(model, recipe, run.parts[0])
         if head:
             weights.assign(model, weights.read(head.folder / "weights.npz"))
         if recipe.trainable == "last_block":
@@ -265,11 +265,15 @@ def _prepared(run: _Run, chosen: devices.Devices, loss: losses.Loss) -> tuple["k
         return model, compiled(fitted, keras.optimizers.Adam(recipe.learning_rate), loss)
 
 
-def _start_from_prior(model: "keras.Model", recipe: Recipe, labels: np.ndarray) -> None:
+def _start_from_prior(model: "keras.Model", recipe: Recipe, part: Dataset) -> None:
     """Know from the first step how rare each finding is; a weighted loss makes them all even."""
     if recipe.loss != "weighted":
         kernel, _ = model.get_layer("logits").get_weights()
-        model.get_layer("logits").set_weights([kernel, losses.prior_logits(labels)])
+        model.get_layer("logits").set_weights([kernel, losses.prior_logits(part.labels, _draws(recipe, part))])
+
+
+def _draws(recipe: Recipe, part: Dataset) -> np.ndarray | None:
+    return losses.expected_draws(part.labels) if recipe.oversample else None
 
 
 def _trained_layers(model: "keras.Model", recipe: Recipe) -> list["keras.Layer"]:
@@ -291,6 +295,7 @@ def _losses(recipe: Recipe, labels: np.ndarray):
 def _shuffled(recipe: Recipe, part: Dataset, seed: int, epochs: range, share: pipeline.Share | None):
     image_weights = losses.sample_weights(part.labels) if recipe.sample_weights else None
     how = {"shuffle_seed": seed, "epochs": epochs, "sample_weights": image_weights, "share": share}
+    how["times"] = _draws(recipe, part)
     if from_trunk(recipe):
         stored, rows = transfer.trunk_rows(part, recipe.weights, recipe.size)
         return pipeline.row_batches(stored, rows, part.labels, recipe.batch_size, **how)

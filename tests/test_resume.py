@@ -18,8 +18,8 @@ from cxr_utils.recipes import Recipe
 # Dropout, augmentation, and a learning rate so high that the validation loss stalls and the rate is lowered:
 # whatever of the state was lost would show in the weights.
 RECIPE = Recipe(
-    "normal_abnormal_cnn", size=32, epochs=6, batch_size=8, learning_rate=2e-2, patience=3, dropout=0.5,
-    augment=("rotate", "brightness"),
+    "normal_abnormal_cnn", size=32, epochs=6, batch_size=8, learning_rate=2e-2, patience=5, dropout=0.5,
+    augment=("rotate", "brightness"), oversample=True,
 )  # fmt: skip
 
 SET_UP = """

@@ -126,7 +126,7 @@ def test_predictions_are_kept(trained, dataset, monkeypatch):
     [
         {"loss": "weighted", "sample_weights": True},
         {"loss": "focal", "augment": pipeline.AUGMENTATIONS},
-        {"network": "normal_abnormal_cnn", "dropout": 0.5},
+        {"network": "normal_abnormal_cnn", "dropout": 0.5, "oversample": True},
     ],
 )
 def test_other_recipes_run(dataset, changes):
@@ -212,6 +212,9 @@ def test_recipes_refuse_what_does_not_go_together():
         {"weights": "simulated"},
         {"network": "densenet121", "trainable": "head"},
         {"network": "densenet121", "weights": "simulated", "trainable": "head", "loss": "focal"},
+        {"network": "densenet121", "weights": "simulated", "trainable": "head", "oversample": True},
+        {"oversample": True, "sample_weights": True},
+        {"oversample": True, "loss": "weighted"},
     ):
         with pytest.raises(RecipeError, match="Expected"):
             Recipe(**wrong)

@@ -199,9 +199,8 @@ def test_an_epoch_of_drawn_images_follows_from_its_number_alone(dataset):
     whole = _whole(pipeline.batches(dataset, 16, 7, epochs=range(4), **how))
     rest = _whole(pipeline.batches(dataset, 16, 7, epochs=range(2, 4), **how))
     assert all(np.array_equal(full[120:], part) for full, part in zip(whole, rest, strict=True))
-    shared = [
-        list(pipeline.batches(dataset, 16, 7, epochs=range(4), share=pipeline.Share(2, first), **how)) for first in (0, 1)
-    ]
+    shares = (pipeline.Share(2, first) for first in (0, 1))
+    shared = [list(pipeline.batches(dataset, 16, 7, epochs=range(4), share=share, **how)) for share in shares]
     pieces = [np.concatenate([part[0] for part in pair]) for pair in zip(*shared, strict=True)]
     assert np.allclose(np.concatenate(pieces), whole[0])
 

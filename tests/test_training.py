@@ -231,7 +231,7 @@ def test_missing_parts_and_weights_are_refused(dataset, monkeypatch, tmp_path):
     with pytest.raises(DataError, match="valid"):
         training.train(SMALL, dataset.subset((dataset.table["split"] != "valid").to_numpy(), "no valid"))
     monkeypatch.setenv("CXR_HOME", str(tmp_path))
-    with pytest.raises(RecipeError, match="cxr_utils.pretrain"):
+    with pytest.raises(RecipeError, match="cxr pretrain"):
         training.train(recipes.recipe("densenet-head"), dataset)
 
 

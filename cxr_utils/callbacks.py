@@ -81,23 +81,26 @@ class WarmUp(keras.callbacks.Callback):
 
 
 class Keeper(keras.callbacks.Callback):
-    """Keeps the weights of the best epoch, and after every epoch all that the next one depends on.
+    """Keeps the weights of the best epoch or of the last, and after every epoch all that the next one depends on.
 
     The state is one file, written beside its place and then renamed: a process that is killed at any moment leaves
     the state after a whole epoch, or none. What Keras' BackupAndRestore does not bring back is here: how long the other
-    callbacks have waited for what, the best weights so far, and the history.
+    callbacks have waited for what, the weights to keep, and the history.
 
     Args:
-        file: of the state, ending in .npz; None keeps the best epoch only.
+        file: of the state, ending in .npz; None writes no state.
         collect: gives the weights that are worth keeping.
         watch: whose history belongs to the state.
         others: callbacks by name of attribute: what of them belongs to the state.
+        last: whether every epoch's weights replace those before, better or not.
     """
 
-    def __init__(self, file: Path | None, collect: Callable[[], dict], watch: Watch, others: list[tuple]) -> None:
+    def __init__(
+        self, file: Path | None, collect: Callable[[], dict], watch: Watch, others: list[tuple], last: bool = False
+    ) -> None:
         super().__init__()
-        self.file, self.collect, self.watch, self.others = file, collect, watch, others
-        self.best, self.best_loss = {}, np.inf
+        self.file, self.collect, self.watch, self.others, self.last = file, collect, watch, others, last
+        self.kept, self.kept_loss = {}, np.inf
         self.epochs_done, self.stopped, self.seconds = 0, False, 0.0
         self.started = time.perf_counter()
         self._waiting: list[dict] = []
@@ -108,8 +111,8 @@ class Keeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
         self.epochs_done, self.stopped = epoch + 1, bool(self.model.stop_training)
-        if logs["val_loss"] < self.best_loss:
-            self.best_loss, self.best = float(logs["val_loss"]), self.collect()
+        if self.last or logs["val_loss"] < self.kept_loss:
+            self.kept_loss, self.kept = float(logs["val_loss"]), self.collect()
         if self.file:
             self._write()
 
@@ -133,7 +136,7 @@ class Keeper(keras.callbacks.Callback):
         state = json.loads(str(arrays.pop("state")))
         for number, variable in enumerate(_variables(model)):
             variable.assign(arrays.pop(f"variable {number}"))
-        self.best, self.best_loss = arrays, state["best_loss"]
+        self.kept, self.kept_loss = arrays, state["kept_loss"]
         self.epochs_done, self.stopped, self.seconds = state["epochs_done"], state["stopped"], state["seconds"]
         self.watch.history, self._waiting = state["history"], state["callbacks"]
 
@@ -141,7 +144,7 @@ class Keeper(keras.callbacks.Callback):
         state = {
             "epochs_done": self.epochs_done,
             "stopped": self.stopped,
-            "best_loss": self.best_loss,
+            "kept_loss": self.kept_loss,
             "seconds": self.elapsed(),
             "history": self.watch.history,
             "callbacks": [{name: _plain(getattr(one, name)) for name in names} for one, names in self.others],
@@ -151,7 +154,7 @@ class Keeper(keras.callbacks.Callback):
         self.file.parent.mkdir(parents=True, exist_ok=True)
         beside = self.file.with_name(f"{self.file.name}.{os.getpid()}.part")
         with open(beside, "wb") as file:
-            np.savez(file, state=np.array(json.dumps(state)), **arrays, **self.best)
+            np.savez(file, state=np.array(json.dumps(state)), **arrays, **self.kept)
         beside.replace(self.file)
 
 
@@ -167,8 +170,10 @@ def _plain(value: object) -> object:
 def standard(recipe: Recipe, watch: Watch, file: Path | None, collect: Callable) -> list["keras.callbacks.Callback"]:
     """Slow down when the validation loss stalls, stop when that does not help, keep the best epoch and the state.
 
+    Without patience nothing slows down or stops, and the last epoch is kept.
+
     Args:
-        recipe: its `patience` counts epochs.
+        recipe: its `patience` counts epochs, or is None.
         watch: measures the validation loss that the others go by.
         file: of the state; see `Keeper`.
         collect: gives the weights that are worth keeping.
@@ -177,6 +182,8 @@ def standard(recipe: Recipe, watch: Watch, file: Path | None, collect: Callable)
         Callbacks for `fit`, in the order in which they must run; the first is the watch and the last a `Keeper`.
     """
     callbacks = keras.callbacks
+    if recipe.patience is None:
+        return [watch, callbacks.TerminateOnNaN(), Keeper(file, collect, watch, [], last=True)]
     slower = callbacks.ReduceLROnPlateau("val_loss", factor=0.3, patience=max(1, recipe.patience // 2))
     stop = callbacks.EarlyStopping("val_loss", patience=recipe.patience)
     remembered = [(slower, ("best", "wait", "cooldown_counter")), (stop, ("best", "wait", "best_epoch"))]

@@ -17,7 +17,10 @@ from cxr_utils.cache import repository
 from cxr_utils.errors import DataError, tell
 from cxr_utils.layouts.files import Files
 from cxr_utils.layouts.nih import read_labels
-from cxr_utils.schema import PARTS
+from cxr_utils.schema import FINDINGS, PARTS
+
+#: The one finding of `any_finding`.
+ANY = "Abnormal"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -151,14 +154,18 @@ class Dataset:
         """Return the simulated truth: what was drawn into each picture, whatever its label says.
 
         Returns:
-            Columns image and findings (int8), one row for each row of `table`, in its order.
+            Columns image and findings (int8), one row for each row of `table`, in its order. Of a data set that
+            `any_finding` made: whether anything at all was drawn.
 
         Raises:
             DataError: The data set is not simulated.
         """
         if reason := self.lacks("simulated_truth"):
             raise DataError(f"{self.name}: {reason} Expected the phantom. Open it with open_dataset('phantom').")
-        truth = read_labels(self.root / "truth.csv", self.findings)
+        single = self.findings == (ANY,)
+        truth = read_labels(self.root / "truth.csv", FINDINGS if single else self.findings)
+        if single:
+            truth = truth.assign(**{ANY: truth[list(FINDINGS)].max(axis=1)})[["image", ANY]]
         unknown = ~self.table["image"].isin(truth["image"])
         if unknown.any():
             raise DataError(
@@ -237,6 +244,28 @@ def find_folder(source: str | Path, *, profile: str = "quick", seed: int = 0) ->
         return phantom.ensure_cohort(profile, seed)
     path = Path(source).expanduser()
     return path if path.exists() or not (repository() / path).exists() else repository() / path
+
+
+def any_finding(dataset: Dataset) -> Dataset:
+    """Ask a single question of a data set: does an image show any of its findings?
+
+    Args:
+        dataset: Of any findings; one that this function has made is returned as it is.
+
+    Returns:
+        The same images with one finding, "Abnormal". The table keeps the columns of the others, and boxes keep the
+        name of what they frame.
+
+    Example:
+        >>> table = pd.DataFrame({"image": ["a", "b"], "patient": "1", "split": "train", "Mass": [1, 0], "Edema": 0})
+        >>> data = Dataset("two", "nih", Path("."), table, ("Mass", "Edema"), pd.DataFrame(), None, Files({}))
+        >>> any_finding(data).findings, any_finding(data).labels.tolist()
+        (('Abnormal',), [[1.0], [0.0]])
+    """
+    if dataset.findings == (ANY,):
+        return dataset
+    abnormal = dataset.table[list(dataset.findings)].max(axis=1).astype("int8")
+    return replace(dataset, table=dataset.table.assign(**{ANY: abnormal}), findings=(ANY,))
 
 
 def summary(dataset: Dataset) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cxr_utils import averages, baselines, calibration, decision, metrics, subgroups, thresholds
 from cxr_utils.alignment import align
-from cxr_utils.datasets import Dataset
+from cxr_utils.datasets import ANY, Dataset, any_finding
 from cxr_utils.errors import CxrError
 from cxr_utils.grouping import sample_patients
 from cxr_utils.predictions import judged_images
@@ -72,7 +72,8 @@ def evaluate(
 
     Args:
         predictions: from `predictions.read_predictions` or `Trained.predict`: index image, columns findings. Those
-            of the part "valid", where they are among them, choose the thresholds.
+            of the part "valid", where they are among them, choose the thresholds. Those of a network that was asked
+            one question, with the single column "Abnormal", are judged by whether there is any finding.
         dataset: whose labels judge.
         part: "train", "valid", "test" or "all".
         partial: judge the images and findings that predictions and data set both have.
@@ -86,6 +87,8 @@ def evaluate(
         DataError: predictions and data set do not fit together, or a score is missing or infinite.
         CxrError: no finding has both classes.
     """
+    if list(predictions) == [ANY] and ANY not in dataset.findings:
+        dataset = any_finding(dataset)
     own, scores, notes = judged_images(predictions, dataset, part, partial=partial)
     truth, scores = align(own.table.set_index("image")[list(scores)], scores)
     options = {"replicates": replicates, "seed": seed}

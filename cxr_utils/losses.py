@@ -54,7 +54,7 @@ def class_weights(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return 1 - positive, positive
 
 
-def prior_logits(labels: np.ndarray) -> np.ndarray:
+def prior_logits(labels: np.ndarray, draws: np.ndarray | None = None) -> np.ndarray:
     """Log-odds of how often each finding is: what a network should say before it has looked at a picture.
 
     A network whose last bias starts here need not learn first that findings are rare. Otherwise it learns that by
@@ -63,6 +63,7 @@ def prior_logits(labels: np.ndarray) -> np.ndarray:
 
     Args:
         labels: 0 or 1, shape (images, findings).
+        draws: how often each image is seen, of `expected_draws`; None: equally often.
 
     Returns:
         (findings,) float64. A finding that is never (always) present counts as present in (absent from) half an image.
@@ -71,7 +72,8 @@ def prior_logits(labels: np.ndarray) -> np.ndarray:
         >>> prior_logits(np.array([[1, 0], [0, 0], [0, 0], [0, 0]])).round(3).tolist()  # ln(1/3) and ln(0.5/3.5)
         [-1.099, -1.946]
     """
-    positives = np.clip(_checked(labels).sum(axis=0, dtype=np.float64), 0.5, len(labels) - 0.5)
+    seen = _checked(labels) if draws is None else _checked(labels) * draws[:, np.newaxis]
+    positives = np.clip(seen.sum(axis=0, dtype=np.float64), 0.5, len(labels) - 0.5)
     return np.log(positives / (len(labels) - positives))
 
 
@@ -117,6 +119,29 @@ def sample_weights(labels: np.ndarray) -> np.ndarray:
     """
     weights = 1 + _checked(labels).sum(axis=1)
     return weights / weights.mean()
+
+
+def expected_draws(labels: np.ndarray) -> np.ndarray:
+    """How often each image is drawn in an epoch that shows the rare ones more often (oversampling).
+
+    An image counts as much as the rarest of its findings asks for: the inverse of that finding's frequency. Having no
+    finding counts as a label like the others. With a single finding this makes the two classes equally frequent;
+    with several it cannot, because a rare finding brings its companions along.
+
+    Args:
+        labels: 0 or 1, shape (images, findings).
+
+    Returns:
+        (images,) float64, above 0, with a sum of `images`: the epoch keeps its length.
+
+    Example:
+        >>> expected_draws(np.array([[1], [0], [0], [0]])).round(3).tolist()  # both classes fill half an epoch
+        [2.0, 0.667, 0.667, 0.667]
+    """
+    labels = _checked(labels)
+    labels = np.column_stack([labels, labels.max(axis=1) == 0])
+    rarity = (labels / np.maximum(labels.sum(axis=0), 1)).max(axis=1)
+    return rarity * (len(labels) / rarity.sum())
 
 
 def _checked(labels: np.ndarray) -> np.ndarray:

@@ -93,6 +93,7 @@ def batches(
     shuffle_seed: int | None = None,
     epochs: Iterable[int] = (0,),
     sample_weights: np.ndarray | None = None,
+    times: np.ndarray | None = None,
     share: Share | None = None,
 ) -> "tf.data.Dataset":
     """Batches for training or prediction.
@@ -105,6 +106,8 @@ def batches(
         shuffle_seed: None keeps the order of the table. A number shuffles, each epoch differently.
         epochs: the numbers of the epochs that follow each other. The same seed and number give the same epoch.
         sample_weights: one weight per image, shape (images,).
+        times: how often each image is to be drawn in an epoch, shape (images,), with a sum of `images`. In every epoch
+            it is drawn that often, rounded up or down at random; None draws each once. Needs a `shuffle_seed`.
         share: None gives whole batches. A share gives its pieces, with weights by which losses add up to the mean of
             the batch: the sum over all pieces (`padded=False`), or the mean over the padded batch.
 
@@ -114,13 +117,13 @@ def batches(
         stops the iteration with an error that names it (see `pixelstore.damage_named`).
 
     Raises:
-        RecipeError: an augmentation is unknown.
+        RecipeError: an augmentation is unknown, or images are to be drawn unequally often without a seed.
     """
     _check_augmentations(augment)
     stored = open_pixels(dataset, size)
     columns = [dataset.labels] if sample_weights is None else [dataset.labels, sample_weights]
     load = _loader(lambda rows, following: standardised(stored.read(rows, following)), (size, size, 1), columns)
-    plan = _Plan(len(dataset), batch_size, shuffle_seed, tuple(epochs), share)
+    plan = _Plan(len(dataset), batch_size, shuffle_seed, tuple(epochs), share, times)
     return _batches(load, plan, augment)
 
 
@@ -141,6 +144,7 @@ def row_batches(
     shuffle_seed: int | None = None,
     epochs: Iterable[int] = (0,),
     sample_weights: np.ndarray | None = None,
+    times: np.ndarray | None = None,
     share: Share | None = None,
 ) -> "tf.data.Dataset":
     """As `batches`, for rows of any memory-mapped array, given as they are: features instead of pixels.
@@ -153,6 +157,7 @@ def row_batches(
         shuffle_seed: see `batches`.
         epochs: see `batches`.
         sample_weights: shape (n,).
+        times: shape (n,), see `batches`.
         share: see `batches`.
 
     Returns:
@@ -160,7 +165,7 @@ def row_batches(
     """
     columns = [labels] if sample_weights is None else [labels, sample_weights]
     load = _loader(lambda positions, _: np.asarray(stored[rows[positions]]), stored.shape[1:], columns)
-    return _batches(load, _Plan(len(rows), batch_size, shuffle_seed, tuple(epochs), share), ())
+    return _batches(load, _Plan(len(rows), batch_size, shuffle_seed, tuple(epochs), share, times), ())
 
 
 @dataclass(frozen=True)
@@ -172,6 +177,14 @@ class _Plan:
     shuffle_seed: int | None
     epochs: tuple[int, ...]
     share: Share | None
+    times: np.ndarray | None
+
+    def __post_init__(self) -> None:
+        if self.times is not None and self.shuffle_seed is None:
+            raise RecipeError(
+                "Images are to be drawn more or less often, without a seed. Expected shuffle_seed, because the draw is "
+                "random. Give one, or leave times out."
+            )
 
     def pieces(self) -> np.ndarray:
         """`Share.pieces`, and where the piece after each starts and stops; the last one is followed by none."""
@@ -207,7 +220,9 @@ def _epoch(plan: _Plan, epoch: "tf.Tensor") -> "tf.data.Dataset":
     tf = load_tensorflow()
     seed = tf.stack([tf.constant(plan.shuffle_seed or 0, tf.int64), epoch])
     order = tf.range(plan.count, dtype=tf.int64)
-    if plan.shuffle_seed is not None:
+    if plan.times is not None:
+        order = _drawn(plan.times, seed)
+    elif plan.shuffle_seed is not None:
         order = tf.random.experimental.stateless_shuffle(order, seed=seed)
     draws = tf.random.stateless_uniform([plan.count, _DRAWS], seed, -1, 1)
 
@@ -220,6 +235,24 @@ def _epoch(plan: _Plan, epoch: "tf.Tensor") -> "tf.data.Dataset":
         return tf.gather(order, inside), order[next_start:next_stop], tf.gather(draws, inside), weights
 
     return tf.data.Dataset.from_tensor_slices(plan.pieces()).map(piece)
+
+
+def _drawn(times: np.ndarray, seed: "tf.Tensor") -> "tf.Tensor":
+    """Rows (images,), each as often as `times` says, rounded up or down, in random order.
+
+    Systematic sampling: the images lie side by side, each as wide as it is to be drawn often, and one ruler with a mark
+    at every unit is laid over them. Images of one width lie together, in random order, so that a whole class is hit as
+    often as it should be, and not only on average.
+    """
+    tf = load_tensorflow()
+    shuffle = tf.random.experimental.stateless_shuffle
+    first, second, third = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+    order = shuffle(tf.range(len(times), dtype=tf.int64), seed=first)
+    order = tf.gather(order, tf.argsort(tf.gather(times, order), stable=True))
+    ends = tf.cumsum(tf.gather(times, order))  # float64: single precision would miscount large collections
+    marks = tf.range(len(times), dtype=tf.float64) + tf.random.stateless_uniform([], second, dtype=tf.float64)
+    places = tf.minimum(tf.searchsorted(ends, marks, side="right"), len(times) - 1)  # a sum rounded down ends early
+    return shuffle(tf.gather(order, places), seed=third)
 
 
 def _loader(read: Callable, shape: tuple[int, ...], columns: list[np.ndarray]) -> Callable:

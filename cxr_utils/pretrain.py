@@ -1,14 +1,13 @@
 """Makes the weights that the course ships: DenseNet121, from scratch, on simulated radiographs of other patients.
 
-    python -m cxr_utils.pretrain             writes data/weights/densenet121_simulated.npz and its record
-    python -m cxr_utils.pretrain --rehearse  the same on a handful of images, elsewhere
+`cxr pretrain` writes data/weights/densenet121_simulated.npz and its record; `cxr pretrain --rehearse` does the same on
+a handful of images, elsewhere.
 
 Images grow as training goes on: most epochs see small ones, which cost a quarter, and the last see the size that
 lessons use. After every epoch the state is kept, so that a run that was stopped goes on with the next epoch, and the
 shipped file is replaced whenever the validation patients say that the network has become better.
 """
 
-import argparse
 import functools
 import json
 import math
@@ -207,16 +206,3 @@ def _record(plan: Plan, train: Dataset, valid: Dataset, auc: dict[str, float], s
         "version": cxr_utils.__version__,
         "code": cache.code_version(*CODE),
     }
-
-
-def main() -> None:
-    """Entry point of `python -m cxr_utils.pretrain`."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rehearse", action="store_true", help="a handful of images, written below the cache")
-    rehearse = parser.parse_args().rehearse
-    plan, target = (REHEARSAL, cache.root() / "rehearsal.npz") if rehearse else (PLAN, weights.simulated_path())
-    print(pretrain(plan, target))
-
-
-if __name__ == "__main__":
-    main()

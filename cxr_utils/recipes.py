@@ -10,6 +10,7 @@ from cxr_utils.errors import RecipeError
 NETWORKS = ("xray_cnn", "normal_abnormal_cnn", "densenet121")
 LOSSES = ("bce", "weighted", "focal")
 TRAINABLE = ("all", "last_block", "head")
+QUESTIONS = ("findings", "any")
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,19 @@ class Recipe:
         size: side of the image in pixels.
         epochs: times round the training images, at most.
         batch_size: images per step.
-        learning_rate: of Adam, at the start; it falls when the validation loss stops falling.
+        learning_rate: of Adam, at the start; with `patience` it falls when the validation loss stops falling.
         loss: "bce" (binary cross-entropy), "weighted" (by class frequency) or "focal".
         augment: names from `pipeline.AUGMENTATIONS`.
         sample_weights: whether images with more findings count more.
+        oversample: whether rare images are drawn more often, as `losses.expected_draws` says; an epoch keeps its
+            length. Probabilities then follow what was drawn: choose thresholds on validation images.
+        question: "findings" (which of the data set's findings are there?) or "any" (is there any at all?).
         weights: where DenseNet121 starts: "simulated", "imagenet", a path, or None for random numbers.
         trainable: "all", "last_block" (DenseNet121 from its last dense block up) or "head" (the logits only).
         dropout: fraction of features left out before the logits.
-        patience: epochs without a better validation loss after which training stops.
+        patience: epochs without a better validation loss after which training stops; after half as many the learning
+            rate falls, and the best epoch's weights are kept. None: all epochs at one rate, and the last one's weights,
+            as in most beginners' projects.
         mixed_precision: whether a GPU multiplies in 16 bits (bfloat16); weights and logits stay in 32. A processor
             ignores it.
 
@@ -56,20 +62,22 @@ densenet121. Correct the name.
     weights: str | None = None
     trainable: str = "all"
     dropout: float = 0.0
-    patience: int = 6
+    patience: int | None = 6
     mixed_precision: bool = False
+    oversample: bool = False
+    question: str = "findings"
 
     def __post_init__(self) -> None:
-        for name, known in (("network", NETWORKS), ("loss", LOSSES), ("trainable", TRAINABLE)):
+        choices = {"network": NETWORKS, "loss": LOSSES, "trainable": TRAINABLE, "question": QUESTIONS}
+        for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise RecipeError(
                     f"Recipe has {name}={getattr(self, name)!r}. Expected one of {', '.join(known)}. Correct the name."
                 )
         for name in ("size", "epochs", "batch_size", "learning_rate", "patience"):
-            if not getattr(self, name) > 0:
-                raise RecipeError(
-                    f"Recipe has {name}={getattr(self, name)!r}. Expected more than zero. Choose another value."
-                )
+            value = getattr(self, name)
+            if not (name == "patience" and value is None) and not value > 0:
+                raise RecipeError(f"Recipe has {name}={value!r}. Expected more than zero. Choose another value.")
         if self.network != "densenet121" and (self.weights or self.trainable != "all"):
             raise RecipeError(
                 f"Recipe has network={self.network!r} with weights={self.weights!r}, trainable={self.trainable!r}. "
@@ -80,10 +88,16 @@ densenet121. Correct the name.
                 f"Recipe has trainable={self.trainable!r} with weights=None: the rest would stay random. "
                 'Expected trained weights. Choose weights="simulated" or "imagenet", or trainable="all".'
             )
-        if self.trainable == "head" and (self.loss == "focal" or self.augment):
+        if self.trainable == "head" and (self.loss == "focal" or self.augment or self.oversample):
             raise RecipeError(
-                f"Recipe has trainable='head' with loss={self.loss!r}, augment={self.augment!r}. Expected loss "
-                '"bce" or "weighted" and no augmentation: a head is fitted to features computed once.'
+                f"Recipe has trainable='head' with loss={self.loss!r}, augment={self.augment!r}, "
+                f'oversample={self.oversample}. Expected loss "bce" or "weighted", no augmentation and no '
+                "oversampling: a head is fitted to features computed once, all of them at a time."
+            )
+        if self.oversample and (self.sample_weights or self.loss == "weighted"):
+            raise RecipeError(
+                f"Recipe has oversample=True with sample_weights={self.sample_weights}, loss={self.loss!r}. Expected "
+                "one cure for rare findings: together they would count them twice. Leave the others out."
             )
 
 
@@ -103,7 +117,7 @@ def head_of(recipe: Recipe) -> Recipe:
     loss = "bce" if recipe.loss == "focal" else recipe.loss
     return Recipe(
         network=recipe.network, size=recipe.size, loss=loss, sample_weights=recipe.sample_weights,
-        weights=recipe.weights, trainable="head",
+        weights=recipe.weights, trainable="head", question=recipe.question,
     )  # fmt: skip
 
 
@@ -119,7 +133,9 @@ _DENSENET = Recipe(
 )
 _QUICK = {
     "xray-vision": Recipe(epochs=10, patience=5),
-    "normal-abnormal": Recipe("normal_abnormal_cnn", epochs=10, learning_rate=1e-3, dropout=0.5, patience=4),
+    "normal-abnormal": Recipe(
+        "normal_abnormal_cnn", epochs=10, learning_rate=1e-3, dropout=0.5, patience=None, question="any"
+    ),
     "densenet-scratch": replace(_DENSENET, epochs=4, learning_rate=1e-3, weights=None, trainable="all"),
     "densenet-head": head_of(_DENSENET),
     "densenet-transfer": _DENSENET,
@@ -145,7 +161,8 @@ def recipe(name: str, profile: str = "quick") -> Recipe:
     """A named recipe of the course.
 
     Args:
-        name: "xray-vision" (a CNN from scratch), "normal-abnormal" (three convolutions and a dense layer),
+        name: "xray-vision" (a CNN from scratch), "normal-abnormal" (three convolutions and a dense layer: is there
+            any finding?),
             "densenet-scratch", "densenet-head" (frozen), "densenet-transfer" (fine-tuned), "densenet-focal" (focal
             loss) or "course" (weighted loss).
         profile: "quick" or "full".

@@ -1,5 +1,6 @@
 """Who leaks where: patients, files and pictures that two parts share, and splits that keep patients whole."""
 
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
@@ -10,7 +11,7 @@ import pandas as pd
 
 from cxr_utils import layouts
 from cxr_utils.datasets import Dataset, find_folder
-from cxr_utils.errors import DataError
+from cxr_utils.errors import DataError, tell
 from cxr_utils.grouping import SHARES, sample_patients, split_by_patient
 from cxr_utils.images import read_image, resize
 from cxr_utils.layouts.files import patients_of, read_csv
@@ -19,6 +20,7 @@ from cxr_utils.schema import PARTS, require_columns
 
 __all__ = [
     "check_for_leakage",
+    "fewer_images",
     "leakage",
     "near_duplicates",
     "official_lists",
@@ -184,6 +186,43 @@ def split_by_image(table: pd.DataFrame, parts: Mapping[str, float] | None = None
     ranks = np.random.default_rng(seed).permutation(len(table))
     chosen = np.searchsorted(ends, ranks, side="right")
     return pd.Series(np.array(list(parts), dtype=object)[chosen], table.index, name="split")
+
+
+def fewer_images(dataset: Dataset, images: int, seed: int = 0) -> Dataset:
+    """Choose patients of a large collection at random, so that training fits the time there is; test stays whole.
+
+    Args:
+        dataset: Any data set.
+        images: How many training images are wanted. Patients are kept whole, so there may be a few more.
+        seed: Another seed chooses other patients. With the same seed a larger choice holds the smaller one.
+
+    Returns:
+        The chosen training images, as large a share of the validation images, and all test images; the data set
+        itself, with a line that says so, where there are no more.
+
+    Raises:
+        DataError: Not a positive number of images is wanted.
+
+    Example:
+        >>> from cxr_utils.layouts.files import Files
+        >>> rows = {"image": list("abcdef"), "patient": list("112234"), "split": ["train"] * 4 + ["valid", "test"]}
+        >>> data = Dataset("six", "nih", Path("."), pd.DataFrame(rows), (), pd.DataFrame(), None, Files({}))
+        >>> fewer_images(data, 2)
+        Dataset six: 4 images of 3 patients, 0 findings (train 2, valid 1, test 1), 0 image files
+    """
+    if images < 1:
+        raise DataError(f"{images} training images were asked for. Expected at least 1. Choose a larger number.")
+    split, patients = dataset.table["split"].to_numpy(), dataset.table["patient"]
+    counts = {part: int((split == part).sum()) for part in PARTS}
+    if images > counts["train"]:
+        tell(f"{dataset.name}: {images:,} training images were asked for; all {counts['train']:,} there are are taken")
+    if images >= counts["train"]:
+        return dataset
+    keep = split == "test"
+    for part in ("train", "valid"):
+        own, wanted = split == part, math.ceil(images * counts[part] / counts["train"])
+        keep[own] = sample_patients(patients[own], wanted, seed)
+    return dataset.subset(keep, dataset.name)
 
 
 def near_duplicates(dataset: Dataset, max_distance: int = 20) -> pd.DataFrame:

@@ -5,6 +5,7 @@ small, because lessons train many. The exported one (`export`, `cxr train`) hold
 that has this package and nothing else.
 """
 
+import errno
 import functools
 import hashlib
 import json
@@ -68,6 +69,23 @@ class Trained:
         multiply_adds.
         """
         return pd.read_csv(self.folder / "history.csv")
+
+    @property
+    def kept(self) -> pd.Series:
+        """The row of `history` whose weights these are: the lowest validation loss, without patience the last one.
+
+        Of a head the penalty with the highest validation AUC, where there is one.
+        """
+        history = self.history
+        if self.recipe.trainable == "head" and history["val_auc"].notna().any():
+            return history.loc[history["val_auc"].idxmax()]
+        last = self.recipe.trainable != "head" and self.recipe.patience is None
+        return history.iloc[-1] if last else history.loc[history["val_loss"].idxmin()]
+
+    @property
+    def weights_count(self) -> int:
+        """How many weights (numbers, not arrays) the whole network has, also those that were not trained."""
+        return _weights_count(self.recipe.network, self.recipe.size, len(self.findings))
 
     @functools.cached_property
     def model(self) -> "keras.Model":
@@ -145,8 +163,7 @@ class Trained:
         try:
             self._write(beside)
             beside.chmod(0o755)
-            shutil.rmtree(folder, ignore_errors=True)
-            beside.rename(folder)
+            _put(beside, folder)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         return Trained(folder)
@@ -183,6 +200,11 @@ class Trained:
 def _shared_tail(size: int, outputs: int) -> "keras.Model":
     """What stands behind the frozen part, for predictions: building a DenseNet121 anew for each takes seconds."""
     return transfer.tail(models.densenet121(size, outputs, weights=None))
+
+
+@functools.cache
+def _weights_count(network: str, size: int, outputs: int) -> int:
+    return build(Recipe(network=network, size=size), outputs).count_params()
 
 
 def build(recipe: Recipe, outputs: int) -> "keras.Model":
@@ -223,6 +245,18 @@ def ordered(recipe: Recipe, part: Dataset, batch_size: int = 64, share: pipeline
         stored, rows = transfer.trunk_rows(part, recipe.weights, recipe.size)
         return pipeline.row_batches(stored, rows, part.labels, batch_size, share=share)
     return pipeline.batches(part, recipe.size, batch_size, share=share)
+
+
+def _put(whole: Path, folder: Path) -> None:
+    """Give a folder its name, whatever bears it. Another process may do the same just now: the last one stays."""
+    for attempt in range(20):
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            whole.rename(folder)
+            return
+        except OSError as error:
+            if attempt == 19 or error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
 
 
 def open_model(folder: str | Path, findings: Sequence[str] | None = None, size: int | None = None) -> Trained:

@@ -21,8 +21,8 @@ import pandas as pd
 import cxr_utils
 from cxr_utils import cache, devices, losses, memory, models, pipeline, pixelstore, trained, transfer, weights
 from cxr_utils.backend import load_keras
-from cxr_utils.datasets import Dataset
-from cxr_utils.errors import RecipeError
+from cxr_utils.datasets import Dataset, any_finding
+from cxr_utils.errors import RecipeError, tell
 from cxr_utils.recipes import Recipe, head_of
 from cxr_utils.trained import PREPROCESSING, Trained, build, from_trunk, open_model, ordered
 from cxr_utils.transfer import features
@@ -93,6 +93,11 @@ class _Run:
         """Folder of the state after the last whole epoch; outside the entry, which is made as a whole or not at all."""
         return cache.root() / "training" / cache.digest(self.key)
 
+    @property
+    def finished(self) -> Path:
+        """Where the network lies in the cache once it is whole."""
+        return cache.root() / "models" / cache.digest(self.key)
+
     def entry(self) -> Path:
         """The finished network's folder in the cache, trained if need be.
 
@@ -100,8 +105,7 @@ class _Run:
         the door: they make an entry of their own, unless they find that all has been done before.
         """
         worker = devices.cluster().worker
-        done = cache.root() / "models" / cache.digest(self.key)
-        if worker and not done.exists():
+        if worker and not self.finished.exists():
             return cache.entry("workers", self.key | {"worker": worker}, lambda new: _train_into(new, self))
         return cache.entry("models", self.key, lambda new: _train_into(new, self))
 
@@ -110,6 +114,9 @@ def train(
     recipe: Recipe, dataset: Dataset, seed: int = 0, *, verbose: bool = False, options: Options | None = None
 ) -> Trained:
     """Train on the part "train", choose the best epoch on the part "valid"; or find that this has been done before.
+
+    A recipe without patience chooses nothing: its last epoch is kept. One with question="any" is asked whether there is
+    any finding, whatever findings the data set has (`datasets.any_finding`).
 
     Args:
         recipe: how.
@@ -124,15 +131,17 @@ def train(
     Raises:
         DataError: the data set has no training or no validation images.
         RecipeError: the weights to start from are not at hand, the loss is no longer a number, memory does not
-            suffice, or there are not as many devices as asked for.
+            suffice, there are not as many devices as asked for, or curves are asked for without TensorBoard.
         ImageError: a file is damaged.
     """
     options = options or Options(verbose=verbose)
-    dataset = dataset.with_images()  # so that a lesson that left rows out and one that did not share what is trained
+    dataset = _asked(recipe, dataset)
     skipped: dict[str, str] = {}
     if options.skip_corrupt:
         dataset, skipped = pixelstore.without_damaged(dataset, recipe.size)
     run = _Run(recipe, dataset, seed, options, skipped)
+    if options.tensorboard:
+        _check_tensorboard(run)
     entry = run.entry()
     shutil.rmtree(run.state, ignore_errors=True)
     return Trained(entry)
@@ -149,9 +158,13 @@ def cached(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Trained | None:
     Returns:
         The network, or None.
     """
-    run = _Run(recipe, dataset.with_images(), seed, Options(), {})
-    folder = cache.root() / "models" / cache.digest(run.key)
-    return Trained(folder) if folder.exists() else None
+    run = _Run(recipe, _asked(recipe, dataset), seed, Options(), {})
+    return Trained(run.finished) if run.finished.exists() else None
+
+
+def _asked(recipe: Recipe, dataset: Dataset) -> Dataset:
+    """What is trained on. Only images with a file, so that a lesson that left the others out shares what is trained."""
+    return any_finding(dataset.with_images()) if recipe.question == "any" else dataset.with_images()
 
 
 def _train_into(folder: Path, run: _Run) -> None:
@@ -173,7 +186,7 @@ def _train_into(folder: Path, run: _Run) -> None:
 
 
 def _fit(run: _Run) -> tuple[dict[str, np.ndarray], pd.DataFrame, float]:
-    """Weights of the best epoch, the history, and the seconds it took."""
+    """Weights of the epoch that is kept, the history, and the seconds it took."""
     from cxr_utils import callbacks
 
     recipe, (train_part, valid_part) = run.recipe, run.parts
@@ -191,7 +204,7 @@ def _fit(run: _Run) -> tuple[dict[str, np.ndarray], pd.DataFrame, float]:
         if keeper.epochs_done < recipe.epochs and not keeper.stopped:
             with memory.shortage_explained(fitted, recipe.batch_size):
                 _fit_epochs(run, chosen, fitted, keras_loss, standard)
-    return keeper.best, _with_cost(watch.history, recipe, model, len(train_part)), keeper.elapsed()
+    return keeper.kept, _with_cost(watch.history, recipe, model, len(train_part)), keeper.elapsed()
 
 
 def _fit_epochs(run: _Run, chosen: devices.Devices, fitted: "keras.Model", loss: losses.Loss, standard: list) -> None:
@@ -217,15 +230,24 @@ def _state_file(run: _Run) -> Path | None:
     return run.state / "state.npz"
 
 
-def _tensorboard(options: Options) -> list:
-    if options.tensorboard is None:
-        return []
+def _check_tensorboard(run: _Run) -> None:
+    """Before anything slow begins: whether there will be curves, and if not, why."""
+    folder = run.options.tensorboard
     if importlib.util.find_spec("tensorboard") is None:
         raise RecipeError(
-            f"TensorBoard's curves were asked for in {options.tensorboard}, and the package tensorboard is not "
+            f"TensorBoard's curves were asked for in {folder}, and the package tensorboard is not "
             "installed. Expected it beside TensorFlow. Install it (pip install tensorboard), or leave the option out: "
             "the history is a table in history.csv anyway."
         )
+    if run.recipe.trainable == "head":
+        tell(f"no curves in {folder}: a head is fitted at once, not in epochs. history.csv tells what was tried")
+    elif run.finished.exists():
+        tell(f"no curves in {folder}: this network has been trained before. history.csv has its figures")
+
+
+def _tensorboard(options: Options) -> list:
+    if options.tensorboard is None or devices.cluster().worker:  # all processes measure the same; one writes
+        return []
     return [load_keras().callbacks.TensorBoard(options.tensorboard, write_graph=False)]
 
 
@@ -252,7 +274,7 @@ def _prepared(run: _Run, chosen: devices.Devices, loss: losses.Loss) -> tuple["k
     keras.utils.set_random_seed(run.seed)
     with chosen.scope(), devices.computing_in(devices.precision(recipe.mixed_precision)):
         model = build(recipe, len(run.dataset.findings))
-        _start_from_prior(model, recipe, run.parts[0].labels)
+        _start_from_prior(model, recipe, run.parts[0])
         if head:
             weights.assign(model, weights.read(head.folder / "weights.npz"))
         if recipe.trainable == "last_block":
@@ -265,11 +287,15 @@ def _prepared(run: _Run, chosen: devices.Devices, loss: losses.Loss) -> tuple["k
         return model, compiled(fitted, keras.optimizers.Adam(recipe.learning_rate), loss)
 
 
-def _start_from_prior(model: "keras.Model", recipe: Recipe, labels: np.ndarray) -> None:
+def _start_from_prior(model: "keras.Model", recipe: Recipe, part: Dataset) -> None:
     """Know from the first step how rare each finding is; a weighted loss makes them all even."""
     if recipe.loss != "weighted":
         kernel, _ = model.get_layer("logits").get_weights()
-        model.get_layer("logits").set_weights([kernel, losses.prior_logits(labels)])
+        model.get_layer("logits").set_weights([kernel, losses.prior_logits(part.labels, _draws(recipe, part))])
+
+
+def _draws(recipe: Recipe, part: Dataset) -> np.ndarray | None:
+    return losses.expected_draws(part.labels) if recipe.oversample else None
 
 
 def _trained_layers(model: "keras.Model", recipe: Recipe) -> list["keras.Layer"]:
@@ -291,6 +317,7 @@ def _losses(recipe: Recipe, labels: np.ndarray):
 def _shuffled(recipe: Recipe, part: Dataset, seed: int, epochs: range, share: pipeline.Share | None):
     image_weights = losses.sample_weights(part.labels) if recipe.sample_weights else None
     how = {"shuffle_seed": seed, "epochs": epochs, "sample_weights": image_weights, "share": share}
+    how["times"] = _draws(recipe, part)
     if from_trunk(recipe):
         stored, rows = transfer.trunk_rows(part, recipe.weights, recipe.size)
         return pipeline.row_batches(stored, rows, part.labels, recipe.batch_size, **how)

@@ -1,7 +1,7 @@
 """Trained weights as files: the set that the course ships, ImageNet's, and whatever a learner brings.
 
 The shipped set is `data/weights/densenet121_simulated.npz`, half precision, with a record beside it that says how it
-was made. `python -m cxr_utils.pretrain` makes both again.
+was made. `cxr pretrain` makes both again.
 """
 
 import hashlib
@@ -201,7 +201,7 @@ def _existing(source: str) -> Path:
     if not path.is_file() and source == "simulated":
         raise RecipeError(
             f'weights="simulated" asks for {path}, which does not exist. Expected the file that comes with the '
-            'course. Make it with "python -m cxr_utils.pretrain", or use weights=None or weights="imagenet".'
+            'course. Make it with "cxr pretrain", or use weights=None or weights="imagenet".'
         )
     if not path.is_file() or path.suffix not in KINDS:
         raise RecipeError(

@@ -108,7 +108,30 @@ def test_another_error_is_left_as_it_is():
     assert memory.free_bytes() > 2**20 and os.environ["CXR_CACHE"]
 
 
-def test_curves_without_tensorboard_are_refused(dataset, tmp_path, monkeypatch):
+def test_the_curves_are_those_of_the_history(dataset, tmp_path, capsys):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    curves, recipe = tmp_path / "curves", Recipe("normal_abnormal_cnn", size=32, epochs=3, batch_size=12)
+    history = training.train(recipe, dataset, options=training.Options(tensorboard=curves)).history
+
+    def read(part, tag):
+        events = accumulator.EventAccumulator(str(curves / part))
+        events.Reload()
+        return [float(np.frombuffer(event.tensor_proto.tensor_content, "f4")[0]) for event in events.Tensors(tag)]
+
+    for part, tag, column in (
+        ("train", "epoch_loss", "loss"),
+        ("train", "epoch_learning_rate", "learning_rate"),
+        ("validation", "epoch_loss", "val_loss"),
+        ("validation", "epoch_auc", "val_auc"),
+    ):
+        assert read(part, tag) == pytest.approx(history[column].tolist(), rel=1e-6), tag
+    assert capsys.readouterr().out == ""
+    training.train(recipe, dataset, options=training.Options(tensorboard=tmp_path / "again"))
+    assert "no curves in" in capsys.readouterr().out and not (tmp_path / "again").exists()
+
+
+def test_curves_without_tensorboard_are_refused_before_anything_slow(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_train_into", None)  # would fail if it were called
     monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RecipeError, match="pip install tensorboard"):
         training.train(SMALL, dataset, options=training.Options(tensorboard=tmp_path / "curves"))

@@ -2,13 +2,14 @@
 
 import gzip
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from cxr_utils.datasets import open_dataset, summary
+from cxr_utils.datasets import any_finding, open_dataset, summary
 from cxr_utils.errors import DataError
 from cxr_utils.layouts.files import find_images, patient_of
 from cxr_utils.schema import FINDINGS, OPTIONAL, REQUIRED
@@ -89,6 +90,40 @@ def test_a_simulated_cohort_has_consensus_labels_in_test_and_a_truth(nih):
     assert test.table["Nodule"].all() and not test.table["Mass"].any()
     assert rest.table["Mass"].sum() == 30 and not rest.table["Nodule"].any()
     assert rest.truth()["image"].tolist() == rest.table["image"].tolist() and rest.truth()["Nodule"].all()
+
+
+def test_one_question_is_what_one_would_write_by_hand(nih):
+    (nih / "cohort.json").write_text('{"size": 1024}')
+    data = open_dataset(nih)
+    abnormal = data.table[list(FINDINGS)].max(axis=1).astype("int8")
+    expected = replace(data, table=data.table.assign(Abnormal=abnormal), findings=("Abnormal",))
+    asked = any_finding(data)
+    assert asked.findings == ("Abnormal",) and asked.labels.sum() == 40 and asked.name == data.name
+    pd.testing.assert_frame_equal(asked.table, expected.table)
+    assert asked.digest == expected.digest and asked.boxes.equals(data.boxes) and len(asked.boxes)
+    assert any_finding(asked) is asked and "Abnormal" not in data.table
+    assert asked.lacks("several_findings") and asked.part("test").labels.sum() == 10
+
+
+def test_one_question_of_the_truth(nih):
+    (nih / "cohort.json").write_text('{"size": 1024}')
+    data = open_dataset(nih)
+    truth = pd.DataFrame(0, index=pd.Index(data.table["image"], name="image"), columns=list(FINDINGS))
+    truth.iloc[5, 3] = truth.iloc[7, [0, 13]] = 1
+    truth[::-1].to_csv(nih / "truth.csv")
+    told = any_finding(data).truth()
+    assert list(told) == ["image", "Abnormal"] and told["image"].tolist() == data.table["image"].tolist()
+    assert np.flatnonzero(told["Abnormal"]).tolist() == [5, 7] and told["Abnormal"].max() == 1
+
+
+def test_one_question_of_class_folders(tmp_path):
+    for part in ("train", "valid", "test"):
+        for number, kind in enumerate(("NORMAL", "PNEUMONIA")):
+            picture(tmp_path / part / kind / f"person{number}{part}_1.png")
+    data = open_dataset(tmp_path)
+    asked = any_finding(data)
+    assert data.findings == ("Pneumonia",) and asked.findings == ("Abnormal",)
+    assert np.array_equal(asked.labels, data.labels) and asked.table["Abnormal"].dtype == np.int8
 
 
 def test_nih_without_lists_is_divided_by_patient(nih, capsys):

@@ -36,6 +36,8 @@ def test_no_other_constant_has_a_smaller_loss_than_the_prior_logits():
         truth = labels[:, [column]]
         found = minimize_scalar(lambda logit, truth=truth: losses.bce_numpy(truth, np.full((200, 1), logit)))
         assert found.x == pytest.approx(prior[column], abs=1e-4)
+    drawn = losses.prior_logits(labels[:, :1], losses.expected_draws(labels[:, :1]))
+    assert drawn == pytest.approx([0], abs=1e-9)  # a single finding is drawn as often as its absence
     assert losses.prior_logits(np.array([[0, 1]] * 50)).tolist() == pytest.approx([-np.log(99), np.log(99)])
 
 

@@ -135,7 +135,7 @@ def test_a_broken_file_is_named(tmp_path):
 
 def test_missing_weights_name_the_command_or_the_alternatives(tmp_path, monkeypatch):
     monkeypatch.setenv("CXR_HOME", str(tmp_path))
-    with pytest.raises(RecipeError, match="python -m cxr_utils.pretrain"):
+    with pytest.raises(RecipeError, match="cxr pretrain"):
         models.densenet121(64, 2, weights="simulated")
     with pytest.raises(RecipeError, match="'/nowhere.h5'.*simulated"):
         models.densenet121(64, 2, weights="/nowhere.h5")

@@ -2,13 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 from tiny_dataset import tiny_dataset
 
-from cxr_utils import images, recipes, training, weights
+from cxr_utils import cache, images, pretrain, recipes, training, weights
+from cxr_utils.datasets import open_dataset
 from cxr_utils.errors import RecipeError
 from cxr_utils.recipes import Recipe
 from cxr_utils.trained import PREPROCESSING, Trained, open_model
@@ -63,6 +67,81 @@ def test_train_then_predict_then_explain(cxr, rays, workplace, monkeypatch):
     assert told["finding"] == probabilities.idxmax() and told["probability"] == probabilities.max()
     assert images.read_image(picture).ndim == 2
     assert cxr("explain", files[0], "--model", folder, "--out", picture)[1].split()[2] == str(picture)
+
+
+@pytest.fixture(scope="module")
+def tables(workplace):
+    """The tiny data set with its two findings as a folder that `--data` opens: a table for each part."""
+    dataset = tiny_dataset(workplace / "tables")
+    columns = {"image": "Image", "patient": "PatientId"}
+    for part, table in dataset.table.groupby("split"):
+        table.rename(columns=columns).drop(columns="split").to_csv(workplace / "tables" / f"{part}.csv", index=False)
+    return workplace / "tables"
+
+
+def test_a_network_with_one_question_is_trained_judged_and_asked(cxr, tables, workplace, monkeypatch):
+    recipe = replace(SMALL, epochs=4, batch_size=8, patience=None, question="any")
+    monkeypatch.setitem(recipes._QUICK, "tiny", recipe)
+    folder = workplace / "one-question"
+    status, out, _ = cxr("train", "--recipe", "tiny", "--data", tables, "--out", folder, "--json")
+    told, network = json.loads(out.splitlines()[-1]), open_model(folder)
+    assert status == 0 and told["findings"] == ["Abnormal"] and told["weights"] == network.model.count_params()
+    assert told["val_loss"] == round(network.history["val_loss"].iloc[-1], 4)  # of the epoch that is kept
+
+    status, out, _ = cxr("evaluate", folder, "--data", tables, "--json")
+    judged = json.loads(out)
+    data = open_dataset(tables)
+    test = data.part("test")
+    scores = [network.predict_file(test.path(name))["Abnormal"] for name in test.table["image"]]
+    area = roc_auc_score(test.labels.any(axis=1), scores)
+    assert status == 0 and judged["auc"][0]["finding"] == "Abnormal" and judged["about"]["findings"] == 1
+    assert judged["auc"][0]["auc"] == pytest.approx(area)
+    assert "chosen on 12 images of valid" in judged["about"]["thresholds"]
+
+    file = test.path(test.table["image"][0])
+    assert json.loads(cxr("predict", file, "--model", folder, "--json")[1])[0]["probabilities"].keys() == {"Abnormal"}
+    assert cxr("explain", file, "--model", folder, "--out", workplace / "one.png")[1].startswith("Abnormal ")
+
+
+def test_a_table_with_one_question_is_judged_like_the_network(cxr, tables, tmp_path):
+    test = open_dataset(tables).part("test")
+    scores = np.random.default_rng(0).random(len(test))
+    test.table[["image"]].assign(Abnormal=scores).to_csv(tmp_path / "scores.csv", index=False)
+    judged = json.loads(cxr("evaluate", tmp_path / "scores.csv", "--data", tables, "--json")[1])
+    assert judged["auc"][0]["auc"] == pytest.approx(roc_auc_score(test.labels.any(axis=1), scores))
+
+
+def test_a_part_of_the_images_is_another_network(cxr, tables, workplace, monkeypatch):
+    monkeypatch.setitem(recipes._QUICK, "tiny", replace(SMALL, epochs=1))
+    monkeypatch.setenv("CXR_HOME", str(workplace))
+    folders = []
+    for more in ([], ["--images", 11], ["--images", 1000]):
+        status, out, _ = cxr("train", "--recipe", "tiny", "--data", tables, "--json", *more)
+        assert status == 0
+        folders.append(open_model(json.loads(out.splitlines()[-1])["model"]))
+        assert ("1,000 training images were asked for; all 36" in out) == (1000 in more)
+    whole, part, all_of_it = folders
+    assert [network.card["images"] for network in folders] == [
+        {"train": 36, "valid": 12}, {"train": 12, "valid": 4}, {"train": 36, "valid": 12},
+    ]  # fmt: skip
+    assert part.card["patients"] == {"train": 6, "valid": 2}  # two images each
+    assert part.card["data"]["digest"] != whole.card["data"]["digest"] == all_of_it.card["data"]["digest"]
+    assert [network.folder.name for network in folders] == [
+        "tiny-tables-quick-seed0", "tiny-tables-quick-seed0-images11", "tiny-tables-quick-seed0-images1000",
+    ]  # fmt: skip
+    status, _, err = cxr("train", "--recipe", "tiny", "--data", tables, "--images", 0)
+    assert status == 2 and "0 training images were asked for. Expected at least 1." in err
+
+
+def test_pretraining_by_command(cxr, monkeypatch):
+    asked = []
+    monkeypatch.setattr(pretrain, "pretrain", lambda plan, target: asked.append((plan, target)) or target)
+    for arguments in ([], ["--rehearse"]):
+        status, out, _ = cxr("pretrain", *arguments)
+        assert (status, out) == (0, f"{asked[-1][1]}\n")
+    (plan, shipped), (rehearsal, elsewhere) = asked
+    assert (plan, shipped) == (pretrain.PLAN, weights.simulated_path())
+    assert rehearsal.images < 100 and cache.root() in elsewhere.parents
 
 
 def test_a_bad_file_is_named_and_the_others_are_predicted(cxr, exported, trained, tmp_path):
@@ -176,6 +255,21 @@ def test_export_replaces_a_network_and_nothing_else(exported, trained, workplace
     with pytest.raises(RecipeError, match="precious exists and is no trained network"):
         trained.export(precious)
     assert (precious / "thesis.txt").exists()
+
+
+def test_two_exports_to_one_folder_at_once(trained, workplace, monkeypatch):
+    """The other one puts its network there after this one has made room and before it takes the name."""
+    rename, target, others = Path.rename, workplace / "raced", []
+
+    def late(self, name):
+        if Path(name) == target and not others:
+            others.append(shutil.copytree(self, target))
+        return rename(self, name)
+
+    monkeypatch.setattr(Path, "rename", late)
+    shared = trained.export(target)
+    monkeypatch.undo()
+    assert others and open_model(target).card == shared.card and not list(workplace.glob(".raced.*"))
 
 
 def test_an_interrupted_export_leaves_what_was_there(trained, workplace, monkeypatch):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tiny_dataset import tiny_dataset
 
-from cxr_utils import images, pipeline
+from cxr_utils import images, losses, pipeline
 from cxr_utils.errors import DataError, ImageError, RecipeError
 
 
@@ -161,6 +161,53 @@ def _picture(side: int = 21) -> np.ndarray:
     """Smooth, so that interpolation errs little."""
     y, x = np.mgrid[:side, :side] / side
     return (np.sin(3 * x) + np.cos(5 * y) + x * y).astype(np.float32)
+
+
+def _patterns(rng, frequencies, images=101):
+    return (rng.random((images, len(frequencies))) < frequencies).astype(np.float32)
+
+
+@pytest.mark.parametrize("frequencies", [[0.1], [0.02, 0.3, 0.1]])
+def test_rare_images_are_drawn_as_often_as_they_should_be(frequencies):
+    labels = _patterns(np.random.default_rng(5), frequencies)
+    images, epochs = len(labels), 400
+    expected = np.zeros(images)  # worked out label by label: the rarest one of an image decides
+    for row, truth in enumerate(labels):
+        own = [(labels[:, column] == 1).sum() for column in np.flatnonzero(truth)] or [(labels.sum(1) == 0).sum()]
+        expected[row] = 1 / min(own)
+    expected *= images / expected.sum()
+    times = losses.expected_draws(labels)
+    assert np.allclose(times, expected) and times.sum() == pytest.approx(images)
+    names = np.arange(images, dtype=np.float32)[:, np.newaxis]
+    how = {"shuffle_seed": 3, "times": times, "epochs": range(epochs)}
+    drawn, seen = _whole(pipeline.row_batches(names, np.arange(images), labels, 16, **how))
+    drawn = drawn.astype(int).reshape(epochs, images)  # an epoch keeps its length
+    assert np.array_equal(seen, labels[drawn.ravel()])
+    counts = np.array([np.bincount(epoch, minlength=images) for epoch in drawn])
+    assert (np.abs(counts - expected) < 1).all()  # rounded up or down, in every epoch
+    assert np.allclose(counts.mean(axis=0), expected, atol=4 * 0.5 / np.sqrt(epochs))
+    assert len({tuple(epoch) for epoch in drawn}) == epochs
+    places = np.array([np.flatnonzero(labels[epoch].any(axis=1)).mean() for epoch in drawn])
+    assert abs(places.mean() - (images - 1) / 2) < 1  # not the rare ones first
+    if len(frequencies) == 1:
+        positives = seen.reshape(epochs, images).sum(axis=1)
+        assert set(positives) == {50, 51} and labels.sum() < 20
+
+
+def test_an_epoch_of_drawn_images_follows_from_its_number_alone(dataset):
+    how = {"shuffle_seed": 3, "times": losses.expected_draws(dataset.labels), "augment": ("brightness",)}
+    whole = _whole(pipeline.batches(dataset, 16, 7, epochs=range(4), **how))
+    rest = _whole(pipeline.batches(dataset, 16, 7, epochs=range(2, 4), **how))
+    assert all(np.array_equal(full[120:], part) for full, part in zip(whole, rest, strict=True))
+    shares = (pipeline.Share(2, first) for first in (0, 1))
+    shared = [list(pipeline.batches(dataset, 16, 7, epochs=range(4), share=share, **how)) for share in shares]
+    pieces = [np.concatenate([part[0] for part in pair]) for pair in zip(*shared, strict=True)]
+    assert np.allclose(np.concatenate(pieces), whole[0])
+
+
+def test_drawing_needs_a_seed(dataset):
+    with pytest.raises(RecipeError, match="without a seed.*Give one"):
+        pipeline.batches(dataset, 16, 7, times=np.ones(60))
 
 
 def test_flip_mirrors_about_half_of_the_pictures():

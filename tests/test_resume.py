@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,17 @@ from cxr_utils.recipes import Recipe
 # Dropout, augmentation, and a learning rate so high that the validation loss stalls and the rate is lowered:
 # whatever of the state was lost would show in the weights.
 RECIPE = Recipe(
-    "normal_abnormal_cnn", size=32, epochs=6, batch_size=8, learning_rate=2e-2, patience=3, dropout=0.5,
-    augment=("rotate", "brightness"),
+    "normal_abnormal_cnn", size=32, epochs=6, batch_size=8, learning_rate=2e-2, patience=5, dropout=0.5,
+    augment=("rotate", "brightness"), oversample=True,
 )  # fmt: skip
+
+# One rate throughout, and the last epoch's weights, whether they are the best or not.
+WITHOUT_PATIENCE = replace(RECIPE, patience=None, epochs=4)
 
 SET_UP = """
     import os, signal
     from pathlib import Path
-    from test_resume import RECIPE
+    from test_resume import RECIPE, WITHOUT_PATIENCE
     from tiny_dataset import tiny_dataset
     from cxr_utils import callbacks, training
     def kill(): os.kill(os.getpid(), signal.SIGKILL)
@@ -107,6 +111,26 @@ def test_killed_twice_it_ends_as_if_it_had_not_been(folder, uninterrupted, monke
     assert arrays.keys() == resumed.keys()
     assert all(np.array_equal(arrays[name], resumed[name]) for name in arrays)
     assert not list((cache / "training").iterdir())  # the state goes when the network is whole
+
+
+def test_without_patience_the_last_epoch_is_kept_also_after_an_interruption(folder, tmp_path, monkeypatch):
+    cache = tmp_path / "disturbed"
+    dataset = tiny_dataset(folder / "images", again=not (folder / "images").exists())
+    assert start(IN_THE_THIRD_EPOCH.replace("RECIPE", "WITHOUT_PATIENCE"), cache).wait(timeout=200) == -signal.SIGKILL
+    assert epochs_kept(cache) == 2
+    both = []
+    for place in (cache, tmp_path / "undisturbed"):
+        monkeypatch.setenv("CXR_CACHE", str(place))
+        both.append(training.train(WITHOUT_PATIENCE, dataset))
+        history, valid = both[-1].history, dataset.part("valid")
+        p = both[-1].predict(valid).to_numpy()
+        loss = -np.mean(valid.labels * np.log(p) + (1 - valid.labels) * np.log(1 - p))
+        assert len(history) == 4 and history["learning_rate"].nunique() == 1
+        assert loss == pytest.approx(history["val_loss"].iloc[-1], rel=1e-3) and both[-1].kept["epoch"] == 4
+        assert loss > history["val_loss"].min() * 1.01  # the best epoch was another one
+    resumed, alone = (weights.read(trained.folder / "weights.npz") for trained in both)
+    pd.testing.assert_frame_equal(both[0].history, both[1].history, check_exact=True)
+    assert all(np.array_equal(alone[name], resumed[name]) for name in alone)
 
 
 def test_a_state_is_never_taken_for_that_of_another_run(folder, tmp_path, monkeypatch):

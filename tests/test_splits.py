@@ -1,6 +1,7 @@
 """Who leaks where, and splits that keep patients whole."""
 
 import itertools
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_utils.datasets import open_dataset
+from cxr_utils.datasets import Dataset, open_dataset
 from cxr_utils.errors import DataError
 from cxr_utils.grouping import drop_shared, hold_out
 from cxr_utils.images import read_image
+from cxr_utils.layouts.files import Files
 from cxr_utils.splits import (
     check_for_leakage,
+    fewer_images,
     leakage,
     near_duplicates,
     official_lists,
@@ -42,6 +45,45 @@ def cohort(patients=400, seed=0):
     risk = rng.beta(0.5, 2, (2, patients))[:, patient] * np.array([[1.0], [0.15]])
     labels = (rng.random(risk.shape) < risk).astype(np.int8)
     return pd.DataFrame({"patient": patient.astype(str), "Mass": labels[0], "Hernia": labels[1]})
+
+
+def collection():
+    table = cohort(patients=300)
+    parts = np.array(["train", "train", "train", "valid", "test"])
+    names = [f"{row}.png" for row in range(len(table))]
+    table = table.assign(image=names, split=parts[table["patient"].astype(int) % 5])
+    return Dataset("large", "nih", Path("."), table, ("Mass", "Hernia"), pd.DataFrame(), None, Files({}))
+
+
+def test_fewer_images_keep_patients_whole_and_test_untouched():
+    data = collection()
+    largest = data.table["patient"].value_counts().max()
+    counts = data.table["split"].value_counts()
+    few, more = fewer_images(data, 60, seed=3), fewer_images(data, 120, seed=3)
+    for chosen, images in ((few, 60), (more, 120)):
+        found = chosen.table["split"].value_counts()
+        assert images <= found["train"] < images + largest
+        expected = images * counts["valid"] / counts["train"]
+        assert expected <= found["valid"] <= expected + largest
+        pd.testing.assert_frame_equal(chosen.part("test").table, data.part("test").table)
+        own = data.table["patient"].isin(chosen.table["patient"])
+        assert own.sum() == len(chosen) and chosen.name == data.name  # every image of each chosen patient
+    assert set(few.table["image"]) < set(more.table["image"])
+    assert set(few.table["image"]) != set(fewer_images(data, 60, seed=4).table["image"])
+    assert len({few.digest, more.digest, data.digest}) == 3
+
+
+def test_fewer_images_than_none_and_more_than_all(capsys):
+    data = collection()
+    for wrong in (0, -5):
+        with pytest.raises(DataError, match=f"^{wrong} training images.*Expected at least 1"):
+            fewer_images(data, wrong)
+    train = (data.table["split"] == "train").sum()
+    assert fewer_images(data, train) is data and capsys.readouterr().out == ""
+    assert fewer_images(data, train + 1) is data
+    assert capsys.readouterr().out == (
+        f"note: large: {train + 1:,} training images were asked for; all {train:,} there are are taken\n"
+    )
 
 
 @settings(max_examples=60, deadline=None)

@@ -126,7 +126,7 @@ def test_predictions_are_kept(trained, dataset, monkeypatch):
     [
         {"loss": "weighted", "sample_weights": True},
         {"loss": "focal", "augment": pipeline.AUGMENTATIONS},
-        {"network": "normal_abnormal_cnn", "dropout": 0.5},
+        {"network": "normal_abnormal_cnn", "dropout": 0.5, "oversample": True},
     ],
 )
 def test_other_recipes_run(dataset, changes):
@@ -144,6 +144,7 @@ def test_training_stops_when_nothing_gets_better(dataset):
 def test_a_loss_that_is_no_number_is_explained(dataset):
     with pytest.raises(RecipeError, match="loss became .* learning rate of 1e[+]30.* ten times smaller"):
         training.train(replace(SMALL, learning_rate=1e30, epochs=3), dataset)
+    assert training.cached(replace(SMALL, learning_rate=1e30, epochs=3), dataset) is None  # nothing is taken for done
 
 
 def test_features_are_the_averaged_maps(dataset, frozen):
@@ -204,14 +205,52 @@ def test_fine_tuning_starts_from_the_head_and_leaves_the_rest_alone(head, datase
     assert cost.is_monotonic_increasing and cost.iloc[0] < 36 * 3 * models.multiply_adds(tuned.model)
 
 
+def test_one_question_is_asked_of_any_data_set(dataset, monkeypatch):
+    """The data set as it is, and the one that was made for the question, give one and the same network."""
+    recipe = replace(SMALL, epochs=1, question="any")
+    asked = training.train(recipe, dataset)
+    assert asked.findings == ("Abnormal",) and asked.recipe == recipe
+    assert training.cached(recipe, dataset).folder == asked.folder
+    abnormal = dataset.table[["Mass", "Nodule"]].max(axis=1).astype("int8")
+    by_hand = replace(dataset, table=dataset.table.assign(Abnormal=abnormal), findings=("Abnormal",))
+    monkeypatch.setattr(training, "_train_into", None)  # would fail if it were called
+    assert training.train(recipe, by_hand).folder == asked.folder
+    # named for what was asked: without the question, the data set made by hand is the same training but another key
+    assert training.cached(replace(recipe, question="findings"), by_hand) is None
+
+
+def test_fine_tuning_on_one_question_starts_from_a_head_for_it(frozen):
+    recipe = Recipe("densenet121", 32, weights=frozen, trainable="last_block", question="any")
+    assert recipes.head_of(recipe).question == "any"
+
+
+def test_the_epoch_that_is_kept(trained, dataset, head):
+    assert trained.kept["val_loss"] == trained.history["val_loss"].min()
+    assert head.kept["penalty"] == head.history["penalty"][head.history["val_auc"].idxmax()]
+
+
+def test_weights_are_counted_as_numbers_of_the_whole_network(trained, head, dataset):
+    densenet = load_keras().applications.DenseNet121(include_top=False, weights=None, input_shape=(32, 32, 1))
+    assert head.weights_count == densenet.count_params() + (1024 + 1) * 2
+    assert trained.weights_count == sum(weight.numpy().size for weight in trained.model.weights)
+    small = training.train(Recipe("normal_abnormal_cnn", size=32, epochs=1, batch_size=12, question="any"), dataset)
+    convolutions = 9 * 32 + 32 + 9 * 32 * 64 + 64 + 9 * 64 * 128 + 128
+    assert small.weights_count == convolutions + 4 * 4 * 128 * 128 + 128 + 128 + 1
+
+
 def test_recipes_refuse_what_does_not_go_together():
     for wrong in (
         {"network": "resnet"},
         {"loss": "mse"},
         {"epochs": 0},
+        {"patience": 0},
+        {"question": "all"},
         {"weights": "simulated"},
         {"network": "densenet121", "trainable": "head"},
         {"network": "densenet121", "weights": "simulated", "trainable": "head", "loss": "focal"},
+        {"network": "densenet121", "weights": "simulated", "trainable": "head", "oversample": True},
+        {"oversample": True, "sample_weights": True},
+        {"oversample": True, "loss": "weighted"},
     ):
         with pytest.raises(RecipeError, match="Expected"):
             Recipe(**wrong)
@@ -228,7 +267,7 @@ def test_missing_parts_and_weights_are_refused(dataset, monkeypatch, tmp_path):
     with pytest.raises(DataError, match="valid"):
         training.train(SMALL, dataset.subset((dataset.table["split"] != "valid").to_numpy(), "no valid"))
     monkeypatch.setenv("CXR_HOME", str(tmp_path))
-    with pytest.raises(RecipeError, match="cxr_utils.pretrain"):
+    with pytest.raises(RecipeError, match="cxr pretrain"):
         training.train(recipes.recipe("densenet-head"), dataset)
 
 

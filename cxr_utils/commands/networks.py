@@ -1,4 +1,4 @@
-"""`cxr train`, `cxr predict` and `cxr explain`: make a network, and ask it about files."""
+"""`cxr train`, `cxr pretrain`, `cxr predict` and `cxr explain`: make a network, and ask it about files."""
 
 import json as jsonlib
 import sys
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
     Args:
         app: the program.
     """
-    for command in (train, predict, explain):
+    for command in (train, pretrain, predict, explain):
         app.command()(command)
 
 
@@ -42,6 +42,9 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder for the network; runs/models/NAME when not given.")] = None,
     devices: Annotated[str, typer.Option(help='How many devices, or "all"; see docs/training.md.')] = "1",
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed run stopped.")] = False,
+    images: Annotated[
+        int | None, typer.Option(help="Train on about so many, patients whole, and validate on as large a share.")
+    ] = None,
     skip_corrupt: Annotated[bool, typer.Option("--skip-corrupt", help="Leave out damaged images.")] = False,
     tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's curves.")] = None,
     json: AsJson = False,
@@ -52,10 +55,11 @@ def train(
     Examples:
       cxr train --recipe xray-vision                     on the data set that the course makes itself
       cxr train --recipe densenet-transfer --data ../shared/real/nih --seed 1 --out models/nih
+      cxr train --recipe xray-vision --data /data/nih --images 5000      a random part of a large collection
       cxr train --recipe course --profile full --devices all --resume
     """
     from cxr_utils import devices as several
-    from cxr_utils import recipes
+    from cxr_utils import recipes, splits
     from cxr_utils.datasets import open_dataset
     from cxr_utils.training import Options
     from cxr_utils.training import train as run
@@ -63,14 +67,37 @@ def train(
     chosen = recipes.recipe(recipe, profile.value)
     several.prepare(devices)  # before Keras is imported
     dataset = open_dataset(data, profile=profile.value, seed=seed)
+    if images is not None:
+        dataset = splits.fewer_images(dataset.with_images(), images, seed)
     options = Options(not json, devices, resume, skip_corrupt, tensorboard)
     trained = run(chosen, dataset, seed, options=options)
     if several.cluster().worker:  # the first process writes
         return
-    name = f"{recipe}-{Path(data).name}-{profile.value}-seed{seed}"
+    part = "" if images is None else f"-images{images}"
+    name = f"{recipe}-{Path(data).name}-{profile.value}-seed{seed}{part}"
     exported = trained.export(out or _home() / name)
     summary = _summary(exported)
     print(jsonlib.dumps(summary) if json else "\n".join(f"{key:9} {value}" for key, value in summary.items()))
+
+
+def pretrain(
+    rehearse: Annotated[bool, typer.Option("--rehearse", help="A handful of images, written below the cache.")] = False,
+) -> None:
+    """Make the weights that the course ships again: about an hour on two cores. Stopped, it goes on when called again.
+
+    \b
+    Examples:
+      cxr pretrain                 writes data/weights/densenet121_simulated.npz and its record
+      cxr pretrain --rehearse      the same in a minute, elsewhere, to see that it runs
+    """
+    from cxr_utils import cache, weights
+    from cxr_utils import pretrain as pretraining
+
+    if rehearse:
+        plan, target = pretraining.REHEARSAL, cache.root() / "rehearsal.npz"
+    else:
+        plan, target = pretraining.PLAN, weights.simulated_path()
+    print(pretraining.pretrain(plan, target))
 
 
 def predict(
@@ -141,16 +168,16 @@ def _home() -> Path:
 
 
 def _summary(trained: "Trained") -> dict:
-    best = trained.history.loc[trained.history["val_loss"].idxmin()]
-    card = trained.card
-    auc = float(best["val_auc"])
+    kept, card = trained.kept, trained.card
+    auc = float(kept["val_auc"])
     return {
         "model": str(trained.folder),
         "findings": card["findings"],
         "images": card["images"],
         "skipped": sorted(card["skipped"]),
+        "weights": trained.weights_count,
         "epochs": len(trained.history),
-        "val_loss": round(float(best["val_loss"]), 4),
+        "val_loss": round(float(kept["val_loss"]), 4),
         "val_auc": round(auc, 4) if auc == auc else None,  # NaN where no finding has both classes
         "seconds": card["seconds"],
     }

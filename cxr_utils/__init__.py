@@ -19,6 +19,7 @@ _HOME = {
     "FINDINGS": "schema",
     "Dataset": "datasets",
     "open_dataset": "datasets",
+    "any_finding": "datasets",
     "check_for_leakage": "splits",
     "load_image": "images",
     "recipe": "recipes",
@@ -29,9 +30,10 @@ _HOME = {
     "too_few": "checks.claims",
 }
 _MODULES = (
-    "averages", "baselines", "calibration", "checks", "datasets", "decision", "delong", "errors", "gradcam", "images",
-    "localization", "losses", "masks", "metrics", "models", "phantom", "pipeline", "plots", "published", "recipes",
-    "sanity", "schema", "shortcut", "splits", "subgroups", "thresholds", "training", "transfer",
+    "averages", "baselines", "calibration", "checks", "comparison", "datasets", "decision", "delong", "errors",
+    "gradcam", "images", "localization", "losses", "masks", "metrics", "models", "phantom", "pipeline", "plots",
+    "published", "recipes", "sanity", "schema", "shortcut", "splits", "subgroups", "thresholds", "training",
+    "transfer",
 )  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]

@@ -65,6 +65,7 @@ def build(
         print("\n".join(map(str, stale)) or f"{len(course)} lessons: every derived file is current.")
         raise typer.Exit(1 if stale else 0)
     building.build(chosen)
+    building.build_readme(root)
     if not lessons:
         building.build_environment(root)
 

@@ -168,15 +168,18 @@ def _asked(recipe: Recipe, dataset: Dataset) -> Dataset:
 
 
 def _train_into(folder: Path, run: _Run) -> None:
-    started = time.perf_counter()
     recipe, parts = run.recipe, run.parts
     with pixelstore.damage_named():
         if recipe.trainable == "head":
+            for part in parts:  # what this takes is known for each image, whichever run had computed it
+                features(part, recipe.weights, recipe.size)
+            started = time.perf_counter()
             arrays, history = transfer.fit_head(recipe, *parts)
             table = pd.DataFrame(history).assign(epoch=range(1, len(history) + 1), learning_rate=np.nan)
             table["images_seen"] = len(parts[0])
             table["multiply_adds"] = transfer.frozen_cost(recipe.weights, recipe.size) * len(parts[0])
             seconds = time.perf_counter() - started
+            seconds += sum(transfer.frozen_seconds(part, recipe.weights, recipe.size) for part in parts)
         else:
             arrays, table, seconds = _fit(run)
     weights.save(folder / "weights.npz", arrays)
@@ -190,21 +193,25 @@ def _fit(run: _Run) -> tuple[dict[str, np.ndarray], pd.DataFrame, float]:
     from cxr_utils import callbacks
 
     recipe, (train_part, valid_part) = run.recipe, run.parts
+    head = train(head_of(recipe), run.dataset, run.seed) if recipe.weights else None
+    started = time.perf_counter()
     with devices.open_devices(run.options.devices) as chosen:
         chosen.check(recipe.batch_size)
         keras_loss, numpy_loss = _losses(recipe, train_part.labels)
-        model, fitted = _prepared(run, chosen, keras_loss)
+        model, fitted = _prepared(run, chosen, keras_loss, head)
         size, share = devices.in_order(chosen, 64)
         predict = devices.predictor(chosen, fitted, ordered(recipe, valid_part, size, share), len(valid_part))
         watch = callbacks.Watch(predict, valid_part.labels, numpy_loss, run.options.verbose or sys.stdout.isatty())
         layers = _trained_layers(model, recipe)
         standard = callbacks.standard(recipe, watch, _state_file(run), lambda: weights.collect(layers))
         keeper = standard[-1]
+        keeper.started = started
         keeper.restore(fitted)
         if keeper.epochs_done < recipe.epochs and not keeper.stopped:
             with memory.shortage_explained(fitted, recipe.batch_size):
                 _fit_epochs(run, chosen, fitted, keras_loss, standard)
-    return keeper.kept, _with_cost(watch.history, recipe, model, len(train_part)), keeper.elapsed()
+    seconds = keeper.elapsed() + (head.card["seconds"] if head else 0)
+    return keeper.kept, _with_cost(watch.history, recipe, model, len(train_part)), seconds
 
 
 def _fit_epochs(run: _Run, chosen: devices.Devices, fitted: "keras.Model", loss: losses.Loss, standard: list) -> None:
@@ -267,10 +274,11 @@ def compiled(model: "keras.Model", optimizer: "keras.Optimizer", loss: losses.Lo
     return model
 
 
-def _prepared(run: _Run, chosen: devices.Devices, loss: losses.Loss) -> tuple["keras.Model", "keras.Model"]:
+def _prepared(
+    run: _Run, chosen: devices.Devices, loss: losses.Loss, head: Trained | None
+) -> tuple["keras.Model", "keras.Model"]:
     """The whole network, and the part of it that `fit` shall see, compiled."""
     recipe, keras = run.recipe, load_keras()
-    head = train(head_of(recipe), run.dataset, run.seed) if recipe.weights else None
     keras.utils.set_random_seed(run.seed)
     with chosen.scope(), devices.computing_in(devices.precision(recipe.mixed_precision)):
         model = build(recipe, len(run.dataset.findings))

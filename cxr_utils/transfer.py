@@ -5,8 +5,11 @@ and is the same for every head and every fine-tuning, so its result is kept on d
 """
 
 import functools
+import json
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +38,7 @@ def features(dataset: Dataset, source: str = "simulated", size: int = 96) -> np.
     Returns:
         float32, shape (images, 1024).
     """
-    none = np.zeros((0, 1024), np.float32)
+    none, key = np.zeros((0, 1024), np.float32), _key(dataset, source, size)
 
     def compute(missing: list[int]) -> Iterator[np.ndarray]:
         stored, rows = trunk_rows(dataset, source, size)
@@ -44,7 +47,8 @@ def features(dataset: Dataset, source: str = "simulated", size: int = 96) -> np.
         for chunk in _chunks(missing):
             yield pooled.predict(stored[rows[chunk]], batch_size=64, verbose=0)
 
-    stored, rows = cache.rows("features", _key(dataset, source, size), pipeline.file_names(dataset), none, compute)
+    timed = functools.partial(_timed, _clock("features", key), compute)
+    stored, rows = cache.rows("features", key, pipeline.file_names(dataset), none, timed)
     return stored[rows]
 
 
@@ -60,7 +64,7 @@ def trunk_rows(dataset: Dataset, source: str, size: int) -> tuple[np.ndarray, np
         A memory-mapped array (m, height, width, 512) and the row number of each image (n,).
     """
     side = (size + 3) // 4 // 8  # a convolution and a pooling that round up, then three that round down
-    none = np.zeros((0, side, side, 512), np.float32)
+    none, key = np.zeros((0, side, side, 512), np.float32), _key(dataset, source, size)
 
     def compute(missing: list[int]) -> Iterator[np.ndarray]:
         whole = _frozen(weights.identity(source), source, size)
@@ -70,7 +74,50 @@ def trunk_rows(dataset: Dataset, source: str, size: int) -> tuple[np.ndarray, np
             prepared = pipeline.standardised(pictures[chunk])
             yield trunk.predict(prepared, batch_size=64, verbose=0)
 
-    return cache.rows("trunk", _key(dataset, source, size), pipeline.file_names(dataset), none, compute)
+    timed = functools.partial(_timed, _clock("trunk", key), compute)
+    return cache.rows("trunk", key, pipeline.file_names(dataset), none, timed)
+
+
+def frozen_seconds(dataset: Dataset, source: str, size: int) -> float:
+    """How long the frozen features of some images take on this machine, whether computed now or found in the cache.
+
+    Args:
+        dataset: its features have been computed before.
+        source: weights, as for `models.densenet121`.
+        size: side of the image in pixels.
+
+    Returns:
+        Seconds, from what images of this collection took on average; reading their files is counted in.
+    """
+    key = _key(dataset, source, size)
+    clocks = [_read_clock(_clock(kind, key)) for kind in ("trunk", "features")]
+    return len(dataset) * sum(clock["seconds"] / max(1, clock["images"]) for clock in clocks)
+
+
+def _clock(kind: str, key: dict) -> Path:
+    return cache.root() / "clocks" / f"{kind}-{cache.digest(key)}.json"
+
+
+def _read_clock(file: Path) -> dict:
+    return json.loads(file.read_text()) if file.exists() else {"images": 0, "seconds": 0.0}
+
+
+def _timed(
+    file: Path, compute: Callable[[list[int]], Iterator[np.ndarray]], missing: list[int]
+) -> Iterator[np.ndarray]:
+    """Pass rows on as they are computed, and add up in a file how many came and how long they took."""
+    rows, total = compute(missing), _read_clock(file)
+    while True:
+        started = time.perf_counter()
+        chunk = next(rows, None)
+        if chunk is None:
+            return
+        total = {
+            "images": total["images"] + len(chunk), "seconds": total["seconds"] + time.perf_counter() - started
+        }  # fmt: skip
+        file.parent.mkdir(parents=True, exist_ok=True)
+        cache.write_text(file, json.dumps(total))
+        yield chunk
 
 
 @functools.lru_cache(maxsize=1)

@@ -228,7 +228,8 @@ baseline = metrics.auc_table(test.table, baseline_scores, test.patients).loc["me
 rows = []
 for (way, count), run in runs.items():
     row = metrics.auc_table(test.table, run.predict(test), test.patients).loc["mean", ["auc", "low", "high"]]
-    rows.append({"way": way, "images": count, **row, "multiply_adds": run.history["multiply_adds"].iloc[-1]})
+    spent = {"multiply_adds": run.history["multiply_adds"].iloc[-1], "seconds": run.card["seconds"]}
+    rows.append({"way": way, "images": count, **row, **spent})
 results = pd.DataFrame(rows)
 results.assign(multiply_adds=results["multiply_adds"].map("{:.2g}".format)).round(3)
 
@@ -268,8 +269,10 @@ pd.DataFrame(named).T.round(3)
 # %% [markdown]
 # ## What did it cost?
 #
-# Forward once and backward twice as much again for every layer that learns, for every image in every epoch; for
-# frozen layers once an image. The figure counts the multiply-adds of each run.
+# Two ways to count it. *Multiply-adds* are the same on every machine: forward once and backward twice as much again
+# for every layer that learns, for every image in every epoch; for frozen layers once an image. *Seconds* are what you
+# wait for, on the machine that trained the run: frozen features and the fitting of the head that fine-tuning starts
+# from are counted in, even where another run had computed them before.
 
 # %%
 plots.auc_by_cost(results, baseline["auc"], baseline_name)

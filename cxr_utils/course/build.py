@@ -16,6 +16,7 @@ from cxr_utils.course.derive import learner_notebook, solution_notebook, to_text
 from cxr_utils.course.environment import environment_text
 from cxr_utils.course.failure import Failure
 from cxr_utils.course.lessons import Lesson
+from cxr_utils.course.readme import readme_text
 from cxr_utils.errors import LessonError
 
 STRICT = "CXR_STRICT"  # with it, a wrong answer to an exercise raises; see cxr_utils.checks
@@ -70,6 +71,14 @@ def build_environment(root: Path, say: Callable[[str], None] = print) -> None:
     """Write `environment.yml`; arguments as `environment_text` and `build`."""
     changed = _write(root / "environment.yml", environment_text(root))
     say(f"{'environment.yml':63}{'written' if changed else 'unchanged'}")
+
+
+def build_readme(root: Path, say: Callable[[str], None] = print) -> None:
+    """Put the table of systems into `README.md`; arguments as `readme_text` and `build`."""
+    text = readme_text(root)
+    if text is not None:
+        changed = _write(root / "README.md", text)
+        say(f"{'README.md':63}{'written' if changed else 'unchanged'}")
 
 
 def _write(path: Path, text: str) -> bool:
@@ -164,6 +173,10 @@ def stale_files(lessons: list[Lesson], root: Path) -> list[Stale]:
     environment = root / "environment.yml"
     if not environment.exists() or environment.read_text() != environment_text(root):
         found.append(Stale(environment, "it does not follow from pyproject.toml and requirements.lock", "cxr build"))
+    if not found:  # from a stale lesson follows nothing
+        text, readme = readme_text(root), root / "README.md"
+        if text is not None and text != readme.read_text(encoding="utf-8"):
+            found.append(Stale(readme, "its table is not the one that its lesson shows", "cxr build"))
     return found
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from .picture import CYCLE, PALETTE, Picture, canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _MARKS = ("o", "s", "^", "D", "v", "P")
 
@@ -61,14 +65,15 @@ def auc_by_size(results: pd.DataFrame, baseline: float, baseline_name: str) -> P
 (frozen); a dotted line marks the baseline (no pixels).
     """
     sizes = sorted(results["images"].unique())
-    picture = _by(
-        results, "images", baseline, baseline_name, "training images (patients whole, logarithmic)", nudge=0.03
-    )
-    picture.figure.axes[0].set_xticks(sizes, [f"{size:,}" for size in sizes])
-    picture.figure.axes[0].minorticks_off()
+    figure, axes = canvas(width=8.5, height=3.8)
+    _draw_runs(axes, results, "images", baseline, baseline_name, nudge=0.03)
+    axes.set(xscale="log", xlabel="training images (patients whole, logarithmic)", ylabel="mean AUC, test part")
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.minorticks_off()
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     ways = list(results["way"].unique())
     return Picture(
-        picture.figure,
+        figure,
         f"Mean test AUC with 95 % intervals over the number of training images ({', '.join(map(str, sizes))}) for "
         f"{len(ways)} way{'s' * (len(ways) > 1)} of training ({', '.join(ways)}); a dotted line marks the baseline "
         f"({baseline_name}).",
@@ -79,32 +84,36 @@ def auc_by_cost(results: pd.DataFrame, baseline: float, baseline_name: str) -> P
     """Mean AUC over the cost of training, a mark for each run, joined for each way of training.
 
     Args:
-        results: one row a run: way, auc, low, high, multiply_adds.
+        results: one row a run: way, auc, low, high, multiply_adds, seconds.
         baseline: AUC of what the runs must beat.
         baseline_name: what that is.
 
     Example:
-        >>> rows = {"way": ["frozen"], "auc": [0.7], "low": [0.6], "high": [0.8], "multiply_adds": [1e9]}
+        >>> rows = {"way": ["frozen"], "auc": [0.7], "low": [0.6], "high": [0.8]}
+        >>> rows |= {"multiply_adds": [1e9], "seconds": [9]}
         >>> auc_by_cost(pd.DataFrame(rows), 0.6, "no pixels")
-        Picture: Mean test AUC with 95 % intervals over the multiply-add operations of training, for 1 way of training \
-(frozen); a dotted line marks the baseline (no pixels).
+        Picture: Mean test AUC with 95 % intervals over the multiply-add operations and over the seconds of training, \
+for 1 way of training (frozen); a dotted line marks the baseline (no pixels).
     """
-    picture = _by(
-        results, "multiply_adds", baseline, baseline_name, "multiply-add operations of training (logarithmic)"
-    )
+    figure, panels = canvas(1, 2, width=10, height=3.8, sharey=True)
+    costs = {"multiply_adds": "multiply-add operations of training", "seconds": "seconds of training on this machine"}
+    for axes, (column, label) in zip(panels, costs.items(), strict=True):
+        _draw_runs(axes, results, column, baseline, baseline_name)
+        axes.set(xscale="log", xlabel=f"{label} (logarithmic)")
+    panels[0].set(ylabel="mean AUC, test part")
+    panels[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     ways = list(results["way"].unique())
     return Picture(
-        picture.figure,
-        f"Mean test AUC with 95 % intervals over the multiply-add operations of training, for {len(ways)} "
-        f"way{'s' * (len(ways) > 1)} of training ({', '.join(ways)}); a dotted line marks the baseline "
+        figure,
+        "Mean test AUC with 95 % intervals over the multiply-add operations and over the seconds of training, for "
+        f"{len(ways)} way{'s' * (len(ways) > 1)} of training ({', '.join(ways)}); a dotted line marks the baseline "
         f"({baseline_name}).",
     )
 
 
-def _by(
-    results: pd.DataFrame, x: str, baseline: float, baseline_name: str, label: str, nudge: float = 0.0
-) -> Picture:
-    figure, axes = canvas(width=8.5, height=3.8)
+def _draw_runs(
+    axes: Axes, results: pd.DataFrame, x: str, baseline: float, baseline_name: str, nudge: float = 0.0
+) -> None:
     for number, (way, rows) in enumerate(results.groupby("way", sort=False)):
         rows = rows.sort_values(x)
         place = rows[x] * (1 + nudge) ** (number - 1)  # side by side, so that the bars do not hide each other
@@ -112,6 +121,3 @@ def _by(
         style = {"color": CYCLE[number], "marker": _MARKS[number % len(_MARKS)], "capsize": 3, "label": way}
         axes.errorbar(place, rows["auc"], bars, **style)
     axes.axhline(baseline, linestyle=":", color=PALETTE["grey"], label=baseline_name)
-    axes.set(xscale="log", xlabel=label, ylabel="mean AUC, test part")
-    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    return Picture(figure, "")

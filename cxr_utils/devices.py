@@ -1,7 +1,7 @@
 """One network on several devices, behind one word: "1", "2", "all".
 
 Every device works on its piece of each batch, the gradients are added up, and all take the same step: the batches are
-those of one device (`pipeline.Share`), so the result is that of one device within rounding. On TensorFlow
+those of one device (`pipeline.Share`), so each step is that of one device within rounding. On TensorFlow
 this is `tf.distribute` (one process: MirroredStrategy; several, told of each other by `TF_CONFIG`:
 MultiWorkerMirroredStrategy), on JAX `keras.distribution.DataParallel`. A machine without a GPU divides its processor
 into logical devices, which gains nothing and shows that the arithmetic is right.

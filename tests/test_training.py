@@ -230,7 +230,7 @@ def test_the_epoch_that_is_kept(trained, dataset, head):
 
 
 def test_weights_are_counted_as_numbers_of_the_whole_network(trained, head, dataset):
-    densenet = load_keras().applications.DenseNet121(include_top=False, weights=None, input_shape=(32, 32, 1))
+    densenet = load_keras().applications.DenseNet121(include_top=False, weights=None, input_shape=(32, 32, 3))
     assert head.weights_count == densenet.count_params() + (1024 + 1) * 2
     assert trained.weights_count == sum(weight.numpy().size for weight in trained.model.weights)
     small = training.train(Recipe("normal_abnormal_cnn", size=32, epochs=1, batch_size=12, question="any"), dataset)

@@ -88,7 +88,7 @@ def pretrain(
     \b
     Examples:
       cxr pretrain                 writes data/weights/densenet121_simulated.npz and its record
-      cxr pretrain --rehearse      the same in a minute, elsewhere, to see that it runs
+      cxr pretrain --rehearse      the same on 80 images, elsewhere, to see that it runs
     """
     from cxr_utils import cache, weights
     from cxr_utils import pretrain as pretraining

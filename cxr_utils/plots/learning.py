@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from matplotlib.ticker import EngFormatter, LogLocator
 
 from .picture import CYCLE, PALETTE, Picture, canvas
 
@@ -100,6 +101,9 @@ for 1 way of training (frozen); a dotted line marks the baseline (no pixels).
     for axes, (column, label) in zip(panels, costs.items(), strict=True):
         _draw_runs(axes, results, column, baseline, baseline_name)
         axes.set(xscale="log", xlabel=f"{label} (logarithmic)")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+        axes.minorticks_off()
     panels[0].set(ylabel="mean AUC, test part")
     panels[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     ways = list(results["way"].unique())

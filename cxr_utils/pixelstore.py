@@ -122,7 +122,7 @@ class Pixels:
 
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
-    """OpenCV decodes outside Python's lock, so that threads are enough."""
+    """OpenCV works outside Python's lock, so that threads are enough."""
     return ThreadPoolExecutor(os.cpu_count())
 
 

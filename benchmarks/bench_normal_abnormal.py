@@ -6,7 +6,7 @@ others), several times with other beginnings (`--seeds`), and beside the plain n
 - the AUC of "any finding" on the test part, as a mean over beginnings, and its difference from the plain network, with
   a 95 % interval over the same resampled test patients;
 - accuracy, precision and recall, at one half and at the threshold that validation chose (the calibrated threshold).
-Five minutes of two cores; what was trained is cached.
+A quarter of an hour on two cores; what was trained is cached.
 """
 
 import argparse

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, generate_uid
 
 from cxr_utils.errors import ImageError
-from cxr_utils.images import load_image, read_image, resize, standardise
+from cxr_utils.images import _fast_decoder, load_image, read_image, resize, standardise
 
 GREY = np.random.default_rng(0).integers(0, 256, (48, 40), dtype=np.uint8)
 
@@ -40,6 +41,19 @@ def test_real_files_give_opencvs_pixels(real_data):
     assert len(grey) == 24
     for file in grey:
         assert np.array_equal(read_image(file), cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)), file
+
+
+def test_many_threads_read_the_same_pixels(png):
+    """Whoever finds the fast decoder taken uses the other."""
+    pictures = [np.roll(GREY, shift, axis=1).repeat(12, axis=0).repeat(12, axis=1) for shift in range(24)]
+    files = [png(picture) for picture in pictures]
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(3):
+            read = list(threads.map(read_image, files))
+            assert all(np.array_equal(one, picture) for one, picture in zip(read, pictures, strict=True))
+    with _fast_decoder:
+        assert np.array_equal(read_image(files[0]), pictures[0])
+    assert not _fast_decoder.locked()
 
 
 def test_transparency_of_one_grey_is_ignored(png):

@@ -1,15 +1,16 @@
 """What the phantom is worth on real X-rays. Run: python benchmarks/sim_to_real.py [--only simulated pneumonia nih]
 
 The same small network (`models.xray_cnn`, 64 pixels) learns from few real labels, once from random weights ("from
-scratch") and once from weights learned on 6,000 simulated radiographs with their true labels ("from simulation").
+scratch") and once from weights learned on 12,000 simulated radiographs with their true labels ("from simulation").
 Two collections beside the checkout (CXR_REAL_DATA or ../shared/real): paediatric pneumonia, and 14 findings of NIH;
 both split by patient. For 50, 200 and 1,000 labels (all where there are fewer), five draws of them each, the same for
 both arms:
 - steps: the state with the lowest validation loss, looked at every 20 steps, is kept; a run ends when 6 looks in a row
   found no lower one, and after 800 steps at most;
-- learning rate: the one of three with the lowest validation loss, as a mean of the first two draws;
+- learning rate: the one of three with the lowest validation loss, as a mean over the draws;
 - augmentation, batch size and optimizer are the same. Both arms go through the same choices.
-Only the runs so chosen are scored on the test part. Beside them a logistic regression on 16 x 16 pixels, and what a
+Only the runs so chosen are scored on the test part; the interval of the error ratio is over resampled test patients.
+Beside them a logistic regression on 16 x 16 pixels, and what a
 network that saw nothing but simulated X-rays says of NIH's real ones, finding by finding, with 95 % intervals over
 patients (the NIH images that no choice looked at).
 
@@ -19,6 +20,7 @@ half an hour of two cores, then free.
 
 import argparse
 import functools
+import hashlib
 import json
 import os
 import time
@@ -32,12 +34,14 @@ from simulated import to_learn_from
 
 from cxr_utils import baselines, cache, losses, models, phantom, pipeline, training, transfer, weights
 from cxr_utils.backend import load_keras
+from cxr_utils.bootstrap import bootstrap, ladder, percentile_interval, weighted_auc
 from cxr_utils.datasets import Dataset, open_dataset
 from cxr_utils.metrics import auc_table
 from cxr_utils.recipes import Recipe
 
 REAL = Path(os.environ.get("CXR_REAL_DATA", Path(__file__).parents[2] / "shared" / "real"))
 ARMS = ("from scratch", "from simulation")
+REPLICATES = 1000
 BAR = 2 / 3  # of the error of the network from scratch, with the fewest labels, on paediatric pneumonia
 
 
@@ -45,13 +49,12 @@ BAR = 2 / 3  # of the error of the network from scratch, with the fewest labels,
 class Plan:
     """How every run is made; part of the name under which it is kept."""
 
-    images: int = 6000
+    images: int = 12000
     drawn_at: int = 128
     size: int = 64
-    epochs: int = 16
+    epochs: int = 24
     labels: tuple[int, ...] = (50, 200, 1000)
     seeds: int = 5
-    tuned_on: int = 2
     rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
     batch_size: int = 16
     every: int = 20
@@ -60,7 +63,7 @@ class Plan:
     augment: tuple[str, ...] = ("rotate", "shift", "brightness")
 
 
-REHEARSAL = Plan(images=200, drawn_at=64, epochs=1, labels=(30,), seeds=2, tuned_on=1, rates=(1e-3,), looks=2)
+REHEARSAL = Plan(images=200, drawn_at=64, epochs=1, labels=(30,), seeds=2, rates=(1e-3,), looks=2)
 
 
 # --- learning on simulated X-rays ----------------------------------------------------------------------------------
@@ -106,7 +109,8 @@ def one_run(plan: Plan, data: Dataset, arm: str, count: int, rate: float, seed: 
         variable.assign(np.zeros(variable.shape))
     model.optimizer.learning_rate = rate
     some, valid = drawn(data.part("train"), count, seed), data.part("valid")
-    batches = pipeline.batches(some, plan.size, plan.batch_size, augment=plan.augment, shuffle_seed=seed).repeat()
+    how = {"augment": plan.augment, "shuffle_seed": seed, "epochs": range(plan.looks * plan.every)}
+    batches = pipeline.batches(some, plan.size, plan.batch_size, **how)  # an epoch has a step at least
     watch = pipeline.standardised(pipeline.pixels(valid, plan.size))
     best, kept, since = {"loss": np.inf}, None, 0
     steps = iter(batches)
@@ -137,7 +141,7 @@ class Runs:
     def __init__(self, plan: Plan, data: Dataset) -> None:
         key = {
             "plan": asdict(plan), "data": data.digest, "simulator": phantom.simulator_version(),
-            "code": cache.code_version(*training.CODE),
+            "code": cache.code_version(*training.CODE), "how": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
         }  # fmt: skip
         self.plan, self.data = plan, data
         self.folder = cache.root() / "sim-to-real" / cache.digest(key)
@@ -158,18 +162,17 @@ class Runs:
             print(f"{name}: {said}", flush=True)
         return self.done[name]
 
-    def test_auc(self, arm: str, count: int, rate: float, seed: int) -> float:
-        """Mean AUC on the test part; asked for once the rate has been chosen."""
-        name = self.get(arm, count, rate, seed)["name"]
-        return transfer.mean_auc(self.data.part("test").labels, np.load(self.folder / f"{name}.npy"))
+    def test_logits(self, arm: str, count: int, rate: float, seed: int) -> np.ndarray:
+        """What the network says of the test part; asked for once the rate has been chosen."""
+        return np.load(self.folder / f"{self.get(arm, count, rate, seed)['name']}.npy")
 
 
 def chosen_rate(runs: Runs, arm: str, count: int) -> float:
-    """The learning rate with the lowest validation loss, a mean over the draws that it is tuned on."""
+    """The learning rate with the lowest validation loss, a mean over the draws."""
     plan = runs.plan
 
     def loss(rate: float) -> float:
-        return float(np.mean([runs.get(arm, count, rate, seed)["loss"] for seed in range(plan.tuned_on)]))
+        return float(np.mean([runs.get(arm, count, rate, seed)["loss"] for seed in range(plan.seeds)]))
 
     return min(plan.rates, key=loss)
 
@@ -197,13 +200,34 @@ def learning_curve(plan: Plan, data: Dataset) -> Iterator[dict]:
             rate = chosen_rate(runs, arm, count)
             validation = [runs.get(arm, count, rate, seed)["auc"] for seed in range(plan.seeds)]
             row[f"{arm}: valid"], row[f"{arm}: rate"] = float(np.mean(validation)), rate
+        test = data.part("test")
+        logits = {
+            arm: [runs.test_logits(arm, count, row[f"{arm}: rate"], seed) for seed in range(plan.seeds)] for arm in ARMS
+        }
         for arm in ARMS:
-            areas = [runs.test_auc(arm, count, row[f"{arm}: rate"], seed) for seed in range(plan.seeds)]
+            areas = [transfer.mean_auc(test.labels, one) for one in logits[arm]]
             row[arm], row[f"{arm}: spread"] = float(np.mean(areas)), float(np.std(areas, ddof=1))
         areas = thumbnail_aucs(plan, data, count)
         row["16 x 16 pixels"], row["16 x 16 pixels: spread"] = float(np.mean(areas)), float(np.std(areas, ddof=1))
         row["error ratio"] = (1 - row[ARMS[1]]) / (1 - row[ARMS[0]])
+        row["error ratio: low"], row["error ratio: high"] = ratio_interval(test, logits)
         yield row
+
+
+def ratio_interval(test: Dataset, logits: dict[str, list[np.ndarray]]) -> tuple[float, float]:
+    """Ends of the 95 % interval of the error ratio: other test patients, the same networks."""
+    unit, _ = pd.factorize(test.patients)
+    both = [column for column, truth in enumerate(test.labels.T) if truth.min() != truth.max()]
+    ladders = [
+        ladder(test.labels[:, column].astype(int), one[:, column], unit, tied=0.5)
+        for arm in ARMS
+        for one in logits[arm]
+        for column in both
+    ]
+    areas = bootstrap(ladders, weighted_auc, REPLICATES, 0).reshape(REPLICATES, len(ARMS), -1)
+    mean = np.nanmean(areas, axis=2)  # a resample may lack a rare finding
+    low, high = percentile_interval((1 - mean[:, 1]) / (1 - mean[:, 0]))
+    return float(low), float(high)
 
 
 def show(data: Dataset, row: dict) -> None:
@@ -213,7 +237,8 @@ def show(data: Dataset, row: dict) -> None:
     rates = ", ".join(f"{row[f'{arm}: rate']:g}" for arm in ARMS)
     print(f"\n{data.name}, {row['labels']} labels; test AUC, mean ± spread over draws of labels", end="")
     print(f" ({len(test)} images of {len(set(test.patients))} patients)")
-    print(f"{figures}   error ratio {row['error ratio']:.2f}   (rates {rates})", flush=True)
+    ratio = f"{row['error ratio']:.2f} ({row['error ratio: low']:.2f} to {row['error ratio: high']:.2f})"
+    print(f"{figures}   error ratio {ratio}   (rates {rates})", flush=True)
 
 
 def only_simulated(plan: Plan, data: Dataset) -> pd.DataFrame:

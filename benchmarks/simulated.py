@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 from cxr_utils import cache, phantom
 from cxr_utils.datasets import Dataset, open_dataset
@@ -15,7 +16,8 @@ def cohort_folder(images: int, size: int, seed: int) -> Path:
     name = f"{images}-{size}-{seed}-{phantom.simulator_version()}"
     folder = cache.root() / "cohorts" / name
     folder.parent.mkdir(parents=True, exist_ok=True)
-    return phantom.make_cohort(folder, images=images, size=size, seed=seed)
+    with FileLock(folder.with_name(f"{name}.lock")):  # of two measurements at once, one makes it and one waits
+        return phantom.make_cohort(folder, images=images, size=size, seed=seed)
 
 
 def true_cohort(images: int, size: int, seed: int) -> Dataset:

@@ -104,7 +104,8 @@ def batches(
         batch_size: images in a batch; the last one of an epoch may be smaller.
         augment: names from `AUGMENTATIONS`, drawn anew for each image in each epoch.
         shuffle_seed: None keeps the order of the table. A number shuffles, each epoch differently.
-        epochs: the numbers of the epochs that follow each other. The same seed and number give the same epoch.
+        epochs: the numbers of the epochs that follow each other. The same seed and number give the same epoch, changes
+            included: to go on, name more numbers; `.repeat()` would show the same pictures again.
         sample_weights: one weight per image, shape (images,).
         times: how often each image is to be drawn in an epoch, shape (images,), with a sum of `images`. In every epoch
             it is drawn that often, rounded up or down at random; None draws each once. Needs a `shuffle_seed`.

@@ -15,7 +15,7 @@ network that saw nothing but simulated X-rays says of NIH's real ones, finding b
 patients (the NIH images that no choice looked at).
 
 Every run is kept below the cache as soon as it is done, so an interrupted measurement goes on where it stopped. About
-half an hour of two cores, then free.
+three quarters of an hour of two cores, then free.
 """
 
 import argparse

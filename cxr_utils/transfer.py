@@ -8,7 +8,7 @@ import functools
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,15 +40,17 @@ def features(dataset: Dataset, source: str = "simulated", size: int = 96) -> np.
     """
     none, key = np.zeros((0, 1024), np.float32), _key(dataset, source, size)
 
-    def compute(missing: list[int]) -> Iterator[np.ndarray]:
-        stored, rows = trunk_rows(dataset, source, size)
+    def pooled(stored: np.ndarray, rows: np.ndarray, missing: list[int]) -> Iterator[np.ndarray]:
         whole = _frozen(weights.identity(source), source, size)
-        pooled = load_keras().Model(whole.get_layer(models.LAST_FROZEN).output, whole.get_layer("avg_pool").output)
+        tail = load_keras().Model(whole.get_layer(models.LAST_FROZEN).output, whole.get_layer("avg_pool").output)
         for chunk in _chunks(missing):
-            yield pooled.predict(stored[rows[chunk]], batch_size=64, verbose=0)
+            yield tail.predict(stored[rows[chunk]], batch_size=64, verbose=0)
 
-    timed = functools.partial(_timed, _clock("features", key), compute)
-    stored, rows = cache.rows("features", key, pipeline.file_names(dataset), none, timed)
+    def compute(missing: list[int]) -> Iterator[np.ndarray]:
+        stored, rows = trunk_rows(dataset, source, size)  # has a clock of its own
+        yield from _timed(_clock("features", key), pooled(stored, rows, missing))
+
+    stored, rows = cache.rows("features", key, pipeline.file_names(dataset), none, compute)
     return stored[rows]
 
 
@@ -66,7 +68,7 @@ def trunk_rows(dataset: Dataset, source: str, size: int) -> tuple[np.ndarray, np
     side = (size + 3) // 4 // 8  # a convolution and a pooling that round up, then three that round down
     none, key = np.zeros((0, side, side, 512), np.float32), _key(dataset, source, size)
 
-    def compute(missing: list[int]) -> Iterator[np.ndarray]:
+    def frozen_maps(missing: list[int]) -> Iterator[np.ndarray]:
         whole = _frozen(weights.identity(source), source, size)
         trunk = load_keras().Model(whole.input, whole.get_layer(models.LAST_FROZEN).output)
         pictures = pipeline.pixels(dataset, size)
@@ -74,8 +76,10 @@ def trunk_rows(dataset: Dataset, source: str, size: int) -> tuple[np.ndarray, np
             prepared = pipeline.standardised(pictures[chunk])
             yield trunk.predict(prepared, batch_size=64, verbose=0)
 
-    timed = functools.partial(_timed, _clock("trunk", key), compute)
-    return cache.rows("trunk", key, pipeline.file_names(dataset), none, timed)
+    def compute(missing: list[int]) -> Iterator[np.ndarray]:
+        return _timed(_clock("trunk", key), frozen_maps(missing))
+
+    return cache.rows("trunk", key, pipeline.file_names(dataset), none, compute)
 
 
 def frozen_seconds(dataset: Dataset, source: str, size: int) -> float:
@@ -102,11 +106,9 @@ def _read_clock(file: Path) -> dict:
     return json.loads(file.read_text()) if file.exists() else {"images": 0, "seconds": 0.0}
 
 
-def _timed(
-    file: Path, compute: Callable[[list[int]], Iterator[np.ndarray]], missing: list[int]
-) -> Iterator[np.ndarray]:
+def _timed(file: Path, rows: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     """Pass rows on as they are computed, and add up in a file how many came and how long they took."""
-    rows, total = compute(missing), _read_clock(file)
+    total = _read_clock(file)
     while True:
         started = time.perf_counter()
         chunk = next(rows, None)

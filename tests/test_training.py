@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,6 +163,14 @@ def test_features_are_computed_once_per_image(dataset, frozen, monkeypatch):
     whole = transfer.features(dataset, frozen, 32)
     monkeypatch.setattr(transfer, "_frozen", None)
     assert np.array_equal(transfer.features(dataset.part("valid"), frozen, 32), whole[36:48])
+
+
+def test_frozen_seconds_are_no_more_than_passed(dataset, frozen, monkeypatch, tmp_path):
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path))
+    started = time.perf_counter()
+    transfer.features(dataset, frozen, 32)
+    passed = time.perf_counter() - started
+    assert 0 < transfer.frozen_seconds(dataset, frozen, 32) <= passed  # each second on one clock only
 
 
 @pytest.fixture(scope="module")

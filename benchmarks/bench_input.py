@@ -14,7 +14,6 @@ file that lie in memory are counted by the system as its own too, but it takes t
 """
 
 import argparse
-import functools
 import json
 import os
 import shutil
@@ -26,6 +25,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -80,15 +80,9 @@ def generator(dataset: Dataset, size: int):
     )  # fmt: skip
 
 
-def course_epochs(dataset: Dataset, size: int, seed: int, steps: int) -> Iterator[Iterator]:
-    """Six epochs of this package's batches, one after the other out of one iterator; the first builds it."""
-
-    @functools.cache
-    def batches() -> Iterator:
-        return iter(pipeline.batches(dataset, size, 32, shuffle_seed=seed, epochs=range(6)))
-
-    for _ in range(6):
-        yield (next(batches()) for _ in range(steps))
+def course_batches(dataset: Dataset, size: int, seed: int) -> Iterator:
+    """Six epochs of this package's batches, one after the other; what they need is made when the first is asked for."""
+    yield from pipeline.batches(dataset, size, 32, shuffle_seed=seed, epochs=range(6))
 
 
 def input_speed(dataset: Dataset, size: int, cache: Path, rounds: int = 3) -> dict[str, float]:
@@ -99,7 +93,8 @@ def input_speed(dataset: Dataset, size: int, cache: Path, rounds: int = 3) -> di
     for number in range(rounds):
         os.environ["CXR_CACHE"] = str(cache / f"round{number}")
         times["ImageDataGenerator"].append(seconds_of(keras_batches[n] for n in range(len(keras_batches))))
-        epochs = [seconds_of(epoch) for epoch in course_epochs(dataset, size, number, len(keras_batches))]
+        batches = course_batches(dataset, size, number)
+        epochs = [seconds_of(islice(batches, len(keras_batches))) for _ in range(6)]
         times["first epoch"].append(epochs[0])
         times["later epochs"].append(sorted(epochs[1:])[2])
     for name, rows in times.items():

@@ -10,7 +10,7 @@ computing frozen features are part of its seconds. Printed beside the bars of is
   findings do to the sensitivity at a probability of one half, and to the AUC. Time saved: how much sooner than the run
   from scratch transfer has the validation AUC that that run ends with.
 Intervals are of 95 %, from 1,000 resamples of the test patients; validation chooses, the test part is scored once.
-Ten minutes of two cores. `--data` takes any collection; `--seed` another data set and other beginnings.
+A quarter of an hour on two cores. `--data` takes any collection; `--seed` another data set and other beginnings.
 """
 
 import argparse

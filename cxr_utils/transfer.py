@@ -42,9 +42,9 @@ def features(dataset: Dataset, source: str = "simulated", size: int = 96) -> np.
 
     def pooled(stored: np.ndarray, rows: np.ndarray, missing: list[int]) -> Iterator[np.ndarray]:
         whole = _frozen(weights.identity(source), source, size)
-        tail = load_keras().Model(whole.get_layer(models.LAST_FROZEN).output, whole.get_layer("avg_pool").output)
+        averaged = load_keras().Model(whole.get_layer(models.LAST_FROZEN).output, whole.get_layer("avg_pool").output)
         for chunk in _chunks(missing):
-            yield tail.predict(stored[rows[chunk]], batch_size=64, verbose=0)
+            yield averaged.predict(stored[rows[chunk]], batch_size=64, verbose=0)
 
     def compute(missing: list[int]) -> Iterator[np.ndarray]:
         stored, rows = trunk_rows(dataset, source, size)  # has a clock of its own

@@ -175,6 +175,27 @@ def test_a_full_disk_or_an_interrupt_leaves_nothing(tmp_path, monkeypatch, probl
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("of_the_other", "kept"), [(32, True), (48, False)])
+def test_another_process_that_finishes_first(tmp_path, monkeypatch, of_the_other, kept):
+    """The same cohort is taken as one's own; another one is an error and stays as it is."""
+
+    def write_while_another_finishes(beside, *how):
+        write(beside, *how)
+        command = [sys.executable, "-m", "cxr_utils.phantom.cohort", str(folder), "--images=12", "--workers=1"]
+        subprocess.run([*command, f"--size={of_the_other}"], check=True, capture_output=True)
+
+    folder, write = tmp_path / "cohort", cohort_module._write
+    monkeypatch.setattr(cohort_module, "_write", write_while_another_finishes)
+    if kept:
+        assert phantom.make_cohort(folder, images=12, size=32, workers=1) == folder
+    else:
+        with pytest.raises(DataError, match="already holds something else"):
+            phantom.make_cohort(folder, images=12, size=32, workers=1)
+    assert list(tmp_path.iterdir()) == [folder]
+    assert {cv2.imread(str(file)).shape[0] for file in folder.glob("images/*.png")} == {of_the_other}
+    assert json.loads((folder / "cohort.json").read_text())["images"] == 12
+
+
 def test_workers_end_when_their_program_is_killed(tmp_path):
     command = [sys.executable, "-m", "cxr_utils.phantom.cohort", str(tmp_path / "big"), "--images=20000"]
     program = subprocess.Popen([*command, "--workers=2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

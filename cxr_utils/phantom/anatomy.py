@@ -28,6 +28,20 @@ _LUNG = (
 )  # fmt: skip
 
 
+def _vertebrae() -> list[float]:
+    tops = [-19.0]
+    while tops[-1] < 26:
+        tops.append(tops[-1] + _vertebra_height(tops[-1]) + 0.42)
+    return tops[:-1]
+
+
+def _vertebra_height(top):
+    return 1.75 + 0.035 * (top + 19)
+
+
+_VERTEBRAE = _vertebrae()  # y of the upper edge of each, one below the other
+
+
 @dataclass(frozen=True)
 class Patient:
     """What stays the same in all pictures of one person.
@@ -205,31 +219,35 @@ def floor_height(patient: Patient, visit: Visit, shape: Shape, frame: Frame, sid
 
 def _lung(chest: Chest, side: str) -> None:
     frame, patient = chest.frame, chest.patient
-    mask = frame.mask(chest.outlines[side])
+    outline = chest.outlines[side]
+    mask = frame.mask(outline)
     depth = frame.depth(mask)
     height = floor_height(patient, chest.visit, chest.shape, frame, side)
-    thickness = frame.blur(dome(depth, 4.4), 0.45) * mask
+    chest.depth[side], chest.floor[side] = depth, height
+    here = frame.around(outline)
+    rounded = np.zeros_like(mask)
+    rounded[here] = dome(depth[here], 4.4)
+    thickness = frame.blur(rounded, 0.45)[here] * mask[here]
     # Behind and below the dome the recess still holds some air, less and less of it.
+    y, height = frame.y[here], height[here]
     below = np.where(height > 0, 1.0, 0.09 * np.exp(np.minimum(height, 0) * 0.45)).astype(np.float32)
     above = smooth_step(height, 0.16)
-    thin_apex = 0.60 + 0.40 * smooth_step(frame.y + 8.0, 5.0) + 0.10 * smooth_step(frame.y - 2.0, 7.0)
+    thin_apex = 0.60 + 0.40 * smooth_step(y + 8.0, 5.0) + 0.10 * smooth_step(y - 2.0, 7.0)
     most = 11.3 * chest.shape.air * (0.92 if chest.visit.view == "AP" else 1.0)
-    chest.air += np.float32(most) * thickness * thin_apex * (above + (1 - above) * below)
-    chest.air *= 1 - _old_scar(chest, side, height) * mask
-    chest.lung[side] = mask * above
-    chest.depth[side], chest.floor[side] = depth, height
+    chest.air[here] += np.float32(most) * thickness * thin_apex * (above + (1 - above) * below)
+    _old_scar(chest, side, mask)
+    chest.lung[side] = np.zeros_like(mask)
+    chest.lung[side][here] = mask[here] * above
 
 
-def _old_scar(chest: Chest, side: str, height: np.ndarray) -> np.ndarray:
+def _old_scar(chest: Chest, side: str, mask: np.ndarray) -> None:
     """In one healthy angle out of eight, an old pleurisy has left a blunted corner that looks like a little fluid."""
     rng = np.random.default_rng([chest.patient.seeds[5], side == "left"])
     scarred, depth = rng.random() < 1 / 8, rng.uniform(0.8, 2.6)
-    if not scarred:
-        return np.zeros_like(height)
-    frame = chest.frame
-    outward = frame.x * np.float32(SIDES[side])
-    corner = frame.y + 0.5 * outward - np.float32(_lowest(chest.outlines[side]) + 4.5 - depth)
-    return 0.85 * smooth_step(corner, 0.9)
+    if scarred:
+        outward = chest.frame.x * np.float32(SIDES[side])
+        corner = chest.frame.y + 0.5 * outward - np.float32(_lowest(chest.outlines[side]) + 4.5 - depth)
+        chest.air *= 1 - 0.85 * smooth_step(corner, 0.9) * mask
 
 
 def _lowest(outline: np.ndarray) -> float:
@@ -238,9 +256,12 @@ def _lowest(outline: np.ndarray) -> float:
 
 def _mediastinum(chest: Chest, mask: np.ndarray) -> None:
     frame = chest.frame
-    rounded = frame.blur(dome(frame.depth(mask), 2.6), 0.12) * mask
-    most = 0.93 - 0.30 * smooth_step(frame.y - 1, 5.0)  # lung goes on behind the heart
-    chest.air *= 1 - most * rounded
+    here = frame.around(chest.outlines["mediastinum"])
+    rounded = np.zeros_like(mask)
+    rounded[here] = dome(frame.depth(mask)[here], 2.6)
+    rounded = frame.blur(rounded, 0.12)[here] * mask[here]
+    most = 0.93 - 0.30 * smooth_step(frame.y[here] - 1, 5.0)  # lung goes on behind the heart
+    chest.air[here] *= 1 - most * rounded
     aorta = spline([(2.2, -5.6), (3.1, -3.0), (2.9, 2.0), (2.2, 8.0), (1.6, 14.0)], closed=False)
     band = frame.mask(ribbon(aorta, 2.1)) * np.float32(0.28)
     chest.air *= 1 - frame.blur(band, 0.15)
@@ -259,9 +280,13 @@ def _airways(chest: Chest) -> None:
     chest.water -= trachea
 
 
-def _rib(number: int, sign: float, chest: Chest) -> tuple[np.ndarray, np.ndarray]:
-    """One rib as two paths in cm: from the spine round the back to the side, and from there to the front."""
+def _ribs(chest: Chest) -> tuple[np.ndarray, np.ndarray]:
+    """All ribs as two paths each in cm: from the spine round the back to the side, and from there to the front.
+
+    Shapes (22, 14, 2) and (22, 12, 2): from the top down, of each pair the right one first.
+    """
     t, shape = chest.patient.traits, chest.shape
+    number = np.arange(1, 12)[:, None]
     start = -13.0 + number * (2.28 + 0.06 * t["rib"]) + 0.25 * shape.flat * number / 5
     sides = np.interp(start + 3, [-12, -9, -5, 0, 5, 10, 16], [6.2, 9.0, 11.5, 13.0, 13.8, 14.1, 14.0])
     sides *= (1 + 0.05 * t["width"]) * shape.widen * (0.94 if chest.patient.sex == "F" else 1.0)
@@ -272,10 +297,10 @@ def _rib(number: int, sign: float, chest: Chest) -> tuple[np.ndarray, np.ndarray
     back_y = start - 0.75 * np.sin(np.pi * np.minimum(u * 1.35, 1)) + drop * u**1.9 + 1.1 * u**8
     v = np.linspace(0, 1, 12)
     front_x = sides - (sides - 5.2 - 0.12 * number) * (1 - np.cos(v * np.pi / 2)) ** 0.9
-    front_y = back_y[-1] + (3.0 + 0.25 * number) * np.sin(v * np.pi / 2) + 0.5 * v
-    back = np.column_stack([sign * back_x, back_y])
-    front = np.column_stack([sign * front_x + 0.8 * chest.visit.turn, front_y])
-    return back, front
+    front_y = back_y[:, -1:] + (3.0 + 0.25 * number) * np.sin(v * np.pi / 2) + 0.5 * v
+    back = [np.stack([sign * back_x, back_y], axis=-1) for sign in SIDES.values()]
+    front = [np.stack([sign * front_x + 0.8 * chest.visit.turn, front_y], axis=-1) for sign in SIDES.values()]
+    return np.stack(back, axis=1).reshape(-1, 14, 2), np.stack(front, axis=1).reshape(-1, 12, 2)
 
 
 def _bones(chest: Chest) -> None:
@@ -286,16 +311,14 @@ def _bones(chest: Chest) -> None:
         * (1.06 if chest.patient.sex == "M" else 0.94)
         * (1 - 0.003 * max(chest.patient.age - 50, 0))
     )
-    back, front = frame.canvas(), frame.canvas()
     wide = 1.15 + 0.09 * t["ribwidth"]
-    for number in range(1, 12):
-        for sign in SIDES.values():
-            posterior, anterior = _rib(number, sign, chest)
-            taper = np.interp(np.arange(len(posterior)), [0, 3, 13], [0.75, 0.95, 1.0]) * wide
-            _shell(frame, back, posterior, taper, (205, 105))
-            if number <= 8:
-                for end, shade in ((len(anterior), 55), (9, 110), (6, 150)):
-                    _shell(frame, front, anterior[:end], wide * 1.05, (shade, int(shade * 0.62)))
+    posterior, anterior = _ribs(chest)
+    taper = np.interp(np.arange(14), [0, 3, 13], [0.75, 0.95, 1.0]) * wide
+    back = frame.stack(frame.canvas(), _shell(posterior, taper, (205, 105)))
+    layers = []  # towards the front, where bone ends in cartilage, a rib is fainter
+    for end, shade in ((12, 55), (9, 110), (6, 150)):
+        layers += _shell(anterior[:16, :end], wide * 1.05, (shade, int(shade * 0.62)))
+    front = frame.stack(frame.canvas(), layers)
     bone = cv2.add(back.astype(np.uint16), front.astype(np.uint16)).astype(np.float32) * np.float32(3.8 / 255)
     bone *= 0.5 + 0.5 * smooth_step(np.abs(frame.x) - 4.0, 2.5)  # faint where they lie behind the mediastinum
     bone *= 1 - np.float32(0.85) * smooth_step(frame.y - np.float32(8.5 + chest.visit.breath), 4.0)
@@ -304,29 +327,32 @@ def _bones(chest: Chest) -> None:
     chest.bone += frame.blur(bone, 0.03) * np.float32(dense)
 
 
-def _shell(frame: Frame, canvas: np.ndarray, path: np.ndarray, width, shades: tuple[int, int]) -> None:
-    frame.fill(canvas, ribbon(path, width), shades[0])
-    frame.fill(canvas, ribbon(path, np.asarray(width) * 0.62), shades[1])
+def _shell(paths: np.ndarray, width, shades: tuple[int, int]) -> list[tuple[np.ndarray, int]]:
+    """Bands around paths (bodies, n, 2) and narrower ones inside, as layers for `Frame.stack`."""
+    return [(ribbon(paths, width), shades[0]), (ribbon(paths, np.asarray(width) * 0.62), shades[1])]
 
 
 def _spine(chest: Chest) -> np.ndarray:
     frame, t = chest.frame, chest.patient.traits
-    canvas = frame.canvas()
-    y = -19.0
-    while y < 26:
-        high = 1.75 + 0.035 * (y + 19)
-        half = (1.35 + 0.028 * (y + 19)) * (1 + 0.05 * t["spine"])
-        bend = 0.25 * t["lean"] * np.sin(y / 9)
-        box = np.array([(-half, y), (half, y), (half * 0.9, y + high / 2), (half, y + high), (-half, y + high),
-                        (-half * 0.9, y + high / 2)]) + (bend, 0)  # fmt: skip
-        frame.fill(canvas, box, 150)
-        frame.fill(canvas, box * (0.86, 1) + ((0.14 * bend), 0), 120)
-        for sign in (-1, 1):
-            eye = spline([(sign * half * 0.62 + bend + 0.3 * np.cos(a), y + high * 0.4 + 0.42 * np.sin(a))
-                          for a in np.linspace(0, 5.2, 6)], per_segment=2)  # fmt: skip
-            frame.fill(canvas, eye, 185)
-        frame.fill(canvas, [(bend - 0.28, y + high * 0.5), (bend + 0.28, y + high * 0.5), (bend, y + high * 1.3)], 200)
-        y += high + 0.42
+    y = np.array(_VERTEBRAE)[:, None]
+    high = _vertebra_height(y)
+    half = (1.35 + 0.028 * (y + 19)) * (1 + 0.05 * t["spine"])
+    bend = 0.25 * t["lean"] * np.sin(y / 9)
+
+    def outlines(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.stack(np.broadcast_arrays(x, y), axis=-1)
+
+    corner = np.array([-1, 1, 0.9, 1, -1, -0.9])
+    box = outlines(half * corner, y + high * np.array([0, 0, 0.5, 1, 1, 0.5])) + outlines(bend, np.zeros(1))
+    inner = box * (0.86, 1) + outlines(0.14 * bend, np.zeros(1))
+    angle = np.linspace(0, 5.2, 6)
+    eyes = [
+        spline(outlines(x + bend + 0.3 * np.cos(angle), y + high * 0.4 + 0.42 * np.sin(angle)), per_segment=2)
+        for x in (-half * 0.62, half * 0.62)
+    ]
+    process = outlines(bend + np.array([-0.28, 0.28, 0]), y + high * np.array([0.5, 0.5, 1.3]))
+    layers = [(box, 150), (inner, 120), (eyes[0], 185), (eyes[1], 185), (process, 200)]
+    canvas = frame.stack(frame.canvas(), layers)
     behind_heart = 1 - np.float32(0.6) * smooth_step(frame.y - 0.5, 4.0)  # scatter hides it there
     return canvas.astype(np.float32) * np.float32(1.25 / 255) * behind_heart
 
@@ -348,16 +374,18 @@ def _shoulder(chest: Chest) -> np.ndarray:
         ridge = spline(
             np.array([(10.8, -8.6), (14, -10.4), (17.5, -12.8), (19.2, -12.6)]) + (out, up), closed=False
         ) * (sign, 1)
-        _shell(frame, blade, ridge, 1.3, (120, 75))
+        frame.stack(blade, _shell(ridge[None], 1.3, (120, 75)))
         head = np.array([19.0 + out * 0.6, -10.2 + up])
         ring = head + 2.35 * np.column_stack([np.cos(a := np.linspace(0, 2 * np.pi, 20)), np.sin(a)])
         elbow = head + np.array([2.2 + 8 * visit.arms + 0.5 * t["arm"], 17 - 6 * visit.arms])
-        _shell(frame, blade, np.linspace(head, elbow, 8) * (sign, 1), 2.3, (215, 120))
+        humerus = np.linspace(head, elbow, 8) * (sign, 1)
+        frame.stack(blade, _shell(humerus[None], 2.3, (215, 120)))
         frame.fill(blade, ring * (sign, 1), 165)
         path = np.array([(1.9, -8.6), (4.5, -9.3), (8.0, -10.8), (12.5, -12.6), (17.6 + out * 0.5, -12.9 + up)])
         path += (0.0, 0.5 * t["clavicle"] - (1.0 if visit.view == "AP" else 0.0))
         path = spline(path, closed=False) * (sign, 1) + (0.9 * visit.turn, 0)
-        _shell(frame, collar, path, np.interp(np.arange(len(path)), [0, 4, 18, 24], [1.9, 1.35, 1.2, 1.7]), (190, 105))
+        thick = np.interp(np.arange(len(path)), [0, 4, 18, 24], [1.9, 1.35, 1.2, 1.7])
+        frame.stack(collar, _shell(path[None], thick, (190, 105)))
     both = cv2.add(blade.astype(np.uint16), collar.astype(np.uint16))
     return both.astype(np.float32) * np.float32(4.2 / 255)
 
@@ -398,14 +426,15 @@ def _vessels(chest: Chest) -> None:
             shade = int(np.clip(255 * drawn / 0.9, 12, 255))
             frame.lines(canvas, kept * stretch + root, shade, drawn)
     drawn = cv2.resize(canvas, (frame.size, frame.size), interpolation=cv2.INTER_AREA).astype(np.float32)
-    inside = chest.lung["right"] + chest.lung["left"]
-    chest.vessels = frame.blur(drawn, 0.02) * np.float32(2.9 / 255) * np.clip(inside, 0, 1)
+    inside = np.clip(chest.lung["right"] + chest.lung["left"], 0, 1)
+    chest.vessels = frame.blur(drawn, 0.02) * np.float32(2.9 / 255) * inside
     hilum = np.zeros_like(chest.vessels)
     for side, sign in SIDES.items():
         cx, cy = 3.7 * sign + 0.5 * shape.shift, (0.2 if side == "left" else 1.0)
-        spot = ((frame.x - np.float32(cx)) / 1.2) ** 2 + ((frame.y - np.float32(cy)) / 2.4) ** 2
-        hilum += np.exp(-spot) * np.float32(1.4 * shape.vessel * (1 + 0.2 * t["hilum"]))
-    chest.vessels += hilum * np.clip(inside, 0, 1)
+        here = frame.around_box(cx, cy, 5.4, 10.8)  # beyond it, less than a millionth of a cm
+        spot = ((frame.x[here] - np.float32(cx)) / 1.2) ** 2 + ((frame.y[here] - np.float32(cy)) / 2.4) ** 2
+        hilum[here] += np.exp(-spot) * np.float32(1.4 * shape.vessel * (1 + 0.2 * t["hilum"]))
+    chest.vessels += hilum * inside
 
 
 def _body(patient: Patient, visit: Visit, frame: Frame) -> np.ndarray:
@@ -421,9 +450,9 @@ def _body(patient: Patient, visit: Visit, frame: Frame) -> np.ndarray:
     lopsided = half[::-1] * (-1 - 0.02 * t["asym"], 1) + (0, 0.35 * t["asym"])
     trunk = _rounded(frame, spline(np.vstack([half, lopsided])), 12.0, 0.6)
     thick = trunk * (13.8 + 8.0 * smooth_step(frame.y - 2.0, 9.0) + 2.5 * smooth_step(frame.y - 12, 6.0))
-    thick += (
-        4.5 * smooth_step(-12.5 - frame.y, 3.0) * smooth_step(5.0 - np.abs(frame.x), 2.0) * (trunk > 0)
-    )  # neck and jaw
+    here = frame.around_box(0, -59.5, 7, 50)  # neck and jaw
+    x, y = frame.x[here], frame.y[here]
+    thick[here] += 4.5 * smooth_step(-12.5 - y, 3.0) * smooth_step(5.0 - np.abs(x), 2.0) * (trunk[here] > 0)
     thick *= np.float32(0.45 + 0.55 * build)
     for side, sign in SIDES.items():
         shoulder = np.array([18.4 * wide, -9.6 + drop])
@@ -463,11 +492,14 @@ def _soft_tissue(chest: Chest) -> None:
             most = 3.6 * size * (1.0 if chest.visit.view == "PA" else 0.75)
         else:
             cx, cy, radius, most = 9.0, -2.5 + lop, 6.0, 0.9 + 0.4 * t["arm"]
+        here = frame.around_box(sign * cx, cy, 1.05 * radius, 1.7 * radius)
+        y = frame.y[here]
         r = np.hypot(
-            (frame.x - np.float32(sign * cx)) / 1.05,
-            (frame.y - np.float32(cy)) / np.where(frame.y > cy, np.float32(0.82), np.float32(1.7)),
+            (frame.x[here] - np.float32(sign * cx)) / 1.05,
+            (y - np.float32(cy)) / np.where(y > cy, np.float32(0.82), np.float32(1.7)),
         )
-        chest.water += np.float32(max(most, 0.2)) * np.sqrt(np.maximum(1 - (r / radius) ** 2, 0)).astype(np.float32)
+        round_off = np.sqrt(np.maximum(1 - (r / radius) ** 2, 0)).astype(np.float32)
+        chest.water[here] += np.float32(max(most, 0.2)) * round_off
     rough = frame.field(np.random.default_rng(patient.seeds[2]), 5.0)
     fine = frame.field(np.random.default_rng(patient.seeds[3]), 1.3)
     chest.water += (0.55 * rough + 0.16 * fine) * smooth_step(chest.body - 4, 3.0)
@@ -487,7 +519,8 @@ def _abdomen(chest: Chest) -> None:
         bubble = np.sqrt(np.maximum(1 - r, 0)) * smooth_step(top + high * 1.35 - frame.y, 0.25)
         gas += bubble * np.float32(3.2)
     # Gas in the bowel: where a smooth field is high, more of it on the left, below the stomach.
-    loops = smooth_step(frame.field(rng, 2.6) - np.float32(1.15 - 0.4 * t["bowel"]), 0.5)
-    below = smooth_step(frame.y - np.float32(top + 4.0), 2.0)
-    gas += loops * below * (0.35 + 0.65 * smooth_step(frame.x, 6.0)) * np.float32(2.4)
+    here = frame.around_box(0, top + 52, 100, 50)
+    loops = smooth_step(frame.field(rng, 2.6)[here] - np.float32(1.15 - 0.4 * t["bowel"]), 0.5)
+    below = smooth_step(frame.y[here] - np.float32(top + 4.0), 2.0)
+    gas[here] += loops * below * (0.35 + 0.65 * smooth_step(frame.x[here], 6.0)) * np.float32(2.4)
     chest.water -= frame.blur(gas, 0.12)

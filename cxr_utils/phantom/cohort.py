@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -246,6 +246,8 @@ def _make(folder: Path, order: Order, workers: int | None, bar) -> Path:
             folder.rmdir()
         beside.rename(folder)
     except OSError as problem:
+        if _holds(folder, order):  # another process has made the same meanwhile
+            return folder
         raise DataError(
             f"{folder} could not be written: {problem}. Expected a disk with room. Make room and try again."
         ) from problem
@@ -466,11 +468,11 @@ def scene(order: Order, record: dict, follow: int, *, keep: bool = True):
 
     With `keep=False` the findings are left out: the same picture of the same patient, healthy.
     """
-    from .anatomy import draw_patient, draw_visit
+    from .anatomy import draw_visit
     from .render import Finding
 
     number, visit = record["number"], record["visits"][follow]
-    patient = draw_patient(np.random.default_rng([order.seed, number, 1]), record["age"], record["sex"])
+    patient = _patient(order.seed, number, record["age"], record["sex"])
     rng = np.random.default_rng([order.seed, number, 2, follow])
     drawn, seed = draw_visit(rng, visit.view), int(rng.integers(2**31))
     findings = []
@@ -478,6 +480,13 @@ def scene(order: Order, record: dict, follow: int, *, keep: bool = True):
         where = _seed_of(order, number, int(index), follow)
         findings.append(Finding(FINDINGS[index], float(visit.severity[index]), where))
     return patient, drawn, findings, seed
+
+
+@lru_cache(maxsize=1)  # the follow-ups of a patient come one after the other
+def _patient(seed: int, number: int, age: int, sex: str):
+    from .anatomy import draw_patient
+
+    return draw_patient(np.random.default_rng([seed, number, 1]), age, sex)
 
 
 def _seed_of(order: Order, number: int, index: int, follow: int) -> int:

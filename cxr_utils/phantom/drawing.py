@@ -54,6 +54,17 @@ class Frame:
         """Points (..., 2) in cm to points in pixels."""
         return np.asarray(points, dtype=np.float64) @ self.matrix[:, :2].T + self.matrix[:, 2]
 
+    def around(self, points) -> tuple[slice, slice]:
+        """Rows and columns of the part of the picture that holds all that these points (n, 2) in cm enclose."""
+        pixels = self.to_pixels(points)
+        low = np.clip(np.floor(pixels.min(axis=0)).astype(int) - 2, 0, self.size)
+        high = np.clip(np.ceil(pixels.max(axis=0)).astype(int) + 3, 0, self.size)
+        return slice(low[1], high[1]), slice(low[0], high[0])
+
+    def around_box(self, x: float, y: float, half_width: float, half_height: float) -> tuple[slice, slice]:
+        """Rows and columns of the part of the picture that holds a box around a point, all in cm."""
+        return self.around([(x + dx, y + dy) for dx in (-half_width, half_width) for dy in (-half_height, half_height)])
+
     def canvas(self) -> np.ndarray:
         """An empty 8-bit picture to draw on; OpenCV draws smooth edges on 8 bits only."""
         return np.zeros((self.size, self.size), np.uint8)
@@ -62,6 +73,17 @@ class Frame:
         """Fill a closed outline (n, 2) in cm with a value of 0 to 255, in place."""
         points = (self.to_pixels(outline) * 2**_SHIFT).astype(np.int32)
         return cv2.fillPoly(canvas, [points], int(value), cv2.LINE_AA, _SHIFT)
+
+    def stack(self, canvas: np.ndarray, layers: list[tuple[np.ndarray, int]]) -> np.ndarray:
+        """Fill bodies that lie over each other: all layers of the first, then all of the second, in place.
+
+        Each layer is the closed outlines of all bodies, (bodies, n, 2) in cm, and the value to fill them with.
+        """
+        points = [((self.to_pixels(outlines) * 2**_SHIFT).astype(np.int32), int(value)) for outlines, value in layers]
+        for body in range(len(layers[0][0])):
+            for outlines, value in points:
+                cv2.fillPoly(canvas, [outlines[body]], value, cv2.LINE_AA, _SHIFT)
+        return canvas
 
     def lines(self, canvas: np.ndarray, paths, value: int, width_cm: float) -> np.ndarray:
         """Draw open paths, an array (paths, n, 2) in cm, with one width, in place."""
@@ -113,8 +135,14 @@ def smooth_step(values: np.ndarray, width: float) -> np.ndarray:
         >>> smooth_step(np.float32([-2, 0, 2]), 1.0).tolist()
         [0.0, 0.5, 1.0]
     """
-    t = np.clip(values * np.float32(0.5 / width) + np.float32(0.5), 0, 1)
-    return t * t * (3 - 2 * t)
+    t = values * np.float32(0.5 / width)
+    t += np.float32(0.5)
+    np.clip(t, 0, 1, out=t)
+    rise = t * -2
+    rise += 3
+    t *= t
+    t *= rise
+    return t
 
 
 def dome(depth: np.ndarray, radius: float) -> np.ndarray:
@@ -127,29 +155,32 @@ def spline(points, per_segment: int = 6, closed: bool = True) -> np.ndarray:
     """A Catmull-Rom curve through control points.
 
     Args:
-        points: (n, 2).
+        points: (..., n, 2), one curve or many.
         per_segment: points drawn from one control point to the next.
         closed: join the last control point to the first.
 
     Returns:
-        (m, 2), passing through every control point.
+        (..., m, 2), passing through every control point.
 
     Example:
         >>> spline([[0, 0], [1, 0], [2, 0]], per_segment=2, closed=False)[:, 0].tolist()
         [0.0, 0.4375, 1.0, 1.5625, 2.0]
     """
     p = np.asarray(points, dtype=np.float64)
-    p = np.vstack([p[-1:], p, p[:2]]) if closed else np.vstack([p[:1], p, p[-1:]])
-    t = (np.arange(per_segment) / per_segment)[None, :, None]
-    p0, p1, p2, p3 = (p[i : len(p) - 3 + i, None, :] for i in range(4))
+    ends = (p[..., -1:, :], p[..., :2, :]) if closed else (p[..., :1, :], p[..., -1:, :])
+    p = np.concatenate([ends[0], p, ends[1]], axis=-2)
+    t = (np.arange(per_segment) / per_segment)[:, None]
+    p0, p1, p2, p3 = (p[..., i : p.shape[-2] - 3 + i, None, :] for i in range(4))
     curve = 0.5 * (2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3)
-    curve = curve.reshape(-1, 2)
-    return curve if closed else np.vstack([curve, p[-2:-1]])
+    curve = curve.reshape(*p.shape[:-2], -1, 2)
+    return curve if closed else np.concatenate([curve, p[..., -2:-1, :]], axis=-2)
 
 
 def ribbon(path: np.ndarray, width) -> np.ndarray:
-    """The outline of a band of a width (a number, or one a point) around a path (n, 2)."""
-    along = np.concatenate([path[1:2] - path[:1], path[2:] - path[:-2], path[-1:] - path[-2:-1]])
-    half = np.asarray(width) / (2 * np.sqrt((along * along).sum(1)) + 1e-9)
-    across = along[:, ::-1] * half[:, None] * (-1.0, 1.0)
-    return np.concatenate([path + across, (path - across)[::-1]])
+    """The outline of a band of a width (a number, or one a point) around a path (..., n, 2), one or many."""
+    after = np.concatenate([path[..., 1:, :], path[..., -1:, :]], axis=-2)
+    before = np.concatenate([path[..., :1, :], path[..., :-1, :]], axis=-2)
+    along = after - before
+    half = np.asarray(width) / (2 * np.sqrt((along * along).sum(-1)) + 1e-9)
+    across = along[..., ::-1] * half[..., None] * (-1.0, 1.0)
+    return np.concatenate([path + across, (path - across)[..., ::-1, :]], axis=-2)

@@ -91,8 +91,14 @@ def speed(repeats: int) -> list[bool]:
 
 
 def flat(counts: tuple[int, ...]) -> bool:
-    """Cost of the images between two counts, at 64 pixels, in processor time."""
-    seconds = [make(images, 64)[1] for images in counts]
+    """Cost of the images between two counts, at 64 pixels, in processor time.
+
+    The counts are gone through upwards and down again, and the two runs of each averaged: a machine that gets faster or
+    slower on the way would otherwise look like a slope.
+    """
+    up = [make(images, 64)[1] for images in counts]
+    down = [make(images, 64)[1] for images in counts[-2::-1]][::-1] + up[-1:]
+    seconds = [(first + second) / 2 for first, second in zip(up, down, strict=True)]
     costs = []
     for number in range(1, len(counts)):
         more = counts[number] - counts[number - 1]

@@ -117,8 +117,7 @@ def read_split_table(path: str | Path) -> pd.DataFrame:
     """Read a split as it was shipped, leaks and repeated rows included.
 
     Args:
-        path: A csv (or csv.gz) with a column for the part and one for the image, or a folder in any layout
-        that
+        path: A csv (or csv.gz) with a column for the part and one for the image, or a folder in any layout that
             `open_dataset` knows. Patients come from a patient column, else from the file names.
 
     Returns:

@@ -350,6 +350,19 @@ def test_scatter_lowers_contrast():
     assert contrast(0.0) > contrast(0.5) > contrast(1.0) > 0
 
 
+@pytest.mark.parametrize(("centre", "tilt"), [((0.0, 0.0), 0.0), ((9.0, -14.0), 25.0), ((60.0, 60.0), -8.0)])
+def test_the_part_around_a_shape_holds_all_of_it_and_little_else(centre, tilt):
+    frame = Frame(96, 36.0, centre, tilt)
+    turn = np.linspace(0, 2 * np.pi, 40)
+    outline = np.column_stack([5 + 6 * np.cos(turn), -4 + 9 * np.sin(turn)])
+    mask = frame.mask(outline)
+    for here in (frame.around(outline), frame.around_box(5, -4, 6, 9)):
+        elsewhere = mask.copy()
+        elsewhere[here] = 0
+        assert not elsewhere.any()
+        assert mask[here].size <= 0.6 * mask.size
+
+
 def test_maps_are_float32_throughout():
     patient, visit = someone()
     chest = draw_chest(patient, visit, Shape(), Frame(64, visit.field_cm, visit.centre, visit.tilt))

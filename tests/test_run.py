@@ -10,11 +10,14 @@ import time
 import nbformat
 import psutil
 import pytest
+from bs4 import BeautifulSoup
 from filelock import FileLock
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from toy_course import EXERCISE, LESSON, PARAMETERS, make_course, make_rays
 
 from cxr_utils.course.build import build
 from cxr_utils.course.lessons import find_lessons
+from cxr_utils.course.page import html_page
 from cxr_utils.course.progress import ProgressLine
 from cxr_utils.course.record import Result, read_outputs, read_record, table, write_record
 from cxr_utils.course.run import Settings, run
@@ -48,6 +51,18 @@ def test_a_lesson_gets_its_parameters_and_is_kept_as_notebook_and_page(finished)
     assert (results[0].error, results[0].claims) == (None, "1/1 (1 n/a)")
     assert results[0].headline == "/data/nih full 7"
     assert results[0].seconds > 0 and results[0].peak_mb > 10
+
+
+def test_pictures_of_the_page_can_be_read_out():
+    alt = 'Two "rays" & a box < 3 cm'
+    pictures = [
+        new_output("display_data", {"image/png": data}, metadata=about)
+        for data, about in (("AAAA", {"image/png": {"alt": alt}}), ("BBBB", {}))
+    ]
+    page = BeautifulSoup(html_page(new_notebook(cells=[new_code_cell("draw()", outputs=pictures)])), "html.parser")
+    described, other = page.find_all("img")
+    assert (described["src"], described["alt"]) == ("data:image/png;base64,AAAA", alt)
+    assert other["src"] == "data:image/png;base64,BBBB" and other["alt"] != alt
 
 
 def test_a_failure_stops_only_its_lesson_and_is_named_in_three_lines(finished, capsys, tmp_path):

@@ -12,7 +12,6 @@ from pathlib import Path
 import nbformat
 import papermill
 from filelock import FileLock, Timeout
-from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
 from cxr_utils.cache import write_text
@@ -20,6 +19,7 @@ from cxr_utils.course.build import NO_BARS, QUIET, STRICT
 from cxr_utils.course.derive import check_parameters, solution_notebook
 from cxr_utils.course.failure import Failure
 from cxr_utils.course.lessons import Lesson
+from cxr_utils.course.page import html_page
 from cxr_utils.course.progress import ProgressLine
 from cxr_utils.course.record import Result, read_outputs, read_record, table, write_record
 from cxr_utils.course.watch import Watched
@@ -225,7 +225,7 @@ def _keep(
         print(f"  cell    [{failure.cell}] {failure.line}")
         print(f"  error   {failure.error}", flush=True)
     else:
-        write_text(folder / f"{lesson.name}.html", HTMLExporter().from_notebook_node(notebook)[0])
+        write_text(folder / f"{lesson.name}.html", html_page(notebook))
         partial.replace(folder / f"{lesson.name}.ipynb")
         line.end(f"{result.claims} claims")
     return result

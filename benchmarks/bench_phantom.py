@@ -3,9 +3,9 @@
 Measured from the command to the files on disk, with two processes, beside the limits that issue 3 sets. The default
 set of 1,400 images of 256 pixels is made several times and the median counts; the rest once. Memory is the highest sum
 over all processes of the command, with pages that they share counted once (Linux only); asking for it twenty times a
-second costs time itself, so it has runs of its own. Cost per image is the processor
-time of the images between two counts, so that starting the processes does not enter; it is taken at 64 pixels, to go up
-to 20,000. Measure on an idle machine: the processor time per image, printed beside, tells how idle it was.
+second costs time itself, so it has runs of its own. Cost per image is the processor time of the images between two
+counts, so that starting the processes does not enter; it is taken at 64 pixels, to go up to 20,000. Measure on an idle
+machine: the processor time per image, printed beside, tells how idle it was.
 """
 
 import argparse

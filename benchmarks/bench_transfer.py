@@ -21,7 +21,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cxr_utils import training, weights
+from cxr_utils import baselines, training, weights
 from cxr_utils.datasets import Dataset, open_dataset
 from cxr_utils.metrics import auc_difference, auc_table
 from cxr_utils.recipes import Recipe, recipe
@@ -84,17 +84,6 @@ def gain(test: Dataset, scores: dict[str, pd.DataFrame], first: str, second: str
     return found
 
 
-def own_head(test: Dataset, way: Recipe) -> pd.DataFrame | None:
-    """Scores of the head that the shipped weights were learned with, or None where findings are others."""
-    findings, known = list(test.findings), weights.record()["findings"]
-    if not set(findings) <= set(known):
-        return None
-    arrays, columns = weights.read(weights.simulated_path()), [known.index(name) for name in findings]
-    seen = training.features(test, way.weights, way.size)
-    logits = seen @ arrays["logits/kernel"][:, columns] + arrays["logits/bias"][columns]
-    return pd.DataFrame(logits, test.table["image"], findings)
-
-
 def published(runs: dict[str, Trained], test: Dataset, scores: dict[str, pd.DataFrame]) -> None:
     """Print what `densenet-transfer` claims, and what comes out here."""
     print("\nThe published claims of densenet-transfer, measured")
@@ -129,7 +118,7 @@ def main() -> int:
     print()
     above = gain(test, scores, "frozen", "from scratch")
     tuned = [gain(test, scores, "fine-tuned", other) for other in ("from scratch", "frozen")]
-    scores["own head"] = own_head(test, ways("quick")["frozen"])
+    scores["own head"] = baselines.own_head_scores(test, runs["frozen"].recipe.size)
     if scores["own head"] is not None:
         learned_on = weights.record()["data"]["images"]["train"]
         print(f"What there is to gain: the weights' own head, fitted to {learned_on:,} images;", end=" ")

@@ -15,8 +15,8 @@ Beside them a logistic regression on 16 x 16 pixels, and what a network that saw
 NIH's real ones (those that no choice looked at), finding by finding, with 95 % intervals over patients, beside the
 lowest and the highest AUC of the five such networks.
 
-Every run is kept below the cache as soon as it is done, so an interrupted measurement goes on where it stopped. About
-three quarters of an hour of two cores, then free.
+Every run is kept below the cache as soon as it is done, so an interrupted measurement goes on where it stopped. A good
+hour of two cores, then free.
 """
 
 import argparse

@@ -16,6 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from cxr_utils import transfer, weights
+from cxr_utils.datasets import Dataset
 from cxr_utils.errors import DataError
 
 #: Columns of an image table that say something about the patient or the visit, and nothing about the picture.
@@ -52,6 +54,25 @@ def no_pixel_scores(train: pd.DataFrame, test: pd.DataFrame, findings: Sequence[
         )
     features_train, features_test = _numbers(train, known), _numbers(test, known)
     return _regressions(features_train, train, features_test, test, findings)
+
+
+def own_head_scores(dataset: Dataset, size: int = 96) -> pd.DataFrame | None:
+    """What the head says that the shipped weights were learned with: how much a new head on them could gain.
+
+    Args:
+        dataset: every row must have its image file.
+        size: side of the image in pixels.
+
+    Returns:
+        Logits, index image, columns the data set's findings; None where that head does not know all of them.
+    """
+    known = weights.record()["findings"]
+    if not set(dataset.findings) <= set(known):
+        return None
+    arrays, columns = weights.read(weights.simulated_path()), [known.index(name) for name in dataset.findings]
+    seen = transfer.features(dataset, "simulated", size)
+    logits = seen @ arrays["logits/kernel"][:, columns] + arrays["logits/bias"][columns]
+    return pd.DataFrame(logits, pd.Index(dataset.table["image"], name="image"), list(dataset.findings))
 
 
 def patient_mean_scores(train: pd.DataFrame, test: pd.DataFrame, findings: Sequence[str]) -> pd.DataFrame:

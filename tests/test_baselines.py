@@ -1,10 +1,13 @@
 """Baselines and subgroups on simulated tables with a known answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_dataset import tiny_dataset
 
-from cxr_utils import baselines, metrics, subgroups
+from cxr_utils import baselines, metrics, models, pipeline, subgroups, weights
 from cxr_utils.errors import DataError
 
 
@@ -204,3 +207,16 @@ def test_gap_test_of_constant_scores_has_a_reason_and_no_p_value():
     found = subgroups.gap_test(test, scores, test["patient"], subgroups.subgroup_labels(test), replicates=50)
     assert (found["gap"] == 0).all() and found["p_value"].isna().all()
     assert (found["reason"].str.contains("no test")).all()
+
+
+def test_own_head_is_that_of_the_network_that_was_shipped(workplace):
+    data = tiny_dataset(workplace / "images", images=10)
+    network = models.densenet121(32, 14, weights=None)
+    weights.assign(network, weights.read(weights.simulated_path()))
+    columns = [weights.record()["findings"].index(name) for name in data.findings]
+    logits = network.predict(pipeline.standardised(pipeline.pixels(data, 32)), verbose=0)[:, columns]
+    scores = baselines.own_head_scores(data, 32)
+    assert list(scores) == ["Mass", "Nodule"] and list(scores.index) == list(data.table["image"])
+    assert np.allclose(scores, logits, atol=1e-4)
+    other = replace(data, table=data.table.rename(columns={"Mass": "Gout"}), findings=("Gout", "Nodule"))
+    assert baselines.own_head_scores(other, 32) is None

@@ -43,8 +43,9 @@ validation loss marked; below, the learning rate.
         lower.step(history["epoch"], history["learning_rate"], where="mid", color=PALETTE["grey"])
         lower.set(xlabel="epoch", yscale="log", ylabel="" if column else "learning rate")
         lower.xaxis.get_major_locator().set_params(integer=True)
-        rates = sorted(set(history["learning_rate"]))[:: 1 if history["learning_rate"].nunique() < 5 else 2]
-        lower.set_yticks(rates, [f"{rate:.2g}" for rate in rates])
+        rates = sorted(history["learning_rate"].dropna().unique())
+        shown = rates[:: 1 + len(rates) // 5]
+        lower.set_yticks(shown, [f"{rate:.2g}" for rate in shown])
         lower.minorticks_off()
     axes[0, 0].legend(fontsize=8)
     return Picture(

@@ -15,8 +15,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cxr_utils import gradcam, models
-from cxr_utils.backend import load_keras, load_tensorflow
+from cxr_utils.heatmaps import gradcam
+from cxr_utils.networks import models
+from cxr_utils.networks.backend import load_keras, load_tensorflow
 
 IMAGES, FINDINGS, LIMIT, TOLERANCE = 32, 14, 10, 1e-3
 
@@ -85,7 +86,7 @@ def compare(name: str, size: int, first: int, repeats: int) -> bool:
         theirs *= IMAGES / first
         ratio, gap = theirs / ours, float(np.abs(expected - maps[:first]).max())
         limit = "" if compiled else f"   limit {LIMIT}   {'met' if ratio >= LIMIT else 'MISSED'}"
-        print(f"  cxr_utils.gradcam.grad_cam     {ours:9.3f} s   maps of {maps.shape[2]} x {maps.shape[3]}")
+        print(f"  cxr_utils.heatmaps.gradcam.grad_cam     {ours:9.3f} s   maps of {maps.shape[2]} x {maps.shape[3]}")
         print(f"  {label:<30} {theirs:9.3f} s   largest difference of a map {gap:.1e}{scaled}")
         print(f"  ratio                          {ratio:9.1f}{limit}")
         met &= gap < TOLERANCE and (compiled or ratio >= LIMIT)

@@ -33,12 +33,16 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from cxr_utils import models, phantom, pipeline, pixelstore
-from cxr_utils.backend import load_keras, load_tensorflow
-from cxr_utils.datasets import Dataset, open_dataset
-from cxr_utils.layouts.files import Files
-from cxr_utils.losses import bce
-from cxr_utils.schema import FINDINGS
+from cxr_utils import phantom
+from cxr_utils.data import pixelstore
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.opening import open_dataset
+from cxr_utils.data.readers.files import Files
+from cxr_utils.data.schema import FINDINGS
+from cxr_utils.networks import models
+from cxr_utils.networks.backend import load_keras, load_tensorflow
+from cxr_utils.networks.losses import bce
+from cxr_utils.training import pipeline
 
 REAL = Path(os.environ.get("CXR_REAL_DATA", Path(__file__).parents[2] / "shared" / "real")) / "nih" / "original"
 LIMITS = {"first epoch": 1.7, "later epochs": 50.0, "fit": 0.95}

@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from cxr_utils import published
-from cxr_utils.metrics import auc_table
+from cxr_utils.evaluation import published
+from cxr_utils.evaluation.metrics import auc_table
 
 REAL = Path(os.environ.get("CXR_REAL_DATA", Path(__file__).parents[2] / "shared" / "real"))
 IMAGES, PATIENTS, FINDINGS, REPLICATES = 25_596, 2_797, 14, 1_000
@@ -83,7 +83,7 @@ def evaluate_seconds(folder: Path, repeats: int) -> float:
     scores = 1 / (1 + np.exp(3 - 1.3 * table[list(findings)].to_numpy() - noise))
     scores = pd.DataFrame(scores, index=pd.Index(table["image"], name="image"), columns=findings)
     scores[table["split"].to_numpy() != "train"].to_csv(folder / "scores.csv.gz")
-    program = "import sys; from cxr_utils.cli import main; sys.exit(main())"
+    program = "import sys; from cxr_utils.commands.program import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "evaluate", str(folder / "scores.csv.gz"), "--data", str(folder)]
     command += ["--report", str(folder / "report.html")]
     return median_seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL), repeats)

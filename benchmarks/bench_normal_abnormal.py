@@ -15,12 +15,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cxr_utils import any_finding, training
-from cxr_utils.bootstrap import bootstrap, ladder, percentile_interval, weighted_auc
-from cxr_utils.datasets import Dataset, open_dataset
-from cxr_utils.metrics import roc_auc
-from cxr_utils.recipes import Recipe, recipe
-from cxr_utils.thresholds import operating_points, youden_thresholds
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.opening import open_dataset
+from cxr_utils.evaluation.intervals import bootstrap, ladder, percentile_interval, weighted_auc
+from cxr_utils.evaluation.metrics import roc_auc
+from cxr_utils.evaluation.thresholds import choose_thresholds, operating_points
+from cxr_utils.networks.recipes import Recipe, recipe
+from cxr_utils.training import fit
 
 PUBLISHED = "published: accuracy 0.61, recall of abnormal 0.32"
 REPLICATES = 1000
@@ -41,7 +42,7 @@ def improvements(plain: Recipe) -> dict[str, Recipe]:
 
 def scores_of(asked: Recipe, dataset: Dataset, seeds: int) -> list[dict[str, pd.DataFrame]]:
     """Probabilities of the valid and test part, for each beginning."""
-    runs = [training.train(asked, dataset, seed) for seed in range(seeds)]
+    runs = [fit.train(asked, dataset, seed) for seed in range(seeds)]
     return [{name: run.predict(dataset.part(name)) for name in ("valid", "test")} for run in runs]
 
 
@@ -49,7 +50,7 @@ def points(truth: dict[str, pd.DataFrame], scores: list[dict[str, pd.DataFrame]]
     """Accuracy, precision and recall of the test part, means over beginnings."""
     rows = []
     for one in scores:
-        at = youden_thresholds(truth["valid"], one["valid"]) if calibrated else 0.5
+        at = choose_thresholds(truth["valid"], one["valid"]) if calibrated else 0.5
         rows.append(operating_points(truth["test"], one["test"], at).iloc[0])
     return pd.DataFrame(rows)[["accuracy", "ppv", "sensitivity"]].astype(float).mean()
 
@@ -82,7 +83,7 @@ def main() -> None:
     parser.add_argument("--data", default="phantom")
     parser.add_argument("--seeds", type=int, default=5)
     asked = parser.parse_args()
-    dataset = any_finding(open_dataset(asked.data).with_images())
+    dataset = open_dataset(asked.data).with_images().any_finding()
     truth = {name: dataset.part(name).table[["image", *dataset.findings]] for name in ("valid", "test")}
     recipes = improvements(recipe("normal-abnormal"))
     scores = {name: scores_of(one, dataset, asked.seeds) for name, one in recipes.items()}

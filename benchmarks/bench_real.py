@@ -17,10 +17,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr_utils import baselines, pipeline, training
-from cxr_utils.datasets import Dataset, open_dataset
-from cxr_utils.metrics import auc_table
-from cxr_utils.recipes import Recipe, recipe
+from cxr_utils.data import pixelstore
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.opening import open_dataset
+from cxr_utils.evaluation import baselines
+from cxr_utils.evaluation.metrics import auc_table
+from cxr_utils.networks import trained
+from cxr_utils.networks.recipes import Recipe, recipe
+from cxr_utils.training import fit
 
 REAL = Path(os.environ.get("CXR_REAL_DATA", Path(__file__).parents[2] / "shared" / "real"))
 AUC, SECONDS = 0.99, 300
@@ -40,19 +44,19 @@ def candidates() -> dict[str, Recipe]:
     }
 
 
-def chosen_run(dataset: Dataset) -> tuple[str, training.Trained]:
+def chosen_run(dataset: Dataset) -> tuple[str, trained.Trained]:
     """Train all candidates and return the one that validation prefers."""
     best = -1.0, "", None
     for name, asked in candidates().items():
         os.environ["CXR_CACHE"] = tempfile.mkdtemp(prefix="bench-real-")
-        run = training.train(asked, dataset)
+        run = fit.train(asked, dataset)
         auc = validation_auc(run, dataset)
         print(f"  {name:36} validation AUC {auc:.4f}  {run.card['seconds']:6.1f} s", flush=True)
         best = max(best, (auc, name, run), key=lambda one: one[0])
     return best[1:]
 
 
-def validation_auc(run: training.Trained, dataset: Dataset) -> float:
+def validation_auc(run: trained.Trained, dataset: Dataset) -> float:
     """Mean AUC on the validation part."""
     valid = dataset.part("valid")
     return float(auc_table(valid.table, run.predict(valid), valid.patients, replicates=0).loc["mean", "auc"])
@@ -61,7 +65,7 @@ def validation_auc(run: training.Trained, dataset: Dataset) -> float:
 def beside(dataset: Dataset) -> dict[str, pd.DataFrame]:
     """Scores of the test part from baselines."""
     train, test = dataset.part("train"), dataset.part("test")
-    first, second = (pipeline.pixels(part, 64) for part in (train, test))
+    first, second = (pixelstore.pixels(part, 64) for part in (train, test))
     thumbnails = baselines.thumbnail_scores(first, train.table, second, test.table, dataset.findings)
     scores = {"16 x 16 pixels": thumbnails}
     if any(name in dataset.table for name in baselines.NO_PIXELS):

@@ -25,7 +25,7 @@ def run_once(home: Path, name: str) -> tuple[float, list[dict]]:
     command = [
         sys.executable,
         "-c",
-        "from cxr_utils.cli import main; main()",
+        "from cxr_utils.commands.program import main; main()",
         "run",
         "--out",
         str(home / "runs" / name),

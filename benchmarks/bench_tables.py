@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cxr_utils.datasets import open_dataset
-from cxr_utils.splits import leakage, near_duplicates
+from cxr_utils.data.leakage import leakage, near_duplicates
+from cxr_utils.data.opening import open_dataset
 
 REAL = Path(os.environ.get("CXR_REAL_DATA", Path(__file__).parents[2] / "shared" / "real"))
 

@@ -21,12 +21,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cxr_utils import baselines, training, weights
-from cxr_utils.datasets import Dataset, open_dataset
-from cxr_utils.metrics import auc_difference, auc_table
-from cxr_utils.recipes import Recipe, recipe
-from cxr_utils.thresholds import operating_points
-from cxr_utils.trained import Trained
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.opening import open_dataset
+from cxr_utils.evaluation.metrics import auc_difference, auc_table
+from cxr_utils.evaluation.thresholds import operating_points
+from cxr_utils.networks import transfer, weights
+from cxr_utils.networks.recipes import Recipe, recipe
+from cxr_utils.networks.trained import Trained
+from cxr_utils.training import fit
 
 SHARE_OF_TIME = 0.10
 CLAIMED = {"AUC": 0.83, "rebalancing": 0.28, "time saved": 0.60}
@@ -47,7 +49,7 @@ def ways(profile: str) -> dict[str, Recipe]:
 def train(asked: Recipe, dataset: Dataset, seed: int) -> Trained:
     """Train with an empty cache, so that nothing is had for nothing."""
     os.environ["CXR_CACHE"] = tempfile.mkdtemp(prefix="bench-transfer-")
-    return training.train(asked, dataset, seed)
+    return fit.train(asked, dataset, seed)
 
 
 def seconds_until(runs: dict[str, Trained], name: str, auc: float) -> float:
@@ -118,9 +120,9 @@ def main() -> int:
     print()
     above = gain(test, scores, "frozen", "from scratch")
     tuned = [gain(test, scores, "fine-tuned", other) for other in ("from scratch", "frozen")]
-    scores["own head"] = baselines.own_head_scores(test, runs["frozen"].recipe.size)
+    scores["own head"] = transfer.own_head_scores(test, runs["frozen"].recipe.size)
     if scores["own head"] is not None:
-        learned_on = weights.record()["data"]["images"]["train"]
+        learned_on = weights.simulated_record()["data"]["images"]["train"]
         print(f"What there is to gain: the weights' own head, fitted to {learned_on:,} images;", end=" ")
         gain(test, scores, "own head", "frozen")
     share = runs["frozen"].card["seconds"] / runs["from scratch"].card["seconds"]

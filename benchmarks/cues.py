@@ -13,9 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from cxr_utils import pipeline
-from cxr_utils.datasets import Dataset
-from cxr_utils.metrics import roc_auc
+from cxr_utils.data import pixelstore
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.evaluation.metrics import roc_auc
 
 #: Cues that any image has; "other labels" is added finding by finding.
 CUES = ("age, sex, view, visit", "brightness", "noise", "border", "file size", "file number")
@@ -25,7 +25,7 @@ _SEGMENTS = 8  # a side of the border is cut into
 
 def image_cues(dataset: Dataset, size: int) -> dict[str, pd.DataFrame]:
     """The cues of each image but the other labels: name of the cue to a table (images, numbers)."""
-    pixels = pipeline.pixels(dataset, size)
+    pixels = pixelstore.pixels(dataset, size)
     table = dataset.table
     files = pd.DataFrame({"bytes": [dataset.path(name).stat().st_size for name in table["image"]]})
     values = (_metadata(table), _brightness(pixels), _noise(pixels), _border(pixels), files, _numbers(table))

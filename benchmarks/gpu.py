@@ -24,16 +24,20 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_utils import cache, devices, losses, pipeline, training
-from cxr_utils.backend import load_keras, load_tensorflow
+from cxr_utils import cache
 from cxr_utils.course.lessons import choose_lessons, find_lessons
 from cxr_utils.course.record import claims_text
 from cxr_utils.course.run import Settings
 from cxr_utils.course.run import run as run_lessons
-from cxr_utils.datasets import Dataset, open_dataset
-from cxr_utils.metrics import auc_table
-from cxr_utils.recipes import Recipe, recipe
-from cxr_utils.trained import build
+from cxr_utils.data import pixelstore
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.opening import open_dataset
+from cxr_utils.evaluation.metrics import auc_table
+from cxr_utils.networks import losses
+from cxr_utils.networks.backend import load_keras, load_tensorflow
+from cxr_utils.networks.recipes import Recipe, recipe
+from cxr_utils.networks.trained import build
+from cxr_utils.training import devices, fit, pipeline
 
 ROUNDS, EPOCHS = 3, 3
 
@@ -97,11 +101,9 @@ def speed(asked: Recipe, dataset: Dataset, most: int) -> list[str]:
     keras, tf = load_keras(), load_tensorflow()
     part = dataset.part("train")
     part = part.subset(np.arange(min(most, len(part))), part.name)
-    pipeline.pixels(part, asked.size)  # decoding is not what is measured here: see bench_input.py
+    pixelstore.pixels(part, asked.size)  # decoding is not what is measured here: see bench_input.py
     with devices.computing_in(devices.precision(asked.mixed_precision)):
-        model = training.compiled(
-            build(asked, len(part.findings)), keras.optimizers.Adam(asked.learning_rate), losses.bce()
-        )
+        model = fit.compiled(build(asked, len(part.findings)), keras.optimizers.Adam(asked.learning_rate), losses.bce())
     how = {"augment": asked.augment, "shuffle_seed": 0, "epochs": range(EPOCHS)}
     steps, whole = -(-len(part) // asked.batch_size), len(part) // asked.batch_size
     first = next(iter(pipeline.batches(part, asked.size, asked.batch_size, **how)))
@@ -128,7 +130,7 @@ def speed(asked: Recipe, dataset: Dataset, most: int) -> list[str]:
 
 def quality(asked: Recipe, dataset: Dataset, seed: int) -> list[str]:
     """AUC of every finding, of the network that the recipe makes."""
-    run, test = training.train(asked, dataset, seed, verbose=True), dataset.part("test")
+    run, test = fit.train(asked, dataset, seed, verbose=True), dataset.part("test")
     table = auc_table(test.table, run.predict(test), test.patients)
     rows = ["| finding | AUC | 95 % interval |", "|:--|--:|:--|"]
     rows += [f"| {name} | {row['auc']:.3f} | {row['low']:.3f} to {row['high']:.3f} |" for name, row in table.iterrows()]

@@ -27,11 +27,12 @@ from simulated import severities, to_learn_from, true_cohort
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from cxr_utils import cache, training
-from cxr_utils.bootstrap import bootstrap, ladder, percentile_interval, resample_weights, weighted_auc
-from cxr_utils.datasets import Dataset
-from cxr_utils.metrics import auc_difference, auc_interval, roc_auc
-from cxr_utils.recipes import Recipe
+from cxr_utils import cache
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.evaluation.intervals import bootstrap, ladder, percentile_interval, resample_weights, weighted_auc
+from cxr_utils.evaluation.metrics import auc_difference, auc_interval, roc_auc
+from cxr_utils.networks.recipes import Recipe
+from cxr_utils.training import fit
 
 SEEDS = (2000, 2001)  # of the patients to learn from and of those to test on
 MEAN_BAR, FINDING_BAR = (0.78, 0.88), (0.60, 0.98)
@@ -218,7 +219,7 @@ def main() -> int:
     learn, test = to_learn_from(asked.images, asked.size, SEEDS[0]), true_cohort(asked.images, asked.size, SEEDS[1])
     recipe = Recipe(size=asked.size, epochs=asked.epochs, augment=("shift",), patience=3)
     started = time.perf_counter()
-    trained = training.train(recipe, learn, asked.seed, verbose=True)
+    trained = fit.train(recipe, learn, asked.seed, verbose=True)
     picture = logit(trained.predict(test).clip(1e-9, 1 - 1e-9))
     cues = scores_of_cues(learn, test, asked.size)
     print(f"{learn!r}\n{test!r}\n{trained.recipe}\n{time.perf_counter() - started:.0f} s")

@@ -1,7 +1,7 @@
 """How like real radiographs the phantom is, in numbers. Run: python benchmarks/phantom_realism.py [--sheet out.png]
 
 The default cohort beside the 599 real NIH images (CXR_REAL_DATA or ../shared/real), all at 256 pixels by the one path
-of `cxr_utils.images`, none left out. Printed with the bars that issue 3 sets:
+of `cxr_utils.data.images`, none left out. Printed with the bars that issue 3 sets:
 - slope of the radial power spectrum: a line through log power over log frequency, between 4 and 80 cycles an image in
   equal steps of log frequency, of the image times a Hann window; the mean over images;
 - correlation of the two mean images, over their pixels;
@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 from simulated import cohort_folder
 
-from cxr_utils import pipeline
-from cxr_utils.datasets import open_dataset
+from cxr_utils.data import pixelstore
+from cxr_utils.data.opening import open_dataset
 
 REAL = Path(os.environ.get("CXR_REAL_DATA", Path(__file__).parents[2] / "shared" / "real")) / "nih"
 SIZE = 256
@@ -103,8 +103,8 @@ def main() -> int:
     if not (REAL / "images").is_dir():
         print(f"No real X-rays at {REAL}. Set CXR_REAL_DATA to the folder that holds nih/images.")
         return 0
-    simulated = pipeline.pixels(open_dataset(cohort_folder(1400, SIZE, 0)), SIZE)
-    real = pipeline.pixels(open_dataset(REAL).with_images(), SIZE)
+    simulated = pixelstore.pixels(open_dataset(cohort_folder(1400, SIZE, 0)), SIZE)
+    real = pixelstore.pixels(open_dataset(REAL).with_images(), SIZE)
     print(f"{len(simulated):,} simulated and {len(real):,} real pictures of {SIZE} pixels")
     slopes = [power_slope(pixels) for pixels in (simulated, real)]
     alike = np.corrcoef(simulated.mean(0).ravel(), real.mean(0).ravel())[0, 1]

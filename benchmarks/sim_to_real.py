@@ -33,12 +33,17 @@ import numpy as np
 import pandas as pd
 from simulated import to_learn_from
 
-from cxr_utils import baselines, cache, losses, models, phantom, pipeline, training, transfer, weights
-from cxr_utils.backend import load_keras
-from cxr_utils.bootstrap import bootstrap, ladder, percentile_interval, weighted_auc
-from cxr_utils.datasets import Dataset, open_dataset
-from cxr_utils.metrics import auc_table
-from cxr_utils.recipes import Recipe
+from cxr_utils import cache, phantom
+from cxr_utils.data import pixelstore
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.opening import open_dataset
+from cxr_utils.evaluation import baselines
+from cxr_utils.evaluation.intervals import bootstrap, ladder, percentile_interval, weighted_auc
+from cxr_utils.evaluation.metrics import auc_table
+from cxr_utils.networks import losses, models, trained, transfer, weights
+from cxr_utils.networks.backend import load_keras
+from cxr_utils.networks.recipes import Recipe
+from cxr_utils.training import fit, pipeline
 
 REAL = Path(os.environ.get("CXR_REAL_DATA", Path(__file__).parents[2] / "shared" / "real"))
 ARMS = ("from scratch", "from simulation")
@@ -69,10 +74,10 @@ REHEARSAL = Plan(images=200, drawn_at=64, epochs=1, labels=(30,), seeds=2, rates
 
 # --- learning on simulated X-rays ----------------------------------------------------------------------------------
 @functools.cache
-def pretrained(plan: Plan, seed: int) -> training.Trained:
+def pretrained(plan: Plan, seed: int) -> trained.Trained:
     """A network that has seen simulated X-rays only, always the same ones; the seed is that of the training."""
     recipe = Recipe(size=plan.size, epochs=plan.epochs, augment=plan.augment, patience=4)
-    return training.train(recipe, to_learn_from(plan.images, plan.drawn_at, seed=2000), seed, verbose=True)
+    return fit.train(recipe, to_learn_from(plan.images, plan.drawn_at, seed=2000), seed, verbose=True)
 
 
 def beginning(plan: Plan, arm: str, findings: tuple[str, ...], seed: int) -> dict[str, np.ndarray]:
@@ -92,7 +97,7 @@ def beginning(plan: Plan, arm: str, findings: tuple[str, ...], seed: int) -> dic
 def network(size: int, outputs: int):
     """One compiled network for all runs: tracing it anew would take longer than training it."""
     model = models.xray_cnn(size, outputs)
-    return training.compiled(model, load_keras().optimizers.Adam(1e-3), losses.bce())
+    return fit.compiled(model, load_keras().optimizers.Adam(1e-3), losses.bce())
 
 
 def drawn(part: Dataset, count: int, seed: int) -> Dataset:
@@ -112,7 +117,7 @@ def one_run(plan: Plan, data: Dataset, arm: str, count: int, rate: float, seed: 
     some, valid = drawn(data.part("train"), count, seed), data.part("valid")
     how = {"augment": plan.augment, "shuffle_seed": seed, "epochs": range(plan.looks * plan.every)}
     batches = pipeline.batches(some, plan.size, plan.batch_size, **how)  # an epoch has a step at least
-    watch = pipeline.standardised(pipeline.pixels(valid, plan.size))
+    watch = pixelstore.standardised(pixelstore.pixels(valid, plan.size))
     best, kept, since = {"loss": np.inf}, None, 0
     steps = iter(batches)
     for look in range(1, plan.looks + 1):
@@ -127,7 +132,7 @@ def one_run(plan: Plan, data: Dataset, arm: str, count: int, rate: float, seed: 
         if since == plan.patience:
             break
     weights.assign(model, kept)
-    scores = model.predict(pipeline.standardised(pipeline.pixels(data.part("test"), plan.size)), verbose=0)
+    scores = model.predict(pixelstore.standardised(pixelstore.pixels(data.part("test"), plan.size)), verbose=0)
     return best | {"seconds": round(time.perf_counter() - started, 1)}, scores
 
 
@@ -142,7 +147,7 @@ class Runs:
     def __init__(self, plan: Plan, data: Dataset) -> None:
         key = {
             "plan": asdict(plan), "data": data.digest, "simulator": phantom.simulator_version(),
-            "code": cache.code_version(*training.CODE), "how": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
+            "code": cache.code_version(*fit.CODE), "how": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
         }  # fmt: skip
         self.plan, self.data = plan, data
         self.folder = cache.root() / "sim-to-real" / cache.digest(key)
@@ -181,7 +186,7 @@ def chosen_rate(runs: Runs, arm: str, count: int) -> float:
 def thumbnail_aucs(plan: Plan, data: Dataset, count: int) -> list[float]:
     """Test AUC of a logistic regression on 16 x 16 pixels for each draw of labels."""
     test = data.part("test")
-    pixels = {name: pipeline.pixels(data.part(name), plan.size) for name in ("train", "test")}
+    pixels = {name: pixelstore.pixels(data.part(name), plan.size) for name in ("train", "test")}
     out = []
     for seed in range(plan.seeds):
         some = drawn(data.part("train"), count, seed)

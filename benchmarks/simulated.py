@@ -8,7 +8,8 @@ import pandas as pd
 from filelock import FileLock
 
 from cxr_utils import cache, phantom
-from cxr_utils.datasets import Dataset, open_dataset
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.opening import open_dataset
 
 
 def cohort_folder(images: int, size: int, seed: int) -> Path:

@@ -190,7 +190,7 @@ def code_version(*modules: str) -> str:
     """Hash of what modules do: comments, docstrings and layout may change without making cached results stale.
 
     Args:
-        modules: names such as "cxr_utils.images". They are read, not imported.
+        modules: names such as "cxr_utils.data.images". They are read, not imported.
 
     Returns:
         12 hexadecimal digits.

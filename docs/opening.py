@@ -1,6 +1,6 @@
 """Makes docs/opening.png, the picture that opens the README, from figures saved in the executed lessons.
 
-    python docs/opening.py
+python docs/opening.py
 """
 
 import base64

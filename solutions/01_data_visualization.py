@@ -36,9 +36,10 @@ seed = 0
 
 # %%
 import numpy as np
+import pandas as pd
 
 import cxr_utils as cxr
-from cxr_utils import checks, images, plots
+from cxr_utils import checks, plots
 
 dataset = cxr.open_dataset(data, profile=profile, seed=seed)
 dataset
@@ -76,7 +77,7 @@ table.head()
 # 02 asks whether these parts are really apart.
 
 # %%
-cxr.datasets.summary(dataset).T
+dataset.summary().T
 
 # %% [markdown]
 # ## How often is each finding?
@@ -150,12 +151,9 @@ plots.co_occurrence(ratio, findings)
 # The strongest pair, in words:
 
 # %%
-no_pair = dataset.lacks("several_findings")
-if no_pair:
-    print(no_pair)
-else:
-    first, second = np.unravel_index(np.nanargmax(ratio), ratio.shape)
-    print(f"{findings[first]} and {findings[second]} meet {ratio[first, second]:.1f} times as often as by chance.")
+pairs = pd.DataFrame(ratio, findings, findings).stack().dropna()
+for (first, second), times in pairs.nlargest(1).items():
+    print(f"{first} and {second} meet {times:.1f} times as often as by chance.")
 
 # %% [markdown]
 # ## Patients return
@@ -179,8 +177,6 @@ print(f"{len(table):,} images of {len(per_patient):,} patients; the most of one 
 # side of the right picture will Fibrosis be?
 
 # %%
-missing = [reason for reason in map(dataset.lacks, ("age", "sex", "view")) if reason]
-print("\n".join(missing) or "Age, sex and view are all known.")
 plots.age_sex_view(table, findings)
 
 # %% [markdown]
@@ -209,10 +205,9 @@ shown = [finding for finding in findings if seen.table[finding].any()]
 names = [example_of(finding) for finding in shown]
 
 # %%
-pixels = [images.read_image(seen.path(name)) for name in names]
-boxes = [seen.boxes[(seen.boxes["image"] == name) & (seen.boxes["finding"] == finding)]
-         for name, finding in zip(names, shown, strict=True)]  # fmt: skip
-plots.gallery(pixels, [finding.replace("_", " ") for finding in shown], boxes, columns=5)
+pictures = [seen.picture(name) for name in names]
+boxes = [seen.boxes_of(name, finding) for name, finding in zip(names, shown, strict=True)]
+plots.gallery(pictures, [finding.replace("_", " ") for finding in shown], boxes, columns=5)
 
 # %% [markdown]
 # And a few images whose report names nothing. "No finding" means that the report mentioned none of the listed ones;
@@ -220,7 +215,7 @@ plots.gallery(pixels, [finding.replace("_", " ") for finding in shown], boxes, c
 
 # %%
 quiet = seen.table.loc[seen.table[findings].sum(axis=1) == 0, "image"].iloc[:5].tolist()
-plots.gallery([images.read_image(seen.path(name)) for name in quiet], quiet, columns=5)
+plots.gallery([seen.picture(name) for name in quiet], quiet, columns=5)
 
 # %% [markdown]
 # ## What the network sees
@@ -247,8 +242,8 @@ _ = checks.standardise(standardise)
 # serves training, prediction and heat maps, so that no model ever sees an image prepared in another way.
 
 # %%
-before = [images.read_image(seen.path(name)) for name in quiet[:4]]
-after = [images.standardise(one) for one in before]
+before = [seen.picture(name) for name in quiet[:4]]
+after = [cxr.data.standardise(one) for one in before]
 plots.intensities(before, after, [f"image {number}" for number in range(1, 5)])
 
 # %% [markdown]
@@ -272,9 +267,9 @@ def impossible_ages(table):
 _ = checks.impossible_ages(impossible_ages)
 
 # %%
-no_age = dataset.lacks("age")
-odd = table[(table["age"] < 0) | (table["age"] > 120)] if not no_age else table.iloc[:0]
-odd[["image", "patient", "split"] + (["age", "sex", "view"] if not no_age else [])]
+known = table.reindex(columns=["image", "patient", "split", "age", "sex", "view"])
+odd = known[(known["age"] < 0) | (known["age"] > 120)]
+odd
 
 # %% [markdown]
 # Pictures can be odd as well: black, inverted, lying on their side. A number helps to find them: in every chest X-ray
@@ -282,13 +277,13 @@ odd[["image", "patient", "split"] + (["age", "sex", "view"] if not no_age else [
 # 32 x 32 pixels and takes its correlation with that median: 1 is alike, 0 has nothing in common, below 0 is reversed.
 
 # %%
-thumbnails = np.stack([images.resize(images.read_image(seen.path(name)), 32) for name in seen.table["image"]])
+thumbnails = seen.pixels(32)
 normal = np.median(thumbnails, axis=0)
 likeness = [np.corrcoef(normal.ravel(), one.ravel() + 1e-6 * np.arange(one.size))[0, 1] for one in thumbnails]
 strange = seen.table.assign(likeness=likeness).nsmallest(5, "likeness")["image"].tolist()
 
 # %%
-plots.gallery([images.read_image(seen.path(name)) for name in strange], strange, columns=5)
+plots.gallery([seen.picture(name) for name in strange], strange, columns=5)
 
 # %% [markdown]
 # These five are least like the median image. Some are merely unusual; some nobody would want to train on. Would you
@@ -310,18 +305,22 @@ cxr.headline(f"{len(table):,} images of {len(per_patient):,} patients, rarest fi
 # What this run has shown:
 
 # %%
-no_view = dataset.lacks("view")
-by_view = None if no_view else table.groupby("view")[findings].mean()
-cxr.claim("Who never names the rarest finding is right more than nine times in ten", shares[rarest] < 0.1,
-          unless=no_pair)  # fmt: skip
-cxr.claim("Some pair of findings meets at least one and a half times as often as by chance",
-          np.nanmax(ratio, initial=0) >= 1.5, unless=no_pair)  # fmt: skip
-cxr.claim("Some patients return", per_patient.max() > 1, unless=dataset.lacks("follow_ups"))
-cxr.claim("Some finding is at least one and a half times as frequent in images taken in bed as in those taken standing",
-          not no_view and (by_view.loc["AP"] >= 1.5 * by_view.loc["PA"]).any(), unless=no_view)  # fmt: skip
-cxr.claim("A standardised image has mean 0 and standard deviation 1",
-          all(abs(one.mean()) < 1e-3 and abs(one.std() - 1) < 1e-3 for one in after))  # fmt: skip
-cleaned = None if dataset.kind == "phantom" else "real tables may have been cleaned"
-cxr.claim("The table holds ages that cannot be true", len(odd) > 0, unless=no_age or cleaned)
-cxr.claim("At least one picture resembles the median picture not at all", min(likeness) < 0.1,
-          unless=None if dataset.kind == "phantom" else "real collections may have been cleaned")  # fmt: skip
+several = dataset.knows("several_findings")
+in_bed = dataset.knows("view") and table[table["view"] == "AP"][findings].mean()
+standing = dataset.knows("view") and table[table["view"] == "PA"][findings].mean()
+spread = max(max(abs(one.mean()), abs(one.std() - 1)) for one in after)
+uncleaned = cxr.given(dataset.kind == "phantom", "real collections may have been cleaned")
+
+# %%
+cxr.claim("Who never names the rarest finding is right more than nine times in ten", several and shares[rarest] < 0.1)
+cxr.claim(
+    "Some pair of findings meets at least one and a half times as often as by chance", several and pairs.max() >= 1.5
+)
+cxr.claim("Some patients return", dataset.knows("follow_ups") and per_patient.max() > 1)
+cxr.claim(
+    "Some finding is at least one and a half times as frequent in images taken in bed as in those taken standing",
+    dataset.knows("view") and (in_bed >= 1.5 * standing).any(),
+)
+cxr.claim("A standardised image has mean 0 and standard deviation 1", spread < 1e-3)
+cxr.claim("The table holds ages that cannot be true", dataset.knows("age") and uncleaned and len(odd) > 0)
+cxr.claim("At least one picture resembles the median picture not at all", uncleaned and min(likeness) < 0.1)

@@ -37,7 +37,7 @@ seed = 0
 
 # %%
 import cxr_utils as cxr
-from cxr_utils import checks, plots, splits
+from cxr_utils import checks, evaluation, plots
 
 dataset = cxr.open_dataset(data, profile=profile, seed=seed)
 table, findings = dataset.table, list(dataset.findings)
@@ -67,7 +67,7 @@ _ = checks.check_for_leakage(check_for_leakage)
 # %%
 train, valid, test = (table[table["split"] == part] for part in ("train", "valid", "test"))
 for name, first, second in (("train, valid", train, valid), ("train, test", train, test), ("valid, test", valid, test)):
-    print(f"{name}: {cxr.check_for_leakage(first, second, 'patient')}")
+    print(f"{name}: {cxr.data.check_for_leakage(first, second, 'patient')}")
 
 # %% [markdown]
 # ## A yes or no hides how much
@@ -77,8 +77,7 @@ for name, first, second in (("train, valid", train, valid), ("train, test", trai
 # (for a data set that came without one, for the split that the course made).
 
 # %%
-shipped = table if dataset.published is None else dataset.published
-splits.leakage(shipped)
+dataset.leakage()
 
 # %% [markdown]
 # Splits that people publish are not always that clean. A well-known online course once shipped train and validation
@@ -87,12 +86,7 @@ splits.leakage(shipped)
 # checks it. The simulated set has one too, made by dealing out images as if no two were of one person.
 
 # %%
-import pandas as pd
-
-names = ("leaky_split.csv", "course", "public_resplit.csv.gz")
-beside = [dataset.root / name for name in names if (dataset.root / name).exists()]
-reports = {path.name: splits.leakage(splits.read_split_table(path)) for path in beside}
-pd.concat(reports, names=["list", ""]) if reports else "No other split lies beside these images."
+dataset.leakage_beside()
 
 # %% [markdown]
 # ## The same picture under two names
@@ -102,16 +96,13 @@ pd.concat(reports, names=["list", ""]) if reports else "No other split lies besi
 # equal bits are compared more closely.
 
 # %%
-twins = splits.near_duplicates(dataset)
+twins = dataset.near_duplicates()
 strange = twins[twins["first_patient"] != twins["second_patient"]]
 print(f"Pairs of equal pictures: {len(twins)}; under the names of two patients: {len(strange)}.")
 
 # %%
-from cxr_utils import images
-
-pair = [] if strange.empty else strange.iloc[0][["first", "second"]].tolist()
-pictures = [images.read_image(dataset.path(name)) for name in pair]
-plots.gallery(pictures, pair, columns=2) if pair else "There is no such pair to look at."
+pair = strange[["first", "second"]].head(1).to_numpy().ravel().tolist()
+plots.gallery([dataset.picture(name) for name in pair], pair, columns=2)
 
 # %% [markdown]
 # Where there is such a pair, ask: are these two people, or one? In the simulated set it was put there for you to find;
@@ -124,7 +115,7 @@ plots.gallery(pictures, pair, columns=2) if pair else "There is no such pair to 
 
 # %%
 parts = {"train": 0.8, "test": 0.2}
-by_image = splits.split_by_image(table, parts, seed)
+by_image = dataset.split_by_image(parts, seed)
 known = table["patient"][by_image == "test"].isin(table["patient"][by_image == "train"]).mean()
 print(f"{known:.0%} of the test images have their patient in train.")
 
@@ -157,15 +148,17 @@ _ = checks.patient_split(patient_split)
 # picture shows both ways of dividing for the patients with most images: a row is a patient, a mark is an image.
 
 # %%
-by_patient = splits.split_by_patient(table, findings, parts, seed)
+by_patient = dataset.split_by_patient(parts, seed)
 plots.patients_by_part(table, {"by image": by_image, "by patient": by_patient})
 
 # %% [markdown]
 # On the left a row has both colours, on the right it has one. The table agrees:
 
 # %%
+import pandas as pd
+
 divided = {"by image": by_image, "by patient": by_patient}
-pd.concat({name: splits.leakage(table.assign(split=split)) for name, split in divided.items()}, names=["divided", ""])
+pd.concat({name: dataset.leakage(split) for name, split in divided.items()}, names=["divided", ""])
 
 # %% [markdown]
 # ## How far without a single pixel?
@@ -193,18 +186,8 @@ _ = checks.patient_scores(patient_scores)
 # The judge is the area under the ROC curve, *AUC*: the chance that an image with the finding scores above one without.
 # 0.5 is a coin, 1 is perfect; lesson 05 takes it apart. We take the mean over all findings, with an interval that
 # comes from drawing patients again and again (a bootstrap). Beside the patient's other labels stands a second guesser
-# without pixels: age, sex, view and the number of the follow-up.
-
-# %%
-from cxr_utils import baselines, metrics
-
-guessers = {"the patient's other labels": baselines.patient_mean_scores}
-no_facts = dataset.lacks("age") and dataset.lacks("sex") and dataset.lacks("view")
-if not no_facts:
-    guessers["age, sex, view, follow-up"] = baselines.no_pixel_scores
-print(no_facts or "Age, sex or view are known.")
-
-# %% [markdown]
+# without pixels, where the data set knows any of it: age, sex, view and the number of the follow-up.
+#
 # Each guesser learns and is judged twice, once on images that were divided by image, once on images divided by patient.
 # Before you run it: which of the four figures will be exactly 0.5?
 
@@ -212,17 +195,17 @@ print(no_facts or "Age, sex or view are known.")
 # %%
 def mean_auc(truth, scores):
     """Mean AUC over findings with its 95 % interval over patients, and how many images and patients."""
-    areas = metrics.auc_table(truth.set_index("image")[findings], scores, truth["patient"].to_numpy())
+    areas = evaluation.auc_table(truth.set_index("image")[findings], scores, truth["patient"].to_numpy())
     return {**areas.loc["mean", ["auc", "low", "high"]], "images": len(truth), "patients": truth["patient"].nunique()}
 
 
 # %% tags=["nbval-ignore-output"]
 rows = []
-for name, guess in guessers.items():
-    for how, split in divided.items():
-        learn, judge = table[split == "train"], table[split == "test"]
-        rows.append({"scored_by": name, "split": how, **mean_auc(judge, guess(learn, judge, findings))})
-blind = pd.DataFrame(rows)
+for how, split in divided.items():
+    learn, judge = (dataset.subset((split == part).to_numpy(), part) for part in ("train", "test"))
+    for name, scores in evaluation.baseline_scores(learn, judge, ["patient's labels", "no pixels"]).items():
+        rows.append({"scored_by": name, "split": how, **mean_auc(judge.table, scores)})
+blind = pd.DataFrame(rows).sort_values(["scored_by", "split"], ascending=[False, True], ignore_index=True)
 blind.round(3)
 
 # %%
@@ -237,10 +220,7 @@ plots.auc_by_split(blind)
 # hand, here is the same on all of it: divided by image, and, for age, sex and view, with the split that NIH published.
 
 # %% tags=["nbval-ignore-output"]
-from cxr_utils import published
-
-folder = published.folder(dataset)
-published.without_pixels(folder, seed).round(3) if folder else published.ABSENT
+evaluation.published_without_pixels(dataset, seed).round(3)
 
 # %% [markdown]
 # ## Does a network take the bait?
@@ -258,11 +238,11 @@ published.without_pixels(folder, seed).round(3) if folder else published.ABSENT
 seen = dataset.with_images()
 visits = seen.table.groupby("patient")["image"].transform("size")
 returning = seen.subset((visits > 1).to_numpy(), "returning patients")
-few = cxr.too_few(returning, patients=100)
-print(few or "There are enough patients who returned.")
+enough = returning.enough(patients=100)
+print(f"{len(returning):,} images of {returning.table['patient'].nunique():,} patients who came at least twice")
 
 # %%
-ward = splits.split_by_patient(returning.table, findings, {"A": 0.5, "B": 0.5}, seed).to_numpy()
+ward = returning.split_by_patient({"A": 0.5, "B": 0.5}, seed).to_numpy()
 odd = (returning.table.groupby("patient").cumcount() % 2).to_numpy()
 quarters = [(w, half) for w in "AB" for half in (0, 1)]
 groups = {(w, half): returning.subset((ward == w) & (odd == half), f"ward {w}, {half}") for w, half in quarters}
@@ -276,7 +256,7 @@ print({f"ward {w}, {('even', 'odd')[half]} images": len(group) for (w, half), gr
 # %%
 from dataclasses import replace
 
-recipe = cxr.Recipe(network="xray_cnn", size=32, epochs=13, patience=13)
+recipe = replace(cxr.recipe("xray-vision"), size=32, epochs=13, patience=13)
 
 
 def trained(own):
@@ -285,71 +265,59 @@ def trained(own):
     return cxr.train(recipe, replace(own, table=twice), seed)
 
 
-networks = {} if few else {key: trained(own) for key, own in groups.items()}
+judges = enough and {key: trained(own) for key, own in groups.items()}
 
 # %% [markdown]
 # Two baselines stand beside the network. One takes the labels of the images that the network learned from, and no
 # pixel. The other is a regression on each picture shrunk to 16 x 16 pixels.
 
+
 # %%
-from cxr_utils import pipeline
+def scores_of(judge, asked):
+    """Scores of a group's images by another group's network and by the two baselines that learn from that group."""
+    plain = evaluation.baseline_scores(groups[judge], asked, ["patient's labels", "thumbnail"])
+    return {"network": judges[judge].predict(asked), **plain}
 
-
-def labels_alone(judge, asked):
-    """Mean label of the patient among the images that the judge learned from."""
-    return baselines.patient_mean_scores(groups[judge].table, asked.table, findings)
-
-
-def thumbnails(judge, asked):
-    """Scores from pictures of 16 x 16 pixels."""
-    own, pixels = groups[judge], pipeline.pixels
-    return baselines.thumbnail_scores(pixels(own, 32), own.table, pixels(asked, 32), asked.table, findings)
-
-
-scorers = {
-    "network": lambda judge, asked: networks[judge].predict(asked),
-    "labels alone": labels_alone,
-    "16 x 16 pixels": thumbnails,
-}
 
 # %% [markdown]
 # `met` collects the scores given by the own ward, `never` those given by the other ward. Both hold the same images.
 
 
 # %%
-def judged(score, other_ward):
+def judged(other_ward):
     """Scores of all images, each by a judge who learned from the other half of the images."""
     turn = {"A": "B", "B": "A"} if other_ward else {"A": "A", "B": "B"}
-    return pd.concat([score((turn[w], 1 - half), asked) for (w, half), asked in groups.items()])
+    found = [scores_of((turn[w], 1 - half), asked) for (w, half), asked in groups.items()]
+    return {name: pd.concat([scores[name] for scores in found]) for name in found[0]}
 
 
 exam = returning.table
-met = {} if few else {name: judged(score, other_ward=False) for name, score in scorers.items()}
-never = {} if few else {name: judged(score, other_ward=True) for name, score in scorers.items()}
+met, never = enough and judged(other_ward=False), enough and judged(other_ward=True)
 
 # %% tags=["nbval-ignore-output"]
 rows = []
 for name in met:
     for how, scores in (("met the patient", met[name]), ("never met the patient", never[name])):
         rows.append({"scored by": name, "who": how, **mean_auc(exam, scores)})
-pd.DataFrame(rows).round(3) if rows else few
+enough and pd.DataFrame(rows).round(3)
 
 # %%
 truth = exam.set_index("image")[findings]
-areas = [metrics.auc_table(truth, scores["network"], exam["patient"].to_numpy()) for scores in (met, never) if scores]
-plots.known_and_strangers(*areas) if areas else few
+areas = [evaluation.auc_table(truth, scores["network"], exam["patient"].to_numpy()) for scores in (met, never)]
+plots.known_and_strangers(*areas)
 
 # %% [markdown]
 # The images are the same, so are the findings in them. All that differs is whether the judge has met the patient, and
 # that is what a leaky test adds to a network's figure. It adds it in your test only: the next hospital's patients
-# are all strangers. (Of strangers the labels alone know one number a ward and finding, and so next to nothing.)
+# are all strangers. (The patient's labels say next to nothing about strangers: every stranger of a ward gets the same
+# score.)
 #
 # How sure is that? Both judges are compared on the same resamples of patients, so what makes a resample easy cancels.
 
 # %% tags=["nbval-ignore-output"]
 patients = exam["patient"].to_numpy()
-gain = {name: metrics.auc_difference(truth, met[name], never[name], patients) for name in met}
-pd.DataFrame(gain).T.round(3) if gain else few
+gain = enough and {name: evaluation.auc_difference(truth, met[name], never[name], patients) for name in met}
+enough and pd.DataFrame(gain).T.round(3)
 
 # %% [markdown]
 # Think it over: a colleague says "I have early stopping on a validation set, so my network memorises nobody." Her
@@ -364,35 +332,43 @@ pd.DataFrame(gain).T.round(3) if gain else few
 # - A leak does not make a network better. It makes its figure better, until the first stranger comes.
 
 # %% tags=["nbval-ignore-output"]
-if few:
-    leaky, clean = blind["auc"][:2]
-    cxr.headline(f"labels of the patient's other images alone: AUC {leaky:.2f} by image, {clean:.2f} by patient")
-else:
+result = blind.set_index(["scored_by", "split"])["auc"]
+if enough:
     leaky, clean = (mean_auc(exam, scores["network"])["auc"] for scores in (met, never))
     cxr.headline(f"AUC {leaky:.2f} on patients met in training, {clean:.2f} on strangers, the same {len(exam)} images")
+else:
+    leaky, clean = (result["patient's labels", split] for split in divided)
+    cxr.headline(f"labels of the patient's other images alone: AUC {leaky:.2f} by image, {clean:.2f} by patient")
 
 # %% [markdown]
 # What this run has shown:
 
 # %%
-result = blind.set_index(["scored_by", "split"])["auc"]
-other_labels, no_return = "the patient's other labels", dataset.lacks("follow_ups")
-advantage = result[other_labels, "by image"] - result.get(("age, sex, view, follow-up", "by image"), 0.5)
-solved = bool(never) and mean_auc(exam, never["16 x 16 pixels"])["auc"] > 0.9
-no_room = "16 x 16 pixels nearly solve this task, so memory has little to add" if solved else None
+returns, facts = (
+    dataset.knows("follow_ups"),
+    cxr.given(len(result) > 2, "this data set tells neither age, sex nor view"),
+)
+simulated = cxr.given(dataset.kind == "phantom", "only the simulated set is known to hold one")
+apart = not dataset.leakage(table["split"])["shared_patients"].any()
+divided_apart = not cxr.data.check_for_leakage(table[by_patient == "train"], table[by_patient == "test"])
+easy = enough and mean_auc(exam, never["16 x 16 pixels"])["auc"] > 0.9
+room = enough and cxr.given(not easy, "16 x 16 pixels nearly solve this task, so memory has little to add")
+by_label, by_facts = result["patient's labels", "by image"], result.get(("no pixels", "by image"))
 
 # %%
-cxr.claim("The split that this course uses has no shared patients", not splits.leakage(table)["shared_patients"].any())
-cxr.claim("One picture under the names of two patients is found by comparing pictures", len(strange) > 0,
-          unless=None if dataset.kind == "phantom" else "only the simulated set is known to hold one")  # fmt: skip
-cxr.claim("Divided by image, more than a third of the test images have their patient in train", known > 1 / 3,
-          unless=no_return)  # fmt: skip
-cxr.claim("Divided by patient, no patient is on both sides",
-          not cxr.check_for_leakage(table[by_patient == "train"], table[by_patient == "test"]))  # fmt: skip
-cxr.claim("Divided by image, a patient's other labels predict findings without a pixel",
-          result[other_labels, "by image"] > 0.55, unless=no_return)  # fmt: skip
-cxr.claim("Divided by patient, they predict nothing", result[other_labels, "by patient"] == 0.5)
-cxr.claim("Divided by image, a patient's other labels say more than age, sex and view together", advantage > 0.03,
-          unless=no_facts or no_return)  # fmt: skip
-cxr.claim("A leaky split flatters the network: on the same images it does better if it has met their patients",
-          bool(gain) and gain["network"]["difference"] > 0.01, unless=few or no_room)  # fmt: skip
+cxr.claim("The split that this course uses has no shared patients", apart)
+cxr.claim("One picture under the names of two patients is found by comparing pictures", simulated and len(strange) > 0)
+cxr.claim(
+    "Divided by image, more than a third of the test images have their patient in train", returns and known > 1 / 3
+)
+cxr.claim("Divided by patient, no patient is on both sides", divided_apart)
+cxr.claim("Divided by image, a patient's other labels predict findings without a pixel", returns and by_label > 0.55)
+cxr.claim("Divided by patient, they predict nothing", result["patient's labels", "by patient"] == 0.5)
+cxr.claim(
+    "Divided by image, a patient's other labels say more than age, sex and view together",
+    facts and returns and by_label > by_facts + 0.03,
+)
+cxr.claim(
+    "A leaky split flatters the network: on the same images it does better if it has met their patients",
+    room and gain["network"]["difference"] > 0.01,
+)

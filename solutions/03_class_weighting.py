@@ -38,7 +38,7 @@ import numpy as np
 import pandas as pd
 
 import cxr_utils as cxr
-from cxr_utils import calibration, checks, losses, metrics, plots, thresholds
+from cxr_utils import checks, evaluation, networks, plots
 
 dataset = cxr.open_dataset(data, profile=profile, seed=seed)
 findings = list(dataset.findings)
@@ -67,7 +67,7 @@ checks.frequencies(frequencies)
 # on the training part alone: counting on `test` would be looking at it.
 
 # %%
-frequency = losses.class_frequencies(labels, findings)
+frequency = train.frequencies()
 frequency.round(3)
 
 # %% [markdown]
@@ -123,8 +123,8 @@ checks.weighted_loss(weighted_loss)
 # image.
 
 # %%
-truth_of_one, very_wrong = np.array([[1.0]]), np.array([[-800.0]])
-print("From the logit:", losses.weighted_bce_numpy(truth_of_one, very_wrong, 1.0, 1.0))
+very_wrong = -800.0
+print("From the logit:", np.logaddexp(0, -very_wrong))  # the logarithm of exp(0) + exp(800), without either
 
 # %% [markdown]
 # ## Weights that balance
@@ -150,10 +150,9 @@ checks.balancing_weights(balancing_weights)
 # What the positive images contribute now, while the network is still unsure:
 
 # %%
-positive, negative = losses.class_weights(labels)
+positive, negative = networks.class_weights(labels)
 weighted_cost = positive * labels * cost + negative * (1 - labels) * cost
-total = weighted_cost.sum(axis=0)
-share_after = np.divide((labels * weighted_cost).sum(axis=0), total, out=np.full(len(total), np.nan), where=total > 0)
+share_after = pd.Series((labels * weighted_cost).sum(axis=0), findings) / weighted_cost.sum(axis=0)
 plots.loss_shares(share_before, share_after, findings)
 
 # %% [markdown]
@@ -176,10 +175,11 @@ print(f"{commonest}: ratio {positive[column] / negative[column]:.3f} here, {heav
 # once:
 
 # %%
-of_image = losses.sample_weights(labels)[:, np.newaxis]
+of_image = 1 + labels.sum(axis=1, keepdims=True)  # one for being there, one more for each finding
 share_by_image = (of_image * labels * cost).sum(axis=0) / (of_image * cost).sum(axis=0)
-print(f"Positive share of the loss of {commonest}: {share_before[column]:.1%} unweighted, "
-      f"{share_by_image[column]:.1%} with sample weights, {share_after[column]:.1%} with class weights")  # fmt: skip
+shares = {"unweighted": share_before, "with sample weights": share_by_image, "with class weights": share_after}
+print(f"Positive share of the loss of {commonest}:")
+print(", ".join(f"{np.asarray(share)[column]:.1%} {name}" for name, share in shares.items()))
 
 # %% [markdown]
 # And Keras' `class_weight` argument does something else altogether when one image has several labels: without a
@@ -229,12 +229,8 @@ predicted = {name: cxr.train(one, dataset, seed=seed).predict(test) for name, on
 # patients anew, again and again.
 
 # %% tags=["nbval-ignore-output"]
-if any(name in train.table for name in cxr.baselines.NO_PIXELS):
-    predicted["no pixels"] = cxr.baselines.no_pixel_scores(train.table, test.table, findings)
-else:
-    small = [cxr.pipeline.pixels(part, recipe.size) for part in (train, test)]
-    predicted["thumbnail"] = cxr.baselines.thumbnail_scores(small[0], train.table, small[1], test.table, findings)
-areas = {name: metrics.auc_table(test.table, p, test.patients).loc["mean"] for name, p in predicted.items()}
+predicted |= evaluation.baseline_scores(train, test, most=1)
+areas = {name: evaluation.auc_table(test.table, p, test.patients).loc["mean"] for name, p in predicted.items()}
 print(f"Mean AUC over findings, test part, {len(set(test.patients))} patients, 95 % interval over patients")
 pd.DataFrame(areas).T[["auc", "low", "high"]].astype(float).round(3)
 
@@ -243,8 +239,10 @@ pd.DataFrame(areas).T[["auc", "low", "high"]].astype(float).round(3)
 # both. The difference on the same draws does:
 
 # %% tags=["nbval-ignore-output"]
-weighted_minus_plain = metrics.auc_difference(test.table, predicted["weighted"], predicted["plain"], test.patients)
-focal_minus_plain = metrics.auc_difference(test.table, predicted["focal"], predicted["plain"], test.patients)
+weighted_minus_plain, focal_minus_plain = (
+    evaluation.auc_difference(test.table, predicted[name], predicted["plain"], test.patients)
+    for name in ("weighted", "focal")
+)
 pd.DataFrame({"weighted - plain": weighted_minus_plain, "focal - plain": focal_minus_plain}).T.round(3)
 
 # %% [markdown]
@@ -252,7 +250,7 @@ pd.DataFrame({"weighted - plain": weighted_minus_plain, "focal - plain": focal_m
 # ones that are not. Call an image where its probability is at least 0.5:
 
 # %%
-at_half = {name: thresholds.operating_points(test.table, predicted[name], 0.5) for name in recipes}
+at_half = {name: evaluation.operating_points(test.table, predicted[name], 0.5) for name in recipes}
 plots.sensitivities(at_half)
 
 # %% tags=["nbval-ignore-output"]
@@ -305,9 +303,7 @@ checks.undo_weights(undo_weights)
 # the share of images that bear it.
 
 # %%
-balanced = (positive > 0) & (negative > 0)  # a finding that train never shows has no weights to undo
-safe_positive, safe_negative = np.where(balanced, positive, 1), np.where(balanced, negative, 1)
-predicted["corrected"] = calibration.prior_correction(predicted["weighted"], safe_positive, safe_negative)
+predicted["corrected"] = evaluation.prior_correction(predicted["weighted"], positive, negative)
 prevalence = test.table[findings].mean()
 means = {name: predicted[name].mean() for name in ("plain", "weighted", "corrected")}
 plots.shifted_probabilities(means, prevalence)
@@ -317,8 +313,7 @@ plots.shifted_probabilities(means, prevalence)
 # compares: of the images called 30 %, do 30 % have the finding?
 
 # %%
-bins = {name: calibration.reliability_table(test.table[commonest], predicted[name][commonest], bins=8)
-        for name in ("plain", "weighted", "corrected")}  # fmt: skip
+bins = {name: evaluation.reliability_table(test.table[commonest], predicted[name][commonest], bins=8) for name in means}
 plots.reliability(bins, f"{commonest}, test part")
 
 # %% [markdown]
@@ -327,8 +322,8 @@ plots.reliability(bins, f"{commonest}, test part")
 # better.
 
 # %% tags=["nbval-ignore-output"]
-quality = {name: calibration.calibration_table(test.table, predicted[name]).mean()
-           for name in ("plain", "weighted", "focal", "corrected")}  # fmt: skip
+names, figures = ("plain", "weighted", "focal", "corrected"), ["prevalence", "mean_probability", "brier", "ece"]
+quality = {name: evaluation.calibration_table(test.table, predicted[name])[figures].mean() for name in names}
 pd.DataFrame(quality).T.round(3)
 
 # %% [markdown]
@@ -341,7 +336,7 @@ pd.DataFrame(quality).T.round(3)
 # derivation says that 0.5 on the weighted scale is the finding's frequency on the plain one.
 
 # %% tags=["nbval-ignore-output"]
-moved = thresholds.operating_points(test.table, predicted["plain"], frequency["positive"])
+moved = evaluation.operating_points(test.table, predicted["plain"], frequency["positive"])
 rows = {"plain, at 0.5": at_half["plain"], "plain, at the frequency": moved, "weighted, at 0.5": at_half["weighted"]}
 pd.DataFrame({name: points[["sensitivity", "specificity"]].mean() for name, points in rows.items()}).T.round(3)
 
@@ -361,27 +356,40 @@ pd.DataFrame({name: points[["sensitivity", "specificity"]].mean() for name, poin
 
 # %% tags=["nbval-ignore-output"]
 gain = found.loc["sensitivity", "weighted"] - found.loc["sensitivity", "plain"]
-cxr.headline(f"weights: sensitivity at 0.5 {gain:+.2f}, mean AUC {weighted_minus_plain['difference']:+.3f} "
-             f"({weighted_minus_plain['low']:+.3f} to {weighted_minus_plain['high']:+.3f}), "
-             f"{len(set(test.patients))} test patients")  # fmt: skip
+change = "{difference:+.3f} ({low:+.3f} to {high:+.3f})".format(**weighted_minus_plain)
+cxr.headline(f"weights: sensitivity at 0.5 {gain:+.2f}, mean AUC {change}, {len(set(test.patients))} test patients")
 
 # %%
-common = None if frequency["positive"].mean() < 0.25 else "the findings are not rare in this data set"
-few = common or cxr.too_few(test, patients=100)
+rare = cxr.given(frequency["positive"].mean() < 0.25, "the findings are not rare in this data set")
+enough = rare and test.enough(patients=100)
 off = {name: (mean - prevalence).abs().mean() for name, mean in means.items()}
-auc_weighted, auc_corrected = (metrics.auc_table(test.table, predicted[name], test.patients, replicates=0)["auc"]
-                               for name in ("weighted", "corrected"))  # fmt: skip
-cxr.claim("Without weights, positive images contribute less than a quarter of the loss", share_before.mean() < 0.25,
-          unless=common)  # fmt: skip
-cxr.claim("With weights, they contribute exactly half", np.allclose(share_after[balanced], 0.5))
-cxr.claim("At a threshold of 0.5 the weighted network finds more of the positives, and calls more of the negatives",
-          gain > 0.1 and found.loc["specificity", "weighted"] < found.loc["specificity", "plain"],
-          unless=few)  # fmt: skip
-cxr.claim("Weights change sensitivity at 0.5 far more than they change the mean AUC",
-          gain > 3 * abs(weighted_minus_plain["difference"]), unless=few)  # fmt: skip
-cxr.claim("Weights push mean probabilities above prevalence", (means["weighted"] > prevalence).mean() > 0.9, unless=few)
-cxr.claim("Undoing the weights brings them at least twice as near", off["corrected"] < off["weighted"] / 2, unless=few)
-cxr.claim("Undoing the weights leaves every AUC as it was",
-          np.allclose(auc_weighted, auc_corrected, atol=1e-6, equal_nan=True))  # fmt: skip
-cxr.claim("Moving the plain network's threshold to the frequency does at least half of what weighting does",
-          moved["sensitivity"].mean() - found.loc["sensitivity", "plain"] > gain / 2, unless=few)  # fmt: skip
+auc_weighted, auc_corrected = (
+    evaluation.auc_table(test.table, predicted[name], test.patients, replicates=0)["auc"]
+    for name in ("weighted", "corrected")
+)
+calls_more = found.loc["specificity", "weighted"] < found.loc["specificity", "plain"]
+gain_of_moving = moved["sensitivity"].mean() - found.loc["sensitivity", "plain"]
+
+# %%
+cxr.claim(
+    "Without weights, positive images contribute less than a quarter of the loss", rare and share_before.mean() < 0.25
+)
+cxr.claim("With weights, they contribute exactly half", np.allclose(share_after.dropna(), 0.5))
+cxr.claim(
+    "At a threshold of 0.5 the weighted network finds more of the positives, and calls more of the negatives",
+    enough and gain > 0.1 and calls_more,
+)
+cxr.claim(
+    "Weights change sensitivity at 0.5 far more than they change the mean AUC",
+    enough and gain > 3 * abs(weighted_minus_plain["difference"]),
+)
+cxr.claim("Weights push mean probabilities above prevalence", enough and (means["weighted"] > prevalence).mean() > 0.9)
+cxr.claim("Undoing the weights brings them at least twice as near", enough and off["corrected"] < off["weighted"] / 2)
+cxr.claim(
+    "Undoing the weights leaves every AUC as it was",
+    np.allclose(auc_weighted, auc_corrected, atol=1e-6, equal_nan=True),
+)
+cxr.claim(
+    "Moving the plain network's threshold to the frequency does at least half of what weighting does",
+    enough and gain_of_moving > gain / 2,
+)

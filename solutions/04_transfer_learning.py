@@ -37,7 +37,7 @@ import numpy as np
 import pandas as pd
 
 import cxr_utils as cxr
-from cxr_utils import checks, images, metrics, models, pipeline, plots, splits
+from cxr_utils import checks, evaluation, networks, plots
 
 dataset = cxr.open_dataset(data, profile=profile, seed=seed).with_images()
 train, test, findings = dataset.part("train"), dataset.part("test"), list(dataset.findings)
@@ -51,9 +51,7 @@ dataset
 # made. The repository ships weights for it. Where do they come from? From the record that lies beside them:
 
 # %%
-from cxr_utils import weights
-
-record = weights.record()
+record = networks.simulated_record()
 patients = record["data"]["patients"]["train"]
 print(f"Learned on {record['data']['what']}: {record['data']['images']['train']:,} images of {patients:,} patients,")
 print(f"simulated from seed {record['plan']['seed']}. The patients of this lesson come from seed {seed}.")
@@ -97,20 +95,8 @@ checks.head_parameters(head_parameters)
 
 # %%
 size = cxr.recipe("densenet-transfer", profile).size
-network = models.densenet121(size, len(findings), weights=None)
-names = [layer.name for layer in network.layers]
-last_block, head = names.index(models.LAST_FROZEN) + 1, names.index("logits")
-places = np.digitize(range(len(names)), [last_block, head])  # 0, 1 or 2 for each layer
-
-# %%
-parts = pd.DataFrame(index=["first three dense blocks", "last dense block", "head"])
-sizes_of_layers = np.array([layer.count_params() for layer in network.layers])
-parts["parameters"] = [sizes_of_layers[places == part].sum() for part in range(3)]
-for layer, at in zip(network.layers, places, strict=True):
-    layer.trainable = bool(at > 0)
-behind = models.multiply_adds(network, trained_only=True)
-whole, only_head = models.multiply_adds(network), 1024 * len(findings)
-parts["million multiply-adds an image"] = np.array([whole - behind, behind - only_head, only_head]) / 1e6
+network = networks.densenet121(size, len(findings), weights=None)
+parts = networks.cost_by_part(network)
 parts.round(2)
 
 # %% [markdown]
@@ -126,8 +112,7 @@ recipes = {
     "frozen": cxr.recipe("densenet-head", profile),
     "fine-tuned": cxr.recipe("densenet-transfer", profile),
 }
-features = cxr.training.features(train, recipes["frozen"].weights, recipes["frozen"].size)
-print(f"{features.shape[1]} features for each training image")
+print(f"{network.get_layer('avg_pool').output.shape[-1]} features for each image")
 
 # %% [markdown]
 # ## Why batch normalisation stays as it is
@@ -138,8 +123,8 @@ print(f"{features.shape[1]} features for each training image")
 # that mean for one image?
 
 # %%
-some = np.stack([images.load_image(test.path(name), 64) for name in test.table["image"].iloc[:8]])
-small = models.xray_cnn(64, len(findings))
+some = test.inputs(64)[:8]
+small = networks.xray_cnn(64, len(findings))
 same = {}
 for mode, training in (("training", True), ("inference", False)):
     alone, in_company = (np.asarray(small(batch, training=training))[0] for batch in (some[:1], some))
@@ -183,18 +168,10 @@ checks.whole_patients(whole_patients)
 # The package's own version draws patients at random, so that a larger sample holds the smaller one. Validation and
 # test parts stay as they are; with few training images that is generous, but the same for all three ways.
 
-
 # %%
-def with_fewer(images):
-    """The data set with only about so many training images, patients whole."""
-    training = dataset.table["split"].eq("train").to_numpy()
-    keep = ~training
-    keep[training] = splits.sample_patients(train.table["patient"], images, seed)
-    return dataset.subset(keep, f"{dataset.name}, {images} training images")
-
-
 sizes = [images for images in (100, 300) if images < len(train)] + [len(train)]
-print("training images:", *(len(with_fewer(images).part("train")) for images in sizes))
+samples = {images: dataset.fewer_images(images, seed, keep_valid=True) for images in sizes}
+print("training images:", *(len(sample.part("train")) for sample in samples.values()))
 
 # %% [markdown]
 # Predict before you run: with about a hundred images, which of the three ways wins? And with all of them?
@@ -202,8 +179,8 @@ print("training images:", *(len(with_fewer(images).part("train")) for images in 
 # %%
 runs = {}
 for way, recipe in recipes.items():
-    for images_wanted in sizes:
-        runs[way, images_wanted] = cxr.train(recipe, with_fewer(images_wanted), seed)
+    for images, sample in samples.items():
+        runs[way, images] = cxr.train(recipe, sample, seed)
 
 # %% [markdown]
 # Each run is judged on the same test patients by the area under the ROC curve (*AUC*): the chance that an image with
@@ -213,21 +190,13 @@ for way, recipe in recipes.items():
 # where these are not known.
 
 # %%
-from cxr_utils import baselines
-
-no_pixels = any(name in dataset.table for name in baselines.NO_PIXELS)
-baseline_name = "no pixels" if no_pixels else "thumbnail"
-if no_pixels:
-    baseline_scores = baselines.no_pixel_scores(train.table, test.table, findings)
-else:
-    tiny = [pipeline.pixels(part, size) for part in (train, test)]
-    baseline_scores = baselines.thumbnail_scores(tiny[0], train.table, tiny[1], test.table, findings)
-baseline = metrics.auc_table(test.table, baseline_scores, test.patients).loc["mean"]
+[(baseline_name, baseline_scores)] = evaluation.baseline_scores(train, test, most=1).items()
+baseline = evaluation.auc_table(test.table, baseline_scores, test.patients).loc["mean"]
 
 # %% tags=["nbval-ignore-output"]
 rows = []
 for (way, count), run in runs.items():
-    row = metrics.auc_table(test.table, run.predict(test), test.patients).loc["mean", ["auc", "low", "high"]]
+    row = evaluation.auc_table(test.table, run.predict(test), test.patients).loc["mean", ["auc", "low", "high"]]
     spent = {"multiply_adds": run.history["multiply_adds"].iloc[-1], "seconds": run.card["seconds"]}
     rows.append({"way": way, "images": count, **row, **spent})
 results = pd.DataFrame(rows)
@@ -251,7 +220,7 @@ plots.auc_by_size(results, baseline["auc"], baseline_name)
 def gain(first, second):
     """Mean test AUC of one run less that of another, with its 95 % interval over the same test patients."""
     scores = [runs[key].predict(test) for key in (first, second)]
-    return metrics.auc_difference(test.table, *scores, test.patients)
+    return evaluation.auc_difference(test.table, *scores, test.patients)
 
 
 few, every = sizes[0], sizes[-1]
@@ -272,11 +241,9 @@ pd.DataFrame(named).T.round(3)
 # all of those images and their true labels. What does that head say of our test patients?
 
 # %% tags=["nbval-ignore-output"]
-own_scores = baselines.own_head_scores(test, size)
-if own_scores is not None:
-    left = metrics.auc_difference(test.table, own_scores, runs["frozen", every].predict(test), test.patients)
-    print(f"Their maker's own head, {record['data']['images']['train']:,} images, less ours, {every} images:")
-    print(f"mean AUC {left['difference']:+.3f} ({left['low']:+.3f} to {left['high']:+.3f})")
+own_scores = networks.own_head_scores(test, size)
+left = evaluation.auc_difference(test.table, own_scores, runs["frozen", every].predict(test), test.patients)
+left.rename(f"their head, {record['data']['images']['train']:,} images, less ours, {every}").round(3).to_frame().T
 
 # %% [markdown]
 # Seven times as many images, with labels free of errors, had given little more than our thousand: the upper end of
@@ -301,6 +268,7 @@ plots.auc_by_cost(results, baseline["auc"], baseline_name)
 # %% tags=["nbval-ignore-output"]
 epochs = len(runs["from scratch", every].history)
 cost = results.set_index(["way", "images"])["multiply_adds"].xs(every, level="images").rename("billion multiply-adds")
+whole = 1e6 * parts["million multiply-adds an image"].sum()
 cost["DenseNet121 whole, as many epochs"] = 3 * whole * epochs * len(train)
 (cost / 1e9).round(1).to_frame().assign(times_the_frozen_head=(cost / cost["frozen"]).round(1))
 
@@ -357,10 +325,12 @@ plots.learning_curves({f"{way}, {every} images": run.history for way, run in sho
 # shows. Some patients stand a little askew, some images are darker. What would a radiologist say to these?
 
 # %%
+from cxr_utils import training
+
 one = some[:1]
 pictures = {"as taken": one}
 for kind in ("rotate", "shift", "brightness"):
-    pictures[kind] = np.asarray(pipeline.augmented(one, (0, 2), (kind,)))
+    pictures[kind] = np.asarray(training.augmented(one, (0, 2), (kind,)))
 pictures |= {"mirrored": one[:, :, ::-1], "upside down": one[:, ::-1]}
 shades = [np.uint8(np.clip(picture * 50 + 128, 0, 255)) for picture in pictures.values()]
 plots.gallery(shades, list(pictures), columns=6)
@@ -398,12 +368,12 @@ checks.flip_horizontally(flip_horizontally)
 
 # %% tags=["nbval-ignore-output"]
 judge = runs["from scratch", every]
-prepared = np.stack([images.load_image(test.path(name), judge.recipe.size) for name in test.table["image"]])
+prepared = test.inputs(judge.recipe.size)
 turned = {"as taken": prepared, "mirrored": prepared[:, :, ::-1], "upside down": prepared[:, ::-1]}
 tables = {}
 for name, pictures in turned.items():
     logits = pd.DataFrame(judge.model.predict(pictures, verbose=0), test.table["image"], findings)
-    tables[name] = metrics.auc_table(test.table, logits, test.patients).loc["mean", ["auc", "low", "high"]]
+    tables[name] = evaluation.auc_table(test.table, logits, test.patients).loc["mean", ["auc", "low", "high"]]
 pd.DataFrame(tables).T.astype(float).round(3)
 
 # %% [markdown]
@@ -418,8 +388,8 @@ from dataclasses import replace
 middle = sizes[-2] if len(sizes) > 1 else every
 plain = replace(recipes["from scratch"], augment=())
 augmented = replace(plain, augment=("rotate", "shift"))
-with_and_without = [cxr.train(recipe, with_fewer(middle), seed).predict(test) for recipe in (augmented, plain)]
-difference = metrics.auc_difference(test.table, *with_and_without, test.patients)
+with_and_without = [cxr.train(recipe, samples[middle], seed).predict(test) for recipe in (augmented, plain)]
+difference = evaluation.auc_difference(test.table, *with_and_without, test.patients)
 difference.rename("with rotate and shift, less without").round(3).to_frame().T
 
 # %% [markdown]
@@ -446,18 +416,25 @@ by_way = ", ".join(f"{way} {best.loc[(way, few), 'auc']:.2f}" for way in recipes
 cxr.headline(f"mean AUC with {few} training images: {by_way}; {len(set(test.patients))} test patients")
 
 # %%
-small_test = cxr.too_few(test, patients=150)
+enough = test.enough(patients=150)
+related = cxr.given(dataset.kind == "phantom", "the borrowed weights have seen simulated pictures only")
 history = runs["from scratch", every].history
-foreign = None if dataset.kind == "phantom" else "the borrowed weights have seen simulated pictures only"
-cxr.claim("With few labels, a head on features learned from the same kind of pictures beats a network from scratch",
-          frozen_gain["low"] > 0, unless=foreign or small_test)  # fmt: skip
-cxr.claim("Fine-tuning ends above the frozen head or level with it, within 0.02", tuning_gain["difference"] > -0.02,
-          unless=small_test)  # fmt: skip
-cxr.claim("More training images help the network from scratch", scratch_gain["difference"] > 0, unless=small_test)
+waited = len(history) - history["val_loss"].to_numpy().argmin() - 1
+lost = tables["as taken"]["auc"] - tables["upside down"]["auc"]
+
+# %%
+cxr.claim(
+    "With few labels, a head on features learned from the same kind of pictures beats a network from scratch",
+    related and enough and frozen_gain["low"] > 0,
+)
+cxr.claim(
+    "Fine-tuning ends above the frozen head or level with it, within 0.02", enough and tuning_gain["difference"] > -0.02
+)
+cxr.claim("More training images help the network from scratch", enough and scratch_gain["difference"] > 0)
 cxr.claim("The frozen head costs less than a tenth of training the whole network", cost["frozen"] < cost.iloc[-1] / 10)
-cxr.claim("In inference mode an image's logits do not depend on its company, in training mode they do",
-          same["inference"] and not same["training"])  # fmt: skip
-cxr.claim("Training stops at most `patience` epochs after the epoch that is kept",
-          len(history) - history["val_loss"].to_numpy().argmin() - 1 <= judge.recipe.patience)  # fmt: skip
-cxr.claim("Standing the patient on the head costs the network AUC",
-          tables["upside down"]["auc"] < tables["as taken"]["auc"] - 0.03, unless=small_test)  # fmt: skip
+cxr.claim(
+    "In inference mode an image's logits do not depend on its company, in training mode they do",
+    same["inference"] and not same["training"],
+)
+cxr.claim("Training stops at most `patience` epochs after the epoch that is kept", waited <= judge.recipe.patience)
+cxr.claim("Standing the patient on the head costs the network AUC", enough and lost > 0.03)

@@ -44,7 +44,7 @@ import numpy as np
 import pandas as pd
 
 import cxr_utils as cxr
-from cxr_utils import baselines, calibration, checks, decision, metrics, pipeline, plots, subgroups, thresholds
+from cxr_utils import checks, evaluation, plots
 
 dataset = cxr.open_dataset(data, profile=profile, seed=seed).with_images()
 findings = list(dataset.findings)
@@ -59,16 +59,11 @@ scores_valid, scores = network.predict(valid), network.predict(test)
 
 # %% [markdown]
 # Every result needs something to stand beside. Ours are three *baselines*: what age, sex, view and number of the
-# visit tell about the findings, without pixels; a regression on thumbnails; and, from nobody's picture at all, the
-# labels of the patient's other test images. Which of them exist depends on what the data set knows.
+# visit tell about the findings, without pixels; a regression on thumbnails; and the labels of the patient's other test
+# images, which need no picture either. Which of them exist depends on what the data set knows.
 
 # %%
-small = [pipeline.pixels(part, 32) for part in (train, test)]
-beside = {"32 x 32 pixels": baselines.thumbnail_scores(small[0], train.table, small[1], test.table, findings, 32)}
-if any(name in train.table for name in baselines.NO_PIXELS):
-    beside = {"no pixels": baselines.no_pixel_scores(train.table, test.table, findings)} | beside
-if not dataset.lacks("follow_ups"):
-    beside["other labels"] = baselines.other_label_scores(test.table, findings)
+beside = evaluation.baseline_scores(train, test, size=32)
 baseline_name, baseline = next(iter(beside.items()))
 
 # %% [markdown]
@@ -102,8 +97,8 @@ checks.rates_at(rates_at)
 # %%
 truth = test.table.set_index("image")[findings]
 curves = {"network": scores[finding], baseline_name: baseline[finding]}
-roc = {name: metrics.roc_points(truth[finding], score) for name, score in curves.items()}
-precision_recall = {name: metrics.pr_points(truth[finding], score) for name, score in curves.items()}
+roc = {name: evaluation.roc_points(truth[finding], score) for name, score in curves.items()}
+precision_recall = {name: evaluation.pr_points(truth[finding], score) for name, score in curves.items()}
 plots.roc_and_pr(roc, precision_recall, truth[finding].mean(), f"{finding}, test part")
 
 # %% [markdown]
@@ -151,12 +146,12 @@ print("All three agree:", np.allclose([by_pairs, by_area], roc_auc_score(truth[f
 # times. The middle 95 % of the results is the interval. Predict: which findings will have the widest?
 
 # %%
-areas = metrics.auc_table(truth, scores, test.patients)
-below = {name: metrics.auc_table(truth, table, test.patients) for name, table in beside.items()}
+areas = evaluation.auc_table(truth, scores, test.patients)
+below = {name: evaluation.auc_table(truth, table, test.patients) for name, table in beside.items()}
 plots.auc_forest({"network": areas, **below}, f"Test part, {people} patients")
 
 # %% tags=["nbval-ignore-output"]
-precision = metrics.average_precision_table(truth, scores, test.patients, replicates=0)
+precision = evaluation.average_precision_table(truth, scores, test.patients, replicates=0)
 columns = areas[["auc", "low", "high", "positives"]].assign(**{name: table["auc"] for name, table in below.items()})
 columns.join(precision[["ap", "prevalence"]]).round(3)
 
@@ -167,7 +162,7 @@ columns.join(precision[["ap", "prevalence"]]).round(3)
 # network beats a baseline is a question about the *difference*, on the same draws of patients; here for the first:
 
 # %% tags=["nbval-ignore-output"]
-above_baseline = metrics.auc_difference(truth, scores, baseline, test.patients)
+above_baseline = evaluation.auc_difference(truth, scores, baseline, test.patients)
 above_baseline.round(3)
 
 # %% [markdown]
@@ -199,7 +194,7 @@ checks.replicate(replicate)
 # %%
 def widths(truth, scores, units):
     """Width of the 95 % interval of each finding's AUC when `units` are drawn."""
-    table = metrics.auc_table(truth, scores, units)
+    table = evaluation.auc_table(truth, scores, units)
     return (table["high"] - table["low"]).drop("mean")
 
 
@@ -214,8 +209,8 @@ plots.interval_widths(width)
 # %%
 copies = [f"{image} copy {number}" for number in range(4) for image in truth.index]
 copied_truth, copied_scores = (pd.concat([table] * 4).set_axis(copies) for table in (truth, scores))
-copied = pd.DataFrame({"patients": widths(copied_truth, copied_scores, np.tile(test.patients, 4)),
-                       "images": widths(copied_truth, copied_scores, copies)})  # fmt: skip
+copied_units = {"patients": np.tile(test.patients, 4), "images": copies}
+copied = pd.DataFrame({name: widths(copied_truth, copied_scores, unit) for name, unit in copied_units.items()})
 shrunk = copied.mean() / width.mean()
 print(f"Width after copying: {shrunk['patients']:.1f} of what it was over patients, {shrunk['images']:.1f} over images")
 
@@ -230,11 +225,11 @@ print(f"Width after copying: {shrunk['patients']:.1f} of what it was over patien
 # alarms, and take the threshold that costs least. All are chosen on `valid` and applied to `test`.
 
 # %% tags=["nbval-ignore-output"]
-youden = thresholds.youden_thresholds(valid.table, scores_valid)
-sensitive = thresholds.sensitivity_thresholds(valid.table, scores_valid, at_least=0.9)
-costly = thresholds.cost_thresholds(valid.table, scores_valid, miss=10)
+youden = evaluation.choose_thresholds(valid.table, scores_valid)
+sensitive = evaluation.choose_thresholds(valid.table, scores_valid, sensitivity=0.9)
+costly = evaluation.choose_thresholds(valid.table, scores_valid, miss=10)
 chosen = {"0.5": 0.5, "Youden": youden, "sensitivity 0.9": sensitive, "a miss costs 10": costly}
-points = {name: thresholds.operating_points(truth, scores, threshold) for name, threshold in chosen.items()}
+points = {name: evaluation.operating_points(truth, scores, threshold) for name, threshold in chosen.items()}
 figures = ["sensitivity", "specificity", "ppv", "npv", "f1", "accuracy"]
 pd.DataFrame({name: table[figures].mean() for name, table in points.items()}).T.round(3)
 
@@ -252,7 +247,7 @@ plots.confusion_matrices(points["Youden"])
 # mean.
 
 # %% tags=["nbval-ignore-output"]
-cheating = thresholds.operating_points(truth, scores, thresholds.youden_thresholds(truth, scores))
+cheating = evaluation.operating_points(truth, scores, evaluation.choose_thresholds(truth, scores))
 both = {"chosen on valid": points["Youden"], "chosen on test": cheating}
 youden_index = pd.DataFrame({name: table["sensitivity"] + table["specificity"] - 1 for name, table in both.items()})
 youden_index.dropna().mean().round(3)
@@ -322,18 +317,16 @@ focal = cxr.train(focal_recipe, dataset, seed=seed)
 raw = {"network": (scores_valid, scores), "focal": (focal.predict(valid), focal.predict(test))}
 
 # %%
-ways = {"temperature": calibration.fit_temperature, "Platt": calibration.fit_platt,
-        "isotonic": calibration.fit_isotonic}  # fmt: skip
 calibrated = {}
 for name, (on_valid, on_test) in raw.items():
     calibrated[name] = on_test
-    for way, fit in ways.items():
+    for way, fit in evaluation.CALIBRATIONS.items():
         calibrated[f"{name}, {way}"] = fit(valid.table, on_valid)(on_test)
 
 # %% tags=["nbval-ignore-output"]
-quality = {name: calibration.brier_decomposition(truth, table).mean() for name, table in calibrated.items()}
-quality = pd.DataFrame(quality).T.drop(columns="within_bins")
-quality["ece"] = [calibration.calibration_table(truth, table)["ece"].mean() for table in calibrated.values()]
+parts = ["brier", "reliability", "resolution", "uncertainty", "ece"]
+quality = {name: evaluation.calibration_table(truth, table)[parts].mean() for name, table in calibrated.items()}
+quality = pd.DataFrame(quality).T
 quality.round(3)
 
 # %% [markdown]
@@ -344,9 +337,9 @@ quality.round(3)
 # all but resolution less is better.
 
 # %%
-shown = {name: calibration.reliability_table(truth[finding], calibrated[name][finding], bins=8)
-         for name in ("network", "focal", "focal, Platt")}  # fmt: skip
-plots.reliability(shown, f"{finding}, test part")
+shown = ("network", "focal", "focal, Platt")
+bins = {name: evaluation.reliability_table(truth[finding], calibrated[name][finding], bins=8) for name in shown}
+plots.reliability(bins, f"{finding}, test part")
 
 # %% [markdown]
 # Calibration mends what is far off. Where a network is nearly right, curves fitted on few positives can do as
@@ -360,7 +353,7 @@ plots.reliability(shown, f"{finding}, test part")
 # be worth as much as "nobody"?
 
 # %%
-worth = {name: decision.decision_curve(truth[finding], calibrated[name][finding]) for name in ("network", "focal")}
+worth = {name: evaluation.decision_curve(truth[finding], calibrated[name][finding]) for name in ("network", "focal")}
 plots.decision_curves(worth, f"{finding}, test part")
 
 # %% [markdown]
@@ -375,19 +368,9 @@ plots.decision_curves(worth, f"{finding}, test part")
 # large a gap in *any* of them?
 
 # %%
-print("\n".join(filter(None, map(dataset.lacks, ("sex", "age", "view", "follow_ups")))) or "All groups are known.")
-groups = subgroups.subgroup_labels(test.table)
-by_group = pd.DataFrame(columns=["finding", "auc"])
-if groups.shape[1]:
-    one = truth[[finding]], scores[[finding]], test.patients, groups
-    gaps = subgroups.gap_test(*one)[["characteristic", "group", "gap", "p_value", "adjusted_p"]]
-    by_group = subgroups.subgroup_auc(*one).merge(gaps, on=["characteristic", "group"])
-by_group = by_group[(by_group["finding"] == finding) & by_group["auc"].notna()]
-
-# %%
+by_group = evaluation.subgroup_table(truth[[finding]], scores[[finding]], test.table)
 of_all = areas.loc[finding, ["auc", "low", "high"]].tolist()
-title = f"{finding}, test part"
-plots.subgroup_forest(by_group, of_all, title) if len(by_group) else "No group is large enough."
+plots.subgroup_forest(by_group, of_all, f"{finding}, test part")
 
 # %% [markdown]
 # Before you call a gap a bias, look at p, which has counted the groups. Before you call a large p fairness, look at
@@ -400,15 +383,11 @@ plots.subgroup_forest(by_group, of_all, title) if len(by_group) else "No group i
 # meant for testing.
 
 # %% tags=["nbval-ignore-output"]
-from IPython.display import display
+others = evaluation.published_predictions(dataset)
+others.areas().round(3)
 
-from cxr_utils import published
-
-folder = published.folder(dataset)
-others = published.chexnet(folder) if folder else None
-for table in (published.chexnet_areas, published.chexnet_pitfalls) if others else ():
-    display(table(others).round(3))
-None if others else published.ABSENT
+# %% tags=["nbval-ignore-output"]
+others.pitfalls().round(3)
 
 # %% [markdown]
 # Where the tables stand above, read three things off them. Which part is harder, and how much for Effusion? A figure
@@ -425,44 +404,66 @@ None if others else published.ABSENT
 # - Choose thresholds on `valid`. On `test` they flatter.
 # - Accuracy rewards saying "no". PPV depends on who is waiting.
 # - Calibration is a separate question, and so is each subgroup; what acting is worth depends on both.
-# - Who asks about many groups at once must count them.
+# - Among many groups some differ by chance. Count the groups before you believe a gap.
 
 # %% tags=["nbval-ignore-output"]
 mean = areas.loc["mean"]
-cxr.headline(f"mean AUC {mean['auc']:.3f} ({mean['low']:.3f} to {mean['high']:.3f}), {baseline_name} "
-             f"{below[baseline_name].loc['mean', 'auc']:.3f}, {people} test patients")  # fmt: skip
+ours, plain = f"{mean['auc']:.3f} ({mean['low']:.3f} to {mean['high']:.3f})", below[baseline_name].loc["mean", "auc"]
+cxr.headline(f"mean AUC {ours}, {baseline_name} {plain:.3f}, {people} test patients")
 
 # %%
-rare = None if truth.mean().mean() < 0.25 else "the findings are not rare in this data set"
-few = cxr.too_few(test, patients=100)
-unlearned = cxr.too_few(train, patients=500)  # fewer do not teach fourteen findings
+enough = test.enough(patients=100)
+rare = cxr.given(truth.mean().mean() < 0.25, "the findings are not rare in this data set") and enough
+taught = enough and cxr.given(len(set(train.patients)) >= 500, "fewer than 500 patients do not teach fourteen findings")
+facts = cxr.given("no pixels" in beside, "neither age, sex, view nor number of the visit is known")
 at_half, at_youden = points["0.5"], points["Youden"]
-group_widths = by_group["high"] - by_group["low"] if len(by_group) else pd.Series([np.nan])
+flattered = youden_index["chosen on test"] >= youden_index["chosen on valid"] - 1e-9
+at_prevalence = worth["network"].set_index("threshold").loc[round(truth[finding].mean(), 2)]
+measured = by_group.dropna(subset=["auc"])
+tested = by_group.dropna(subset=["p_value"])
+large = cxr.given(len(measured), "no group is large enough")
+some_test = cxr.given(len(tested), "no group has enough patients for a test")
+
+# %%
 cxr.claim("The area under the ROC curve is the share of pairs in the right order", np.isclose(by_pairs, by_area))
-no_visit = None if "no pixels" in beside else "neither age, sex, view nor number of the visit is known"
-at_prevalence = worth["network"].set_index("threshold").loc[[round(truth[finding].mean(), 2)]].iloc[0]
-no_group = None if len(by_group) else "no group is large enough"
-tested = by_group.dropna(subset=["p_value"]) if len(by_group) else by_group
-no_test = None if len(tested) else "no group has enough patients for a test"
-cxr.claim("The network beats the baseline without pixels in mean AUC, by more than the interval",
-          above_baseline["low"] > 0, unless=few or unlearned or no_visit)  # fmt: skip
-cxr.claim("Copies of images make the interval over images narrower, and leave that over patients as it was",
-          shrunk["images"] < 0.7 and np.isclose(shrunk["patients"], 1))  # fmt: skip
-cxr.claim("On average the interval over patients is wider than that over images",
-          width["patients"].mean() > width["images"].mean(), unless=few or dataset.lacks("follow_ups"))  # fmt: skip
-cxr.claim("A threshold of 0.5 finds fewer positives than Youden's",
-          at_half["sensitivity"].mean() < at_youden["sensitivity"].mean(), unless=rare or few)  # fmt: skip
-cxr.claim("No threshold chosen on valid looks better on test than one chosen on test",
-          (youden_index["chosen on test"] >= youden_index["chosen on valid"] - 1e-9)[youden.notna()].all())  # fmt: skip
-cxr.claim("Saying 'no' to everybody is more accurate than the network at Youden's thresholds, on average",
-          accuracy["always no"].mean() > accuracy["network"].mean(), unless=rare or few)  # fmt: skip
-cxr.claim("Where one in a thousand has the finding, most calls are false",
-          here["sensitivity"] * 0.001 < (1 - here["specificity"]) * 0.999, unless=rare or few)  # fmt: skip
-cxr.claim("Platt scaling brings the focal network's calibration error down by a third or more",
-          quality.loc["focal, Platt", "ece"] < quality.loc["focal", "ece"] * 2 / 3, unless=rare or few)  # fmt: skip
-cxr.claim("At a threshold near the prevalence, acting on the network is worth more than acting on all or on none",
-          at_prevalence["model"] > max(at_prevalence["treat_all"], 0), unless=rare or few)  # fmt: skip
-cxr.claim("Intervals of subgroups are wider than that of everybody, on average",
-          group_widths.mean() > of_all[2] - of_all[1], unless=few or no_group)  # fmt: skip
-cxr.claim("Counting the groups makes no gap look more certain",
-          bool(len(tested)) and (tested["adjusted_p"] >= tested["p_value"]).all(), unless=no_test)  # fmt: skip
+cxr.claim(
+    "The network beats the baseline without pixels in mean AUC, by more than the interval",
+    facts and taught and above_baseline["low"] > 0,
+)
+cxr.claim(
+    "Copies of images make the interval over images narrower, and leave that over patients as it was",
+    shrunk["images"] < 0.7 and np.isclose(shrunk["patients"], 1),
+)
+cxr.claim(
+    "On average the interval over patients is wider than that over images",
+    dataset.knows("follow_ups") and enough and width["patients"].mean() > width["images"].mean(),
+)
+cxr.claim(
+    "A threshold of 0.5 finds fewer positives than Youden's",
+    rare and at_half["sensitivity"].mean() < at_youden["sensitivity"].mean(),
+)
+cxr.claim("No threshold chosen on valid looks better on test than one chosen on test", flattered[youden.notna()].all())
+cxr.claim(
+    "Saying 'no' to everybody is more accurate than the network at Youden's thresholds, on average",
+    rare and accuracy["always no"].mean() > accuracy["network"].mean(),
+)
+cxr.claim(
+    "Where one in a thousand has the finding, most calls are false",
+    rare and here["sensitivity"] * 0.001 < (1 - here["specificity"]) * 0.999,
+)
+cxr.claim(
+    "Platt scaling brings the focal network's calibration error down by a third or more",
+    rare and quality.loc["focal, Platt", "ece"] < quality.loc["focal", "ece"] * 2 / 3,
+)
+cxr.claim(
+    "At a threshold near the prevalence, acting on the network is worth more than acting on all or on none",
+    rare and at_prevalence["model"] > max(at_prevalence["treat_all"], 0),
+)
+cxr.claim(
+    "Intervals of subgroups are wider than that of everybody, on average",
+    enough and large and (measured["high"] - measured["low"]).mean() > of_all[2] - of_all[1],
+)
+cxr.claim(
+    "Counting the groups makes no gap look more certain",
+    some_test and (tested["adjusted_p"] >= tested["p_value"]).all(),
+)

@@ -38,7 +38,7 @@ import numpy as np
 import pandas as pd
 
 import cxr_utils as cxr
-from cxr_utils import checks, gradcam, images, localization, masks, metrics, plots, sanity, shortcut
+from cxr_utils import checks, evaluation, heatmaps, plots
 
 dataset = cxr.open_dataset(data, profile=profile, seed=seed).with_images()
 train, valid, test = (dataset.part(name) for name in ("train", "valid", "test"))
@@ -50,10 +50,9 @@ dataset
 # where a data set has none, those with any finding.
 
 # %%
-no_boxes = dataset.lacks("boxes") or (None if len(test.boxes) else "No image of the test part has a box.")
-has_box = test.table["image"].isin([] if no_boxes else test.boxes["image"]).to_numpy()
+has_box = test.table["image"].isin(test.boxes["image"]).to_numpy()
 explained = test.subset(has_box if has_box.any() else test.labels.any(axis=1), "explained")
-print(no_boxes or f"{len(test.boxes):,} boxes on {len(explained):,} of {len(test):,} test images")
+print(f"{len(test.boxes):,} boxes on {len(explained):,} of {len(test):,} test images")
 
 # %% [markdown]
 # ## The network
@@ -69,11 +68,11 @@ print(no_boxes or f"{len(test.boxes):,} boxes on {len(explained):,} of {len(test
 recipe = cxr.recipe("xray-vision", profile)
 trained = cxr.train(recipe, dataset, seed)
 probability = trained.predict(dataset)
-skill = metrics.auc_table(valid.table, probability.loc[valid.table["image"]], valid.patients, replicates=0)["auc"]
+skill = evaluation.auc_table(valid.table, probability.loc[valid.table["image"]], valid.patients, replicates=0)["auc"]
 model = trained.model
 
 # %%
-auc = metrics.auc_table(test.table, probability.loc[test.table["image"]], test.patients)
+auc = evaluation.auc_table(test.table, probability.loc[test.table["image"]], test.patients)
 plots.auc_forest({recipe.network: auc}, f"Test part, {auc['patients'].iloc[0]} patients")
 
 # %% [markdown]
@@ -115,15 +114,16 @@ checks.class_map(class_map)
 
 # %% [markdown]
 # Now on a picture, chosen by a rule and not by taste: take the finding that the network tells best on the
-# validation part, and the picture for which it is surest. `gradcam.cut` cuts the network at its last feature maps,
+# validation part, and the picture for which it is surest. `heatmaps.cut` cuts the network at its last feature maps,
 # into a *trunk* (picture to features) and a *head* (features to logits).
 
 # %%
 finding = skill.drop("mean").idxmax() if skill.notna().any() else findings[0]
 place = findings.index(finding)
 surest = probability.loc[explained.table["image"], finding].idxmax()
-picture = cxr.load_image(explained.path(surest), recipe.size)[np.newaxis]
-trunk, head = gradcam.cut(model)
+pictures, names = explained.inputs(recipe.size), explained.table["image"].tolist()
+picture = pictures[[names.index(surest)]]
+trunk, head = heatmaps.cut(model)
 features = trunk.predict(picture, verbose=0)[0]
 kernel, bias = head.layers[-1].get_weights()
 features.shape, kernel.shape
@@ -142,7 +142,7 @@ print("The mean of the map plus the bias is the logit:", same_logit)
 # The picture, the four feature maps that count most for this finding, and the weighted sum of all of them:
 
 # %%
-plots.feature_sum(images.read_image(explained.path(surest)), features, weights, finding)
+plots.feature_sum(explained.picture(surest), features, weights, finding)
 
 # %% [markdown]
 # Red places speak for the finding, blue ones against it. No single feature map shows the finding; the weighted sum
@@ -181,7 +181,7 @@ checks.heat_map(heat_map)
 # knows nothing of averages and differentiates, should agree.
 
 # %%
-computed = gradcam.grad_cam(model, picture, [place])[0, 0]
+computed = heatmaps.grad_cam(model, picture, [place])[0, 0]
 by_hand = np.maximum(activation_map, 0) / max(activation_map.max(), 1e-9)
 same = np.allclose(computed, by_hand, atol=1e-3)
 print("Grad-CAM is the class activation map:", same)
@@ -191,12 +191,12 @@ print("Grad-CAM is the class activation map:", same)
 # each feature with its own gradient. Where the gradient is the same at every place, that must make no difference.
 
 # %%
-hires = gradcam.grad_cam(model, picture, [place], method="hirescam")[0, 0]
+hires = heatmaps.grad_cam(model, picture, [place], method="hirescam")[0, 0]
 same_hires = np.allclose(hires, computed, atol=1e-3)
 print("HiResCAM is the same map at this layer:", same_hires)
 
 # %% [markdown]
-# At other layers the two differ. `gradcam.map_layers(model)` names all layers that can be looked at, and
+# At other layers the two differ. `heatmaps.map_layers(model)` names all layers that can be looked at, and
 # `grad_cam(..., layer=...)` looks there: earlier ones are finer, and know less about findings.
 #
 # Two habits of the package are worth copying. It takes the gradient of the *logit*, never of the probability: where
@@ -205,9 +205,7 @@ print("HiResCAM is the same map at this layer:", same_hires)
 # differentiated finding by finding.
 
 # %%
-pictures = np.stack([cxr.load_image(explained.path(name), recipe.size) for name in explained.table["image"]])
-maps = gradcam.grad_cam(model, pictures)
-names = explained.table["image"].tolist()
+maps = heatmaps.grad_cam(model, pictures)
 print(f"{maps.shape[1]} findings, maps of {maps.shape[2]} x {maps.shape[3]} cells")
 
 # %% [markdown]
@@ -219,11 +217,10 @@ print(f"{maps.shape[1]} findings, maps of {maps.shape[2]} x {maps.shape[3]} cell
 # %%
 def gallery(pairs, heat, what):
     """Heat maps of (image, finding) pairs over their pictures, with the probability and the box."""
-    known = test.boxes if len(test.boxes) else pd.DataFrame(columns=["image", "finding"])
-    boxes = [known[(known["image"] == image) & (known["finding"] == one)] for image, one in pairs]
+    boxes = [test.boxes_of(image, one) for image, one in pairs]
     titles = [f"{one.replace('_', ' ')}: {probability.loc[image, one]:.0%}" for image, one in pairs]
     chosen = [heat[names.index(image), findings.index(one)] for image, one in pairs]
-    shown = [images.read_image(test.path(image)) for image, _ in pairs]
+    shown = [test.picture(image) for image, _ in pairs]
     return plots.heat_gallery(shown, chosen, titles, boxes, what=what)
 
 
@@ -287,31 +284,27 @@ checks.energy_inside(energy_inside)
 
 # %%
 side = maps.shape[-1]
-candidates = {"Grad-CAM": maps, "centre": localization.centre_prior(side)}
-candidates["random"] = localization.random_maps(len(names), side, seed)
-if len(train.boxes):
-    candidates["mean box"] = localization.mean_box_map(train.boxes, findings, side)
+candidates = {"Grad-CAM": maps, **heatmaps.blind_maps(train, len(names), side, seed)}
 
 # %%
-patient_of = dict(zip(names, explained.patients, strict=True))
-used = {} if no_boxes else candidates
-scored = {kind: localization.score_boxes(heat, names, findings, test.boxes) for kind, heat in used.items()}
-tables = {kind: localization.summarise(rows, patient_of, seed=seed) for kind, rows in scored.items()}
-print(no_boxes or f"{len(scored['Grad-CAM'])} pairs of an image and a finding with a box")
+scored = {kind: heatmaps.score(heat, explained) for kind, heat in candidates.items()}
+tables = {kind: rows.summary(seed=seed) for kind, rows in scored.items()}
+print(f"{len(scored['Grad-CAM'])} pairs of an image and a finding with a box")
 
 # %% [markdown]
 # In brackets: how many maps of this finding have a box.
 
 # %%
 title = f"Test part, {len(set(explained.patients))} patients with boxes"
-no_boxes or plots.score_forest(tables, "hit", title)
+plots.score_forest(tables, "hit", title)
 
 # %% [markdown]
 # And the energy, beside the share that a map without any preference would reach, the area of the box:
 
 # %% tags=["nbval-ignore-output"]
+boxed = explained.knows("boxes")
 energy = {kind: table["energy"] for kind, table in tables.items()}
-no_boxes or pd.DataFrame(energy | {"area of the box": tables["Grad-CAM"]["area"]}).round(2)
+boxed and pd.DataFrame(energy | {"area of the box": tables["Grad-CAM"]["area"]}).round(2)
 
 # %% [markdown]
 # Look at three things. On the simulated pictures Grad-CAM does best for what the network has learned to see and
@@ -325,11 +318,9 @@ no_boxes or pd.DataFrame(energy | {"area of the box": tables["Grad-CAM"]["area"]
 # % interval.
 
 # %% tags=["nbval-ignore-output"]
-ahead = {}
-for other in list(scored)[1:]:
-    gap = localization.subtract(scored["Grad-CAM"], scored[other])
-    ahead[f"ahead of {other}"] = localization.summarise(gap, patient_of, seed=seed).loc["all"]
-no_boxes or pd.DataFrame(ahead).T[["hit", "hit_low", "hit_high"]].round(3)
+others = list(scored)[1:]
+ahead = {f"ahead of {one}": scored["Grad-CAM"].minus(scored[one]).summary(seed=seed).loc["all"] for one in others}
+boxed and pd.DataFrame(ahead).T[["hit", "hit_low", "hit_high"]].round(3)
 
 # %% [markdown]
 # A third score asks whether the hot region has the shape of the box. Call hot what is at least, say, half as hot as the
@@ -338,11 +329,11 @@ no_boxes or pd.DataFrame(ahead).T[["hit", "hit_low", "hit_high"]].round(3)
 # draw all choices, as a ROC curve does with the threshold of a probability; the area under the curve needs none.
 
 # %%
-no_boxes or plots.overlap_curves(tables, title)
+plots.overlap_curves(tables, title)
 
 # %% tags=["nbval-ignore-output"]
 overlap = {kind: table.loc["all", ["iou_area", "iou_area_low", "iou_area_high"]] for kind, table in tables.items()}
-no_boxes or pd.DataFrame(overlap).T.astype(float).round(3)
+boxed and pd.DataFrame(overlap).T.astype(float).round(3)
 
 # %% [markdown]
 # Whoever reports the overlap at one threshold, chosen afterwards, has reported the top of such a curve.
@@ -351,8 +342,8 @@ no_boxes or pd.DataFrame(overlap).T.astype(float).round(3)
 # that the box covers:
 
 # %%
-by_size = {kind: localization.summarise(rows, patient_of, by="size", seed=seed) for kind, rows in scored.items()}
-no_boxes or plots.score_forest(by_size, "hit", title)
+by_size = {kind: rows.summary(by="size", seed=seed) for kind, rows in scored.items()}
+plots.score_forest(by_size, "hit", title)
 
 # %% [markdown]
 # Large boxes are hit more often than small ones, even by the random map: a pointing game is easy where the box is half
@@ -361,11 +352,10 @@ no_boxes or plots.score_forest(by_size, "hit", title)
 # Why are small findings so hard? One cell of the map covers a whole square of the picture.
 
 # %%
-box = pd.DataFrame(columns=["finding", "width", "height"]) if no_boxes else test.boxes
-area = (box["width"] * box["height"]).groupby(box["finding"]).median()
+area = (test.boxes["width"] * test.boxes["height"]).groupby(test.boxes["finding"]).median().sort_values()
 print(f"One cell of the map covers {1 / side**2:.2%} of the picture.")
-if not no_boxes:
-    print(f"The median box of {area.idxmin()} covers {area.min():.2%}, that of {area.idxmax()} {area.max():.1%}.")
+for one in area.index[[0, -1]] if boxed else ():
+    print(f"The median box of {one} covers {area[one]:.2%}.")
 
 # %% [markdown]
 # Enlarging the map until it looks smooth, as in the pictures above, adds no knowledge.
@@ -375,17 +365,18 @@ if not no_boxes:
 # be scored against the masks of the same findings:
 
 # %%
-no_masks = no_boxes or dataset.lacks("simulated_truth")
-pixels = {} if no_masks else masks.simulated_masks(explained)
-against = {kind: localization.score_masks(heat, names, findings, pixels) for kind, heat in used.items() if pixels}
-strict = {kind: localization.summarise(rows, patient_of, seed=seed) for kind, rows in against.items()}
+masked = boxed and dataset.knows("simulated_truth")
+against = {kind: heatmaps.score(heat, explained, against="masks") for kind, heat in candidates.items()}
+strict = {kind: rows.summary(seed=seed) for kind, rows in against.items()}
 
 # %% tags=["nbval-ignore-output"]
 shown = ["area", "hit", "energy", "iou_area"]
 targets = {"box": tables, "mask": strict}
-means = {name: pd.DataFrame({kind: table.loc["all", shown] for kind, table in found.items()}).T
-         for name, found in targets.items()}  # fmt: skip
-no_masks or pd.concat(means, axis=1).astype(float).round(3)
+means = {
+    target: masked and pd.DataFrame({kind: table.loc["all", shown] for kind, table in found.items()}).T
+    for target, found in targets.items()
+}
+masked and pd.concat(means, axis=1).astype(float).round(3)
 
 # %% [markdown]
 # The maps are the same, and yet energy and overlap shrink: part of what had counted as right was healthy lung inside a
@@ -395,11 +386,11 @@ no_masks or pd.concat(means, axis=1).astype(float).round(3)
 # equal size, and score each.
 
 # %% tags=["nbval-ignore-output"]
-pairs = scored.get("Grad-CAM", pd.DataFrame(columns=["image", "finding", "hit", "energy"]))
-sure = np.array([probability.loc[image, one] for image, one in zip(pairs["image"], pairs["finding"], strict=True)])
+pairs = scored["Grad-CAM"].rows
+sure = [probability.loc[image, one] for image, one in zip(pairs["image"], pairs["finding"], strict=True)]
 quarter = np.argsort(np.argsort(sure)) * 4 // max(len(sure), 1)
 by_sureness = pairs[["hit", "energy"]].groupby(quarter).mean().rename_axis("quarter (3 is the surest)")
-no_boxes or by_sureness.round(2)
+by_sureness.round(2)
 
 # %% [markdown]
 # The surer the network, the better it points. So a heat map is worth most where the network sees the finding; the
@@ -408,8 +399,7 @@ no_boxes or by_sureness.round(2)
 
 # %%
 misses = pairs.assign(sure=sure)[pairs["hit"] == 0].nlargest(4, "sure")
-misses = list(zip(misses["image"], misses["finding"], strict=True))
-no_boxes or (gallery(misses, maps, "the surest misses") if misses else "There is no miss.")
+gallery(list(zip(misses["image"], misses["finding"], strict=True)), maps, "the surest misses")
 
 # %% [markdown]
 # Is the hot place quite wrong, or beside the box, or on the other lung? A cell of the last map has seen far more of
@@ -429,9 +419,9 @@ no_boxes or (gallery(misses, maps, "the surest misses") if misses else "There is
 # %%
 bears = explained.labels[:64] == 1
 similarity = {}
-for layer, network in sanity.cascade(model, seed=seed):
-    destroyed = gradcam.grad_cam(network, pictures[:64])
-    similarity[layer] = sanity.map_similarity(maps[:64], destroyed)[bears]
+for layer, network in heatmaps.cascade(model, seed=seed):
+    destroyed = heatmaps.grad_cam(network, pictures[:64])
+    similarity[layer] = heatmaps.map_similarity(maps[:64], destroyed)[bears]
 plots.randomised_layers(similarity)
 
 # %% [markdown]
@@ -441,9 +431,9 @@ plots.randomised_layers(similarity)
 # bright where much is going on in the picture, and it looks convincing too.
 
 # %%
-layer, network = next(sanity.cascade(model, seed=seed))
-sums = [gradcam.cut(one)[0].predict(pictures[:64], verbose=0).sum(axis=-1) for one in (model, network)]
-unharmed = np.nanmin(sanity.map_similarity(*sums)) > 0.999
+layer, network = next(heatmaps.cascade(model, seed=seed))
+sums = [heatmaps.cut(one)[0].predict(pictures[:64], verbose=0).sum(axis=-1) for one in (model, network)]
+unharmed = np.nanmin(heatmaps.map_similarity(*sums)) > 0.999
 print(f"Without the weights of {layer!r}, the sum of the features is the same map:", unharmed)
 
 # %% [markdown]
@@ -453,25 +443,23 @@ print(f"Without the weights of {layer!r}, the sum of the features is the same ma
 # recipe then learns from pictures that say nothing about their labels. What do its maps still find?
 
 # %% tags=["nbval-ignore-output"]
-dealt = cxr.train(recipe, sanity.permute_labels(dataset, seed=seed), seed)
-maps_dealt = gradcam.grad_cam(dealt.model, pictures)
+dealt = cxr.train(recipe, dataset.with_permuted_labels(seed), seed)
+maps_dealt = heatmaps.grad_cam(dealt.model, pictures)
 probability_dealt = dealt.predict(dataset)
-auc_dealt = metrics.auc_table(test.table, probability_dealt.loc[test.table["image"]], test.patients).loc["mean"]
+auc_dealt = evaluation.auc_table(test.table, probability_dealt.loc[test.table["image"]], test.patients).loc["mean"]
 print(f"mean AUC {auc_dealt['auc']:.2f} ({auc_dealt['low']:.2f} to {auc_dealt['high']:.2f})")
 
 # %% tags=["nbval-ignore-output"]
 positive = explained.labels == 1
 learned = {"true labels": maps, "permuted labels": maps_dealt}
-pd.DataFrame({"maps without any heat": {kind: (heat.max(axis=(2, 3)) == 0)[positive].mean()
-                                        for kind, heat in learned.items()}}).round(2)  # fmt: skip
+cold = {kind: (heat.max(axis=(2, 3)) == 0)[positive].mean() for kind, heat in learned.items()}
+pd.DataFrame({"maps without any heat": cold}).round(2)
 
 # %% tags=["nbval-ignore-output"]
-if not no_boxes:
-    rows = {kind: localization.score_boxes(heat, names, findings, test.boxes) for kind, heat in learned.items()}
-    rows["difference"] = localization.subtract(*rows.values())
-    by_labels = pd.DataFrame({kind: localization.summarise(one, patient_of, seed=seed).loc["all"]
-                              for kind, one in rows.items()}).T  # fmt: skip
-no_boxes or by_labels[["hit", "hit_low", "hit_high", "energy", "iou_area"]].astype(float).round(3)
+rows = {kind: heatmaps.score(heat, explained) for kind, heat in learned.items()}
+rows["difference"] = rows["true labels"].minus(rows["permuted labels"])
+by_labels = {kind: one.summary(seed=seed).loc["all"] for kind, one in rows.items()}
+boxed and pd.DataFrame(by_labels).T[["hit", "hit_low", "hit_high", "energy", "iou_area"]].astype(float).round(3)
 
 # %% [markdown]
 # What the map had found is gone with what the network had learned: its maps may still be hot, but not where findings
@@ -490,11 +478,11 @@ no_boxes or by_labels[["hit", "hit_low", "hit_high", "energy", "iou_area"]].asty
 
 # %%
 target = "Infiltration" if "Infiltration" in findings else train.table[findings].sum().idxmax()
-marked = shortcut.mark(dataset, target, seed=seed)
+marked = dataset.with_marker(target, seed)
 share = marked.table["marker"].groupby(marked.table[target]).mean()
 print(f"{target}: marker on {share[1]:.0%} of the pictures with it, on {share[0]:.0%} of the others")
 tokens = marked.table.loc[(marked.table["marker"] == 1) & (marked.table["split"] == "test"), "image"].tolist()
-plots.gallery([images.read_image(marked.path(name)) for name in tokens[:4]], tokens[:4])
+plots.gallery([marked.picture(name) for name in tokens[:4]], tokens[:4])
 
 # %% [markdown]
 # The same recipe, the same seed, the same patients; the token is the only difference. Both networks are then judged
@@ -502,7 +490,7 @@ plots.gallery([images.read_image(marked.path(name)) for name in tokens[:4]], tok
 # are high?
 
 # %%
-networks = {"trained without": trained, "trained with": cxr.train(recipe, marked, seed)}
+compared = {"trained without": trained, "trained with": cxr.train(recipe, marked, seed)}
 versions = {"with marker": marked, "without marker": dataset}
 judged = {f"{part}, {version}": versions[version].part(part) for part in ("valid", "test") for version in versions}
 
@@ -510,12 +498,17 @@ judged = {f"{part}, {version}": versions[version].part(part) for part in ("valid
 # %%
 def target_auc(network, part):
     """AUC of the marked finding with its interval over patients."""
-    return metrics.auc_interval(part.table[target].to_numpy(), network.predict(part)[target].to_numpy(), part.patients)
+    truth = part.table.set_index("image")[[target]]
+    return (
+        evaluation.auc_table(truth, network.predict(part)[[target]], part.patients)
+        .loc[target, ["auc", "low", "high"]]
+        .astype(float)
+    )
 
 
 shortcut_auc = {
     name: pd.DataFrame({where: target_auc(network, part) for where, part in judged.items()}).T
-    for name, network in networks.items()
+    for name, network in compared.items()
 }
 patients = [len(set(part.patients)) for part in (valid, test)]
 plots.auc_forest(shortcut_auc, f"{target}: validation {patients[0]}, test {patients[1]} patients")
@@ -527,8 +520,8 @@ plots.auc_forest(shortcut_auc, f"{target}: validation {patients[0]}, test {patie
 # %% tags=["nbval-ignore-output"]
 gain = {}
 for where, part in judged.items():
-    without, with_token = (network.predict(part)[target].to_numpy() for network in networks.values())
-    gain[where] = metrics.auc_difference(part.table[target].to_numpy(), with_token, without, part.patients)
+    without, with_token = (network.predict(part)[target].to_numpy() for network in compared.values())
+    gain[where] = evaluation.auc_difference(part.table[target].to_numpy(), with_token, without, part.patients)
 pd.DataFrame(gain).T.round(3)
 
 # %% [markdown]
@@ -536,21 +529,20 @@ pd.DataFrame(gain).T.round(3)
 # your best one. Take the token away, and what it had gained is gone. Nothing in the AUC of the validation part
 # could have told you.
 #
-# Can the heat map? We look at every marked test picture with the finding, through both networks, and average.
+# Can the heat map? We look at every marked test picture with the finding, through compared networks, and average.
 
 # %%
 betrayed = marked.part("test")
 both = (betrayed.table["marker"] == 1) & (betrayed.table[target] == 1)
 betrayed = betrayed.subset(both.to_numpy(), "marked")
-seen = np.stack([cxr.load_image(betrayed.path(name), recipe.size) for name in betrayed.table["image"]])
-number = findings.index(target)
-before, after = (gradcam.grad_cam(network.model, seen, [number])[:, 0] for network in networks.values())
+seen, number = betrayed.inputs(recipe.size), findings.index(target)
+before, after = (heatmaps.grad_cam(network.model, seen, [number]) for network in compared.values())
 
 # %%
 what = f"mean of all marked test pictures with {target}, networks trained without and with the marker"
-averages = [heat.mean(axis=0) for heat in (before, after)]
-corner = pd.DataFrame([shortcut.CORNER])
-plots.heat_gallery([seen.mean(axis=0)] * 2, averages, list(networks), [corner] * 2, columns=2, what=what)
+averages = [heat[:, 0].mean(axis=0) for heat in (before, after)]
+corner = betrayed.boxes.head(1)
+plots.heat_gallery([seen.mean(axis=0)] * 2, averages, list(compared), [corner] * 2, columns=2, what=what)
 
 # %% [markdown]
 # The rectangle is the corner, the token and as much again around it. Four of them one by one (the first four of the
@@ -558,10 +550,10 @@ plots.heat_gallery([seen.mean(axis=0)] * 2, averages, list(networks), [corner] *
 # through the one trained with it:
 
 # %%
-first = [images.read_image(betrayed.path(name)) for name in betrayed.table["image"][:4]]
-titles = [name for name in networks for _ in first]
+first = [betrayed.picture(name) for name in betrayed.table["image"][:4]]
+titles = [name for name in compared for _ in first]
 what = "the first marked test pictures, networks trained without (above) and with the marker (below)"
-twice = [*before[:4], *after[:4]]
+twice = [*before[:4, 0], *after[:4, 0]]
 plots.heat_gallery(first * 2, twice, titles, [corner] * len(twice), columns=len(first), what=what)
 
 # %% [markdown]
@@ -572,13 +564,10 @@ plots.heat_gallery(first * 2, twice, titles, [corner] * len(twice), columns=len(
 # To put a number on it, treat the corner as a box, and use the score of exercise 4.
 
 # %% tags=["nbval-ignore-output"]
-corners = betrayed.table[["image"]].assign(finding=target, **shortcut.CORNER)
-betrayed_names = betrayed.table["image"].tolist()
-in_corner = [localization.score_boxes(heat[:, None], betrayed_names, [target], corners) for heat in (before, after)]
-owner = dict(zip(betrayed_names, betrayed.patients, strict=True))
-moved = localization.subtract(in_corner[1], in_corner[0])
-summaries = [localization.summarise(one, owner, seed=seed).loc["all"] for one in (*in_corner, moved)]
-pd.DataFrame(summaries, index=[*networks, "difference"])[["energy", "energy_low", "energy_high"]].round(2)
+in_corner = [heatmaps.score(heat, betrayed, [target]) for heat in (before, after)]
+moved = in_corner[1].minus(in_corner[0])
+summaries = [one.summary(seed=seed).loc["all"] for one in (*in_corner, moved)]
+pd.DataFrame(summaries, index=[*compared, "difference"])[["energy", "energy_low", "energy_high"]].round(2)
 
 # %% [markdown]
 # A warning to end with. The map unmasked this shortcut because it has a place. A shortcut without a place, such as
@@ -598,58 +587,76 @@ pd.DataFrame(summaries, index=[*networks, "difference"])[["energy", "energy_low"
 # %% tags=["nbval-ignore-output"]
 cheating, clean = shortcut_auc["trained with"]["auc"], shortcut_auc["trained without"]["auc"]
 hits = {kind: table.loc["all", "hit"] for kind, table in tables.items()}
-pointing = "no boxes" if no_boxes else f"points into the box {hits['Grad-CAM']:.0%}, random {hits['random']:.0%}"
+pointing = f"points into the box {hits['Grad-CAM']:.0%}, random {hits['random']:.0%}" if boxed else "no boxes"
 falls = f"{cheating['test, with marker']:.2f} to {cheating['test, without marker']:.2f}"
 cxr.headline(f"{pointing}; AUC without the marker falls from {falls} ({patients[1]} test patients)")
 
 # %%
-few_boxes = no_boxes or cxr.too_few(explained, patients=100)
+enough = test.enough(patients=100)
+boxes = boxed and explained.enough(patients=100)
 # Asked of the validation part, before any map was scored: a network that sees nothing has no place to point at.
-blind = few_boxes or (None if skill["mean"] > 0.6 else "the network tells too little on the validation part")
-no_mean_box = few_boxes or (None if "mean box" in tables else "the training part has no boxes")
-boxed = set() if no_boxes else set(tables["centre"].index)
-few_air = blind or (None if "Pneumothorax" in boxed else "no boxes of Pneumothorax")
-few_hearts = few_boxes or (None if "Cardiomegaly" in boxed else "no boxes of Cardiomegaly")
-few = cxr.too_few(test, patients=100)
-if skill[target] > 0.9:  # known before any marker was planted
-    few = few or f"the network tells {target} without a marker, so there is nothing to gain"
-few_maps = cxr.too_few(explained, patients=50) or dataset.lacks("several_findings")  # one draw of weights a finding
+sees = boxes and cxr.given(skill["mean"] > 0.6, "the network tells too little on the validation part")
+framed = set(tables["centre"].index)
+air = sees and cxr.given("Pneumothorax" in framed, "no boxes of Pneumothorax")
+hearts = boxes and cxr.given("Cardiomegaly" in framed, "no boxes of Cardiomegaly")
+mean_box = boxes and cxr.given("mean box" in tables, "the training part has no boxes")
+sizes = list(by_size["Grad-CAM"].index[:-1])
+several_sizes = boxes and cxr.given(len(sizes) > 1, "all boxes are of one class of size")
+many_maps = explained.enough(patients=50) and dataset.knows("several_findings")  # one draw of weights a finding
 lost = [abs(np.nanmedian(values)) if np.isfinite(values).any() else np.nan for values in similarity.values()]
-sizes = [] if no_boxes else list(by_size["Grad-CAM"].index[:-1])
-one_size = few_boxes or (None if len(sizes) > 1 else "all boxes are of one class of size")
+# Known before any marker was planted: where the network tells the finding anyway, there is nothing to gain.
+tempted = enough and cxr.given(not skill[target] > 0.9, f"the network tells {target} without a marker")
 honest = clean["test, without marker"]
+
+
+def hit(kind, row="all", of=tables):
+    """Share of maps of one kind that point into the box."""
+    return of[kind].loc[row, "hit"]
+
 
 # %%
 cxr.claim("The mean of the class activation map, plus the bias, is the logit", same_logit)
 cxr.claim("For a network that ends in a global average and a dense layer, Grad-CAM is the class activation map", same)
 cxr.claim("Where the gradient is the same at every place, HiResCAM is Grad-CAM", same_hires)
-cxr.claim("Grad-CAM points into the box more often than a random map",
-          blind or ahead["ahead of random"]["hit_low"] > 0, unless=blind)  # fmt: skip
-cxr.claim("The mean box, which looks at no picture, points into the box more often than the centre",
-          no_mean_box or hits["mean box"] > hits["centre"], unless=no_mean_box)  # fmt: skip
-cxr.claim("For Pneumothorax, Grad-CAM points into the box more often than the centre",
-          few_air or tables["Grad-CAM"].loc["Pneumothorax", "hit"] > tables["centre"].loc["Pneumothorax", "hit"],
-          unless=few_air)  # fmt: skip
-cxr.claim("For Cardiomegaly, a blob in the centre that looks at no picture is right at least three times in four",
-          few_hearts or tables["centre"].loc["Cardiomegaly", "hit"] >= 0.75, unless=few_hearts)  # fmt: skip
-cxr.claim("The surest quarter of the maps points into the box more often than the least sure quarter",
-          blind or by_sureness["hit"].iloc[-1] > by_sureness["hit"].iloc[0], unless=blind)  # fmt: skip
-cxr.claim("The boxes of the smallest finding are smaller than one cell of the map",
-          area.min() < 1 / side**2, unless=no_boxes)  # fmt: skip
-cxr.claim("Large boxes are hit more often than small ones, by Grad-CAM and by a random map",
-          one_size or all(by_size[kind].loc[sizes[-1], "hit"] > by_size[kind].loc[sizes[0], "hit"]
-                          for kind in ("Grad-CAM", "random")), unless=one_size)  # fmt: skip
-cxr.claim("Less heat lies in the masks of the findings than in the boxes around them",
-          few_boxes or no_masks or strict["Grad-CAM"].loc["all", "energy"] < tables["Grad-CAM"].loc["all", "energy"],
-          unless=few_boxes or no_masks)  # fmt: skip
-cxr.claim("Making the last layer random destroys the map", lost[0] < 0.3, unless=few_maps)
-cxr.claim("Whatever layers are made random below it, the map stays destroyed", max(lost) < 0.4, unless=few_maps)
+cxr.claim("Grad-CAM points into the box more often than a random map", sees and ahead["ahead of random"]["hit_low"] > 0)
+cxr.claim(
+    "The mean box, which looks at no picture, points into the box more often than the centre",
+    mean_box and hit("mean box") > hit("centre"),
+)
+cxr.claim(
+    "For Pneumothorax, Grad-CAM points into the box more often than the centre",
+    air and hit("Grad-CAM", "Pneumothorax") > hit("centre", "Pneumothorax"),
+)
+cxr.claim(
+    "For Cardiomegaly, a blob in the centre that looks at no picture is right at least three times in four",
+    hearts and hit("centre", "Cardiomegaly") >= 0.75,
+)
+cxr.claim(
+    "The surest quarter of the maps points into the box more often than the least sure quarter",
+    sees and by_sureness["hit"].iloc[-1] > by_sureness["hit"].iloc[0],
+)
+cxr.claim("The boxes of the smallest finding are smaller than one cell of the map", boxed and area.min() < 1 / side**2)
+cxr.claim(
+    "Large boxes are hit more often than small ones, by Grad-CAM and by a random map",
+    several_sizes and all(hit(one, sizes[-1], by_size) > hit(one, sizes[0], by_size) for one in ("Grad-CAM", "random")),
+)
+cxr.claim(
+    "Less heat lies in the masks of the findings than in the boxes around them",
+    boxes and masked and strict["Grad-CAM"].loc["all", "energy"] < tables["Grad-CAM"].loc["all", "energy"],
+)
+cxr.claim("Making the last layer random destroys the map", many_maps and lost[0] < 0.3)
+cxr.claim("Whatever layers are made random below it, the map stays destroyed", many_maps and max(lost) < 0.4)
 cxr.claim("A sum of features that ignores the last layer does not change when that layer is made random", unharmed)
-cxr.claim("Trained on permuted labels, the same recipe makes maps that point into the box less often",
-          blind or by_labels.loc["difference", "hit_low"] > 0, unless=blind)  # fmt: skip
-cxr.claim("Where the marker goes with the finding, training with it raises the AUC",
-          all(gain[f"{part}, with marker"]["low"] > 0 for part in ("valid", "test")), unless=few)  # fmt: skip
-cxr.claim("Without the marker, the same network loses most of what it had gained",
-          cheating["test, without marker"] - honest < (cheating["test, with marker"] - honest) / 2,
-          unless=few)  # fmt: skip
-cxr.claim("The heat map moves to the marker", summaries[-1]["energy_low"] > 0, unless=few)
+cxr.claim(
+    "Trained on permuted labels, the same recipe makes maps that point into the box less often",
+    sees and by_labels["difference"]["hit_low"] > 0,
+)
+cxr.claim(
+    "Where the marker goes with the finding, training with it raises the AUC",
+    tempted and all(gain[f"{part}, with marker"]["low"] > 0 for part in ("valid", "test")),
+)
+cxr.claim(
+    "Without the marker, the same network loses most of what it had gained",
+    tempted and cheating["test, without marker"] - honest < (cheating["test, with marker"] - honest) / 2,
+)
+cxr.claim("The heat map moves to the marker", tempted and summaries[-1]["energy_low"] > 0)

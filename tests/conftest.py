@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr_utils import cli
+from cxr_utils.commands import program
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def cxr(capsys, monkeypatch):
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["cxr", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            program.main()
         captured = capsys.readouterr()
         return end.value.code or 0, captured.out, captured.err
 

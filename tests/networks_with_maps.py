@@ -7,8 +7,9 @@ import sys
 
 import numpy as np
 
-from cxr_utils import gradcam, models
-from cxr_utils.backend import load_keras
+from cxr_utils.heatmaps import gradcam
+from cxr_utils.networks import models
+from cxr_utils.networks.backend import load_keras
 
 SIZE, OUTPUTS = 32, 3
 

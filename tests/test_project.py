@@ -14,8 +14,8 @@ from toy_course import REPOSITORY
 
 from cxr_utils.course.build import unexecuted
 from cxr_utils.course.derive import solution_notebook
-from cxr_utils.course.environment import environment_text
 from cxr_utils.course.lessons import find_lessons
+from cxr_utils.course.root_files import environment_text
 
 LESSONS = find_lessons(REPOSITORY)
 NOTEBOOKS = [path for lesson in LESSONS for path in (lesson.solution, lesson.learner)]
@@ -115,7 +115,9 @@ def test_every_dependency_says_who_needs_it():
 def test_importing_the_package_loads_nothing_heavy():
     """The package and what lessons 01 to 03 open a data set with cost little beyond numpy and pandas."""
     heavy = {"tensorflow", "keras", "jax", "matplotlib", "seaborn", "sklearn", "IPython"}
-    assert not heavy & modules_after("import cxr_utils as cxr; cxr.FINDINGS, cxr.open_dataset, cxr.check_for_leakage")
+    assert not heavy & modules_after(
+        "import cxr_utils as cxr; cxr.data.FINDINGS, cxr.open_dataset, cxr.data.check_for_leakage"
+    )
     assert not {"numpy", "pandas"} & modules_after("import cxr_utils")
 
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cxr_utils.datasets import Dataset
-from cxr_utils.layouts.files import Files
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.readers.files import Files
 
 
 def tiny_dataset(folder: Path, images: int = 60, side: int = 48, again: bool = True) -> Dataset:

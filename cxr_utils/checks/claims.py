@@ -1,11 +1,6 @@
 """What a lesson says it has shown, checked against the run that showed it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ..datasets import Dataset
+from ..errors import Missing
 
 HELD = "✓ claim: "
 NOT_APPLICABLE = "– claim: "
@@ -17,7 +12,7 @@ class ClaimNotBorneOut(AssertionError):
     """A lesson claims what this run does not show."""
 
 
-def claim(statement: str, holds: bool, *, unless: str | None = None) -> None:
+def claim(statement: str, holds: object) -> None:
     """Print a statement that this run has borne out, or raise.
 
     The statement holds no measured number, so that the printed line is the same wherever the claim holds;
@@ -25,9 +20,8 @@ def claim(statement: str, holds: bool, *, unless: str | None = None) -> None:
 
     Args:
         statement: what the lesson teaches, as one sentence.
-        holds: whether the run's figures bear it out.
-        unless: a reason for which this data set cannot answer (no boxes, one finding, too few patients), decided
-            from the data before any result; the claim then counts as not applicable, not as held.
+        holds: whether the run's figures bear it out. A `Missing` (no boxes, one finding, too few patients: decided
+            from the data before any result) makes the claim not applicable: neither held nor failed.
 
     Raises:
         ClaimNotBorneOut: when the claim applies and `holds` is false.
@@ -35,11 +29,11 @@ def claim(statement: str, holds: bool, *, unless: str | None = None) -> None:
     Example:
         >>> claim("Seven is more than three", 7 > 3)
         ✓ claim: Seven is more than three
-        >>> claim("Boxes are small", False, unless="this data set has no boxes")
-        – claim: Boxes are small (not applicable: this data set has no boxes)
+        >>> claim("Boxes are small", Missing("This data set has no boxes.") and 0.1 < 0.2)
+        – claim: Boxes are small (not applicable: This data set has no boxes.)
     """
-    if unless:
-        print(f"{NOT_APPLICABLE}{statement} (not applicable: {unless})")
+    if isinstance(holds, Missing):
+        print(f"{NOT_APPLICABLE}{statement} (not applicable: {holds.reason})")
     elif bool(holds):
         print(f"{HELD}{statement}")
     else:
@@ -50,6 +44,23 @@ def claim(statement: str, holds: bool, *, unless: str | None = None) -> None:
         )
 
 
+def given(condition: object, otherwise: str) -> "bool | Missing":
+    """A condition under which a claim applies, decided from the data before any result.
+
+    Args:
+        condition: whether it is met.
+        otherwise: the reason why a claim does not apply where it is not.
+
+    Returns:
+        True, or a `Missing` with the reason: write `claim(statement, condition and result)`.
+
+    Example:
+        >>> claim("Most images are normal", given(False, "the findings are not rare") and 0.9 > 0.5)
+        – claim: Most images are normal (not applicable: the findings are not rare)
+    """
+    return True if condition else Missing(otherwise)
+
+
 def headline(text: str) -> None:
     """Print the one figure of a lesson that the run's closing table shows.
 
@@ -58,21 +69,3 @@ def headline(text: str) -> None:
         headline: AUC 0.80 (0.76 to 0.84), 180 test patients
     """
     print(f"{HEADLINE}{text}")
-
-
-def too_few(part: Dataset, *, patients: int) -> str | None:
-    """Why a part cannot answer a statistical question, decided from its size alone; None when it can.
-
-    Args:
-        part: the part on which the claim is measured, usually `dataset.part("test")`.
-        patients: how many different patients the claim needs.
-
-    Example:
-        >>> class Part:
-        ...     patients = ["1", "1", "2"]
-        >>> too_few(Part(), patients=100)
-        'needs 100 patients, has 2'
-        >>> too_few(Part(), patients=2)
-    """
-    found = len(set(part.patients))
-    return None if found >= patients else f"needs {patients} patients, has {found}"

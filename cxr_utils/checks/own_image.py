@@ -19,7 +19,7 @@ def file_to_batch(answer: Callable[[Path, int], np.ndarray]) -> bool:
     """Check `file_to_batch(path, size)`: one file as a batch of one standardised picture.
 
     Example:
-        >>> from cxr_utils import images
+        >>> from cxr_utils.data import images
         >>> def right(path, size):
         ...     return images.standardise(images.resize(images.read_image(path), size))[None, :, :, None]
         >>> file_to_batch(right)

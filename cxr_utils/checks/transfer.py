@@ -20,9 +20,7 @@ def head_parameters(answer: Callable[[int, int], int]) -> bool:
         True
     """
     cases = [
-        Case(
-            (1024, 14), 14350, "One weight for each pair of a feature and a finding, and one bias for each finding."
-        ),
+        Case((1024, 14), 14350, "One weight for each pair of a feature and a finding, and one bias for each finding."),
         Case((3, 1), 4, "A single finding has a bias too."),
         Case((1, 5), 10, "The biases belong to the findings, not to the features."),
     ]

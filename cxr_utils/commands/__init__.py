@@ -1,10 +1,1 @@
-"""Commands of `cxr` that have a module of their own, and what all commands share."""
-
-from enum import StrEnum
-
-
-class Profile(StrEnum):
-    """How much work is done."""
-
-    quick = "quick"
-    full = "full"
+"""The program `cxr`: one file for each group of commands; `program` puts them together."""

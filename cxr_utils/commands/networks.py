@@ -7,31 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxr_utils.commands import Profile
+from cxr_utils.commands.options import AsJson, Profile
 from cxr_utils.errors import CxrError, RecipeError
 
 if TYPE_CHECKING:
-    from cxr_utils.trained import Trained
+    from cxr_utils.networks.trained import Trained
 
 #: What `cxr predict` and `cxr explain` ask when no --model is given.
 DEFAULT_RECIPE = "densenet-transfer"
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Model = Annotated[
     Path | None,
     typer.Option(help=f"Folder that `cxr train` wrote; when not given, the course's own {DEFAULT_RECIPE}."),
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the program.
-
-    Args:
-        app: the program.
-    """
-    for command in (train, pretrain, predict, explain):
-        app.command()(command)
 
 
 def train(
@@ -58,11 +45,12 @@ def train(
       cxr train --recipe xray-vision --data /data/nih --images 5000      a random part of a large collection
       cxr train --recipe course --profile full --devices all --resume
     """
-    from cxr_utils import devices as several
-    from cxr_utils import recipes, splits
-    from cxr_utils.datasets import open_dataset
-    from cxr_utils.training import Options
-    from cxr_utils.training import train as run
+    from cxr_utils.data import splits
+    from cxr_utils.data.opening import open_dataset
+    from cxr_utils.networks import recipes
+    from cxr_utils.training import devices as several
+    from cxr_utils.training.fit import Options
+    from cxr_utils.training.fit import train as run
 
     chosen = recipes.recipe(recipe, profile.value)
     several.prepare(devices)  # before Keras is imported
@@ -90,8 +78,9 @@ def pretrain(
       cxr pretrain                 writes data/weights/densenet121_simulated.npz and its record
       cxr pretrain --rehearse      the same on 80 images, elsewhere, to see that it runs
     """
-    from cxr_utils import cache, weights
-    from cxr_utils import pretrain as pretraining
+    from cxr_utils import cache
+    from cxr_utils.networks import weights
+    from cxr_utils.training import pretraining
 
     if rehearse:
         plan, target = pretraining.REHEARSAL, cache.root() / "rehearsal.npz"
@@ -140,7 +129,9 @@ def explain(
       cxr explain chest.png
       cxr explain chest.dcm --model models/nih --finding Effusion --out why.png
     """
-    from cxr_utils import gradcam, images, plots
+    from cxr_utils import plots
+    from cxr_utils.data import images
+    from cxr_utils.heatmaps import gradcam
 
     trained = _chosen(model)
     probabilities = trained.predict_file(file)
@@ -184,7 +175,7 @@ def _summary(trained: "Trained") -> dict:
 
 
 def _chosen(folder: Path | None) -> "Trained":
-    from cxr_utils.trained import open_model
+    from cxr_utils.networks.trained import open_model
 
     if folder is not None:
         return open_model(folder)
@@ -198,7 +189,7 @@ def _chosen(folder: Path | None) -> "Trained":
 
 
 def _exported_default() -> "Trained | None":
-    from cxr_utils.trained import open_model
+    from cxr_utils.networks.trained import open_model
 
     folder = _home() / f"{DEFAULT_RECIPE}-phantom-quick-seed0"
     return open_model(folder) if folder.exists() else None
@@ -206,13 +197,13 @@ def _exported_default() -> "Trained | None":
 
 def _cached_default() -> "Trained | None":
     """What the lessons have trained, if they have; the simulated data set is not made to find that out."""
-    from cxr_utils import recipes
     from cxr_utils.cache import repository
-    from cxr_utils.datasets import open_dataset
+    from cxr_utils.data.opening import open_dataset
+    from cxr_utils.networks import recipes
 
     if not (repository() / "data" / "phantom" / "quick-seed0").exists():
         return None
-    from cxr_utils.training import cached
+    from cxr_utils.training.fit import cached
 
     return cached(recipes.recipe(DEFAULT_RECIPE), open_dataset("phantom"))
 

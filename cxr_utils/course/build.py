@@ -13,10 +13,9 @@ from nbformat import NotebookNode
 
 from cxr_utils.cache import write_text
 from cxr_utils.course.derive import learner_notebook, solution_notebook, to_text
-from cxr_utils.course.environment import environment_text
-from cxr_utils.course.failure import Failure
 from cxr_utils.course.lessons import Lesson
-from cxr_utils.course.readme import readme_text
+from cxr_utils.course.record import Failure
+from cxr_utils.course.root_files import environment_text, readme_text
 from cxr_utils.errors import LessonError
 
 STRICT = "CXR_STRICT"  # with it, a wrong answer to an exercise raises; see cxr_utils.checks

@@ -17,12 +17,10 @@ from nbformat import NotebookNode
 from cxr_utils.cache import write_text
 from cxr_utils.course.build import NO_BARS, QUIET, STRICT
 from cxr_utils.course.derive import check_parameters, solution_notebook
-from cxr_utils.course.failure import Failure
 from cxr_utils.course.lessons import Lesson
 from cxr_utils.course.page import html_page
-from cxr_utils.course.progress import ProgressLine
-from cxr_utils.course.record import Result, read_outputs, read_record, table, write_record
-from cxr_utils.course.watch import Watched
+from cxr_utils.course.record import Failure, Result, read_outputs, read_record, table, write_record
+from cxr_utils.course.watch import ProgressLine, Watched
 from cxr_utils.errors import LessonError
 
 

@@ -2,31 +2,36 @@
 
 `ensure_cohort` gives the course its default data set, offline, in NIH's own layout. `anatomy` draws the patient,
 `findings` changes the anatomy, `physics` turns thickness into grey values, `render` puts them together, `labels` draws
-who has what and what a text miner would say, `cohort` writes the files and `sheet` draws contact sheets.
+who has what and what a text miner would say, `cohort` writes the files and `devices` adds tubes, wires and markers.
 """
 
-from importlib import import_module
-from typing import Any
+from cxr_utils import on_first_use
 
-_HOME = {
-    "make_cohort": "cohort",
-    "ensure_cohort": "cohort",
-    "PROFILES": "cohort",
-    "simulator_version": "cohort",
-    "contact_sheet": "sheet",
-    "plant_marker": "devices",
-    "radiograph": "render",
-    "Finding": "render",
-    "draw_patient": "anatomy",
-    "draw_visit": "anatomy",
-    "draw_mask": "findings",
-    "draw_boxes": "findings",
-}
-__all__ = [*_HOME]
+#: The findings of ChestX-ray14 in NIH's own order (Wang et al., ChestX-ray8, CVPR 2017, and its 2017 update).
+FINDINGS = (
+    "Atelectasis",
+    "Cardiomegaly",
+    "Effusion",
+    "Infiltration",
+    "Mass",
+    "Nodule",
+    "Pneumonia",
+    "Pneumothorax",
+    "Consolidation",
+    "Edema",
+    "Emphysema",
+    "Fibrosis",
+    "Pleural_Thickening",
+    "Hernia",
+)
 
-
-def __getattr__(name: str) -> Any:
-    """Load a part on first use, so that opening a made cohort costs no drawing code."""
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"cxr_utils.phantom has no {name!r}. It offers: {', '.join(__all__)}.")
+__getattr__, __dir__, __all__ = on_first_use(
+    __name__,
+    {
+        "cohort": ("make_cohort", "ensure_cohort", "PROFILES", "simulator_version"),
+        "devices": ("plant_marker",),
+        "render": ("radiograph", "Finding"),
+        "anatomy": ("draw_patient", "draw_visit"),
+        "findings": ("draw_mask", "draw_boxes"),
+    },
+)

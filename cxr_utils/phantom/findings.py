@@ -227,8 +227,7 @@ def _edema(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     patchy = 0.95 + 0.16 * frame.field(rng, 1.1)
     return _replace(
         chest,
-        (0.04 + 0.25 * severity) * share * patchy
-        + 0.055 * severity * (chest.lung["right"] + chest.lung["left"]),
+        (0.04 + 0.25 * severity) * share * patchy + 0.055 * severity * (chest.lung["right"] + chest.lung["left"]),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from cxr_utils.schema import FINDINGS
+from . import FINDINGS
 
 # How many of the 112,120 images of ChestX-ray14 carry both findings (Data_Entry_2017_v2020.csv, counted);
 # the diagonal is the finding alone. Wang et al., ChestX-ray8, CVPR 2017.

@@ -22,8 +22,15 @@ _TOPICS: dict[str, tuple[str, ...]] = {
     "prediction": ("probability_bars", "explanation", "likeness_histogram"),
     "weighting": ("loss_shares", "focal_curves", "sensitivities", "shifted_probabilities"),
     "evaluation": (
-        "roc_and_pr", "auc_forest", "interval_widths", "confusion_matrices", "ppv_by_prevalence", "reliability",
-        "subgroup_forest", "decision_curves", "mean_curves",
+        "roc_and_pr",
+        "auc_forest",
+        "interval_widths",
+        "confusion_matrices",
+        "ppv_by_prevalence",
+        "reliability",
+        "subgroup_forest",
+        "decision_curves",
+        "mean_curves",
     ),
 }
 _HOME = {name: topic for topic, names in _TOPICS.items() for name in names}
@@ -31,11 +38,13 @@ __all__ = sorted(_HOME)
 
 
 def _styled(draw: Callable[..., Any]) -> Callable[..., Any]:
-    """Draw in the course's look without changing matplotlib's settings for the rest of a notebook."""
+    """Draw in the course's look without changing matplotlib's settings; show why, where there is nothing to draw."""
     import matplotlib
 
+    from ..errors import passes_missing
     from .picture import STYLE
 
+    @passes_missing
     @wraps(draw)
     def figure(*arguments: Any, **options: Any) -> Any:
         with matplotlib.rc_context(STYLE):
@@ -49,4 +58,4 @@ def __getattr__(name: str) -> Any:
         found = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
         globals()[name] = found if _HOME[name] == "picture" else _styled(found)
         return globals()[name]
-    raise AttributeError(f"plots has no {name!r}. It has: {', '.join(__all__)}.")
+    raise AttributeError(f"{__name__} has no {name!r}. It offers: {', '.join(__all__)}.")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from ..errors import Missing
 from .picture import CYCLE, PALETTE, Picture, canvas
 
 _STYLES = ("-", "--", "-.", ":")
@@ -237,12 +238,12 @@ def reliability(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     )
 
 
-def subgroup_forest(groups: pd.DataFrame, whole: Sequence[float], title: str) -> Picture:
+def subgroup_forest(groups: pd.DataFrame, whole: Sequence[float], title: str) -> Picture | Missing:
     """The AUC within each group with its 95 % interval, beside that of all images together.
 
     Args:
-        groups: rows of `subgroups.subgroup_auc` of one finding (or "mean"): characteristic, group, auc, low, high.
-            Where there is a column adjusted_p, from `subgroups.gap_test`, it is written beside each group.
+        groups: rows of `subgroups.subgroup_table`: characteristic, group, auc (those without are left out), low, high.
+            Where there is a column adjusted_p, it is written beside each group.
         whole: auc, low, high of all images.
         title: the finding and the part.
 
@@ -251,6 +252,9 @@ def subgroup_forest(groups: pd.DataFrame, whole: Sequence[float], title: str) ->
         >>> subgroup_forest(rows, [0.8, 0.75, 0.85], "Mass")
         Picture: Mass: AUC with 95 % interval within 1 groups, with a band for all images.
     """
+    groups = groups[groups["auc"].notna()]
+    if groups.empty:
+        return Missing("No group is large enough.")
     height = np.arange(len(groups))[::-1]
     figure, axes = canvas(width=8, height=1.4 + 0.34 * len(groups))
     axes.axvspan(whole[1], whole[2], color=PALETTE["sky"], alpha=0.3, label="all images, 95 % interval")

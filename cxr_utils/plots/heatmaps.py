@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from ..localization import CURVE
-from ..map_scores import THRESHOLDS
+from ..errors import Missing
 from .picture import CYCLE, PALETTE, Picture, canvas, show_image
 
 _MARKERS = "osD^v"
@@ -67,7 +66,7 @@ def heat_gallery(
     *,
     columns: int = 4,
     what: str = "",
-) -> Picture:
+) -> Picture | Missing:
     """Radiographs under their heat maps, with boxes where they are known. Cold places stay clear.
 
     Args:
@@ -82,6 +81,8 @@ def heat_gallery(
         >>> heat_gallery([np.zeros((8, 8), np.uint8)], [np.ones((2, 2))], ["Mass 0.9"], what="surest images")
         Picture: 1 radiographs under heat maps: surest images.
     """
+    if not len(pictures):
+        return Missing("There is no such picture to show.")
     rows = -(-len(pictures) // columns)
     figure, axes = canvas(rows, columns, width=2.5 * columns, height=2.75 * rows, squeeze=False)
     for axis in axes.flat[len(pictures) :]:
@@ -139,17 +140,18 @@ def overlap_curves(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
         title: above the figure.
 
     Example:
-        >>> from cxr_utils.localization import CURVE
-        >>> columns = [f"{name}{end}" for name in CURVE for end in ("", "_low", "_high")]
+        >>> columns = [f"iou_at_{at}{end}" for at in (0.3, 0.6) for end in ("", "_low", "_high")]
         >>> table = pd.DataFrame(0.2, index=["all"], columns=columns)
         >>> overlap_curves({"Grad-CAM": table, "centre": table}, "Test")
         Picture: Test: overlap of hot region and box against the threshold, with 95 % bands, for Grad-CAM, centre.
     """
     figure, axes = canvas(width=7, height=3.8)
     for (name, table), colour, marker in zip(tables.items(), CYCLE, _MARKERS, strict=False):
-        low, middle, high = (table.loc["all", [f"{one}{end}" for one in CURVE]] for end in ("_low", "", "_high"))
-        axes.fill_between(THRESHOLDS, low.astype(float), high.astype(float), color=colour, alpha=0.15, linewidth=0)
-        axes.plot(THRESHOLDS, middle, f"{marker}-", color=colour, markersize=4, label=name)
+        at = [column for column in table if column.startswith("iou_at_") and not column.endswith(("_low", "_high"))]
+        thresholds = [float(column.removeprefix("iou_at_")) for column in at]
+        low, middle, high = (table.loc["all", [f"{one}{end}" for one in at]] for end in ("_low", "", "_high"))
+        axes.fill_between(thresholds, low.astype(float), high.astype(float), color=colour, alpha=0.15, linewidth=0)
+        axes.plot(thresholds, middle, f"{marker}-", color=colour, markersize=4, label=name)
     axes.set(xlabel="threshold, as a share of the map's maximum", title=title, ylim=(0, None))
     axes.set_ylabel("overlap with the box\n(intersection over union)")
     axes.xaxis.set_major_formatter("{x:.0%}")

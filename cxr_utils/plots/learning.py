@@ -30,9 +30,7 @@ validation loss marked; below, the learning rate.
     """
     count = len(histories)
     ratios = {"height_ratios": [3, 1]}
-    figure, axes = canvas(
-        2, count, width=1 + 3.7 * count, height=4.6, squeeze=False, sharex="col", gridspec_kw=ratios
-    )
+    figure, axes = canvas(2, count, width=1 + 3.7 * count, height=4.6, squeeze=False, sharex="col", gridspec_kw=ratios)
     for column, (name, history) in enumerate(histories.items()):
         upper, lower = axes[:, column]
         upper.plot(history["epoch"], history["loss"], color=PALETTE["blue"], label="training")

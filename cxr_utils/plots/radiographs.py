@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
+from ..errors import Missing
 from .picture import CYCLE, PALETTE, Picture, canvas, show_image
 
 
@@ -18,7 +19,7 @@ def gallery(
     *,
     columns: int = 4,
     title: str = "",
-) -> Picture:
+) -> Picture | Missing:
     """Radiographs side by side, each with its title and, where given, its boxes.
 
     Args:
@@ -32,6 +33,8 @@ def gallery(
         >>> gallery([np.zeros((8, 8), np.uint8)], ["normal"])
         Picture: 1 radiographs: normal.
     """
+    if not len(pictures):
+        return Missing("There is no such picture to show.")
     rows = -(-len(pictures) // columns)
     figure, axes = canvas(rows, columns, width=2.4 * columns, height=2.65 * rows + 0.3 * bool(title), squeeze=False)
     for axis in axes.flat[len(pictures) :]:

@@ -1,0 +1,33 @@
+"""The command `cxr`. Every command imports what it needs when it is called, so that `--help` is quick."""
+
+import sys
+
+import typer
+
+from cxr_utils.commands import data, networks
+from cxr_utils.commands.evaluate import evaluate
+from cxr_utils.commands.lessons import build, run
+from cxr_utils.errors import CxrError
+
+app = typer.Typer(
+    help="A course on classifying chest X-rays: run it, build it, look at its data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (build, run, evaluate, networks.train, networks.pretrain, networks.predict, networks.explain):
+    app.command()(command)
+data_app = typer.Typer(help="Make a data set, or look at one.", no_args_is_help=True, rich_markup_mode=None)
+for command in (data.phantom, data.check, data.leakage):
+    data_app.command()(command)
+app.add_typer(data_app, name="data")
+
+
+def main() -> None:
+    """Entry point: an error that the user can mend is one line, not a stack trace."""
+    try:
+        app()
+    except CxrError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

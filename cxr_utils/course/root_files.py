@@ -1,0 +1,105 @@
+"""`environment.yml`, for conda and Binder, derived from `pyproject.toml` and the lock."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import nbformat
+
+from cxr_utils.errors import LessonError
+
+TAG = "readme"
+_BLOCK = re.compile(
+    r"(<!-- derived from the cell tagged `readme` of (?P<lesson>\S+) by .*?-->\n).*?(<!-- end -->)", re.S
+)
+
+_PIN = re.compile(r"^([A-Za-z0-9._-]+==[^\s;\\]+)\s*(?:;\s*([^\\]+?))?\s*\\?$")
+_HEADER = """\
+# Derived from pyproject.toml and requirements.lock by `cxr build`; do not edit.
+# conda and Binder read it. Hashes stay in the lock: pip takes no editable project beside hashed requirements.
+name: cxr
+channels:
+  - conda-forge
+dependencies:
+  - python{python}
+  - pip
+  - pip:
+"""
+
+
+def environment_text(root: Path) -> str:
+    """The conda environment that has the same versions as the lock.
+
+    Args:
+        root: the folder of `pyproject.toml` and `requirements.lock`.
+
+    Returns:
+        The text of `environment.yml`: every locked version with its platform marker, then the project.
+
+    Raises:
+        LessonError: one of the two files is missing, or the lock names no version.
+    """
+    try:
+        project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+        lock = (root / "requirements.lock").read_text()
+    except FileNotFoundError as error:
+        raise LessonError(
+            f"{error.filename} is missing. Expected pyproject.toml and requirements.lock in the course's folder. "
+            "Run `make lock` in a checkout."
+        ) from error
+    pins = [match.groups() for line in lock.splitlines() if (match := _PIN.match(line))]
+    if not pins:
+        raise LessonError("requirements.lock names no version. Expected lines like numpy==2.4.0. Run `make lock`.")
+    entries = [f"{pin} ; {marker}" if marker else pin for pin, marker in pins]
+    lines = [f'      - "{entry}"\n' for entry in [*entries, "-e ."]]
+    return _HEADER.format(python=project["requires-python"]) + "".join(lines)
+
+
+def readme_text(root: Path) -> str | None:
+    """The README with the table as its lesson's saved output has it.
+
+    Between the comment that names a notebook and `<!-- end -->` stands what the one cell of that notebook that is
+    tagged `readme` shows as Markdown.
+
+    Args:
+        root: the course's folder.
+
+    Returns:
+        The text of `README.md`; None where there is no README, or none that asks for a table.
+
+    Raises:
+        LessonError: the notebook is missing, was not executed, or has no such cell.
+    """
+    path = root / "README.md"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if not _BLOCK.search(text):
+        return None
+    return _BLOCK.sub(lambda found: f"{found[1]}{shown_table(root / found['lesson'])}\n{found[3]}", text)
+
+
+def shown_table(notebook: Path) -> str:
+    """The Markdown that the cell tagged `readme` of an executed notebook shows.
+
+    Args:
+        notebook: path of an .ipynb file.
+
+    Returns:
+        Markdown.
+
+    Raises:
+        LessonError: see `readme_text`.
+    """
+    cells = nbformat.read(notebook, as_version=4).cells if notebook.exists() else []
+    tagged = [cell for cell in cells if TAG in cell.metadata.get("tags", [])]
+    shown = [
+        output.data["text/markdown"]
+        for cell in tagged
+        for output in cell.outputs
+        if "text/markdown" in output.get("data", {})
+    ]
+    if len(shown) != 1:
+        raise LessonError(
+            f"{notebook} shows {len(shown)} tables in cells tagged {TAG!r}. Expected one, as Markdown, for README.md. "
+            "Build the lesson, or mend the name in the README's comment."
+        )
+    return shown[0].strip()

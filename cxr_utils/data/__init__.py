@@ -1,0 +1,16 @@
+"""A collection of radiographs on disk becomes a `Dataset`: readers, splits, leakage, one path from file to pixels."""
+
+from cxr_utils import on_first_use
+
+__getattr__, __dir__, __all__ = on_first_use(
+    __name__,
+    {
+        "opening": ("open_dataset",),
+        "dataset": ("Dataset",),
+        "images": ("read_image", "resize", "standardise", "load_image", "write_dicom"),
+        "leakage": ("check_for_leakage", "leakage_table", "read_split_table"),
+        "splits": ("split_by_patient", "split_by_image"),
+        "schema": ("FINDINGS", "PARTS"),
+        "sheet": ("contact_sheet",),
+    },
+)

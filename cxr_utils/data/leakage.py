@@ -1,0 +1,240 @@
+"""Who leaks where: patients, files and pictures that two parts share, and splits that keep patients whole."""
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cxr_utils.data import readers
+from cxr_utils.data.images import read_image, resize
+from cxr_utils.data.readers.files import patients_of, read_csv
+from cxr_utils.data.schema import PARTS, require_columns
+from cxr_utils.errors import DataError, Missing
+
+if TYPE_CHECKING:
+    from cxr_utils.data.dataset import Dataset
+
+#: Splits of the simulated set, of a well-known online course and of children's X-rays, by the names they go by.
+OTHER_SPLITS = ("leaky_split.csv", "course", "public_resplit.csv.gz")
+#: Two pictures count as the same when their thumbnails correlate at least this much. Real X-rays of different
+#: patients stay below 0.96 and follow-ups below 0.98; recompressed or brightened copies stay above 0.99.
+SAME_PICTURE = 0.985
+_THUMBNAIL = 64
+
+
+def check_for_leakage(first: pd.DataFrame, second: pd.DataFrame, column: str = "patient") -> bool:
+    """Tell whether two tables share a patient.
+
+    Args:
+        first: A table with the column.
+        second: Another.
+        column: Which column to compare.
+
+    Returns:
+        True when at least one value of the column is in both.
+
+    Raises:
+        DataError: A table has no such column.
+
+    Example:
+        >>> train, test = pd.DataFrame({"patient": ["1", "2"]}), pd.DataFrame({"patient": ["2", "3"]})
+        >>> check_for_leakage(train, test)
+        True
+    """
+    for table in (first, second):
+        require_columns(table, [column], "a table to compare")
+    return bool(first[column].isin(second[column]).any())
+
+
+def leakage_table(table: pd.DataFrame, split: str = "split") -> pd.DataFrame:
+    """Count what every two parts share.
+
+    Args:
+        table: Columns `image`, `patient` and the split; an image may have rows in several parts.
+        split: Name of the column with the part.
+
+    Returns:
+        One row a pair of parts: first, second, shared_patients, shared_files (different images in both), and
+        how many rows of each part belong to shared patients (images_first, images_second).
+
+    Raises:
+        DataError: A column is missing.
+
+    Example:
+        >>> table = pd.DataFrame({"image": ["a", "b", "b"], "patient": ["1", "2", "2"],
+        ...                       "split": ["train", "train", "test"]})
+        >>> leakage_table(table).iloc[0].to_dict()  # doctest: +NORMALIZE_WHITESPACE
+        {'first': 'train', 'second': 'test', 'shared_patients': 1, 'shared_files': 1, 'images_first': 1,
+         'images_second': 1}
+    """
+    require_columns(table, ["image", "patient", split], "the table to check")
+    codes, names = pd.factorize(table[split])
+    patients, files = (_presence(table[column], codes, len(names)) for column in ("patient", "image"))
+    order = sorted(range(len(names)), key=lambda part: _rank(names[part]))
+    rows = []
+    for first, second in combinations(order, 2):
+        shared = (patients[:, first] > 0) & (patients[:, second] > 0)
+        rows.append({
+            "first": names[first],
+            "second": names[second],
+            "shared_patients": int(shared.sum()),
+            "shared_files": int(((files[:, first] > 0) & (files[:, second] > 0)).sum()),
+            "images_first": int(patients[shared, first].sum()),
+            "images_second": int(patients[shared, second].sum()),
+        })  # fmt: skip
+    columns = ["first", "second", "shared_patients", "shared_files", "images_first", "images_second"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _presence(values: pd.Series, parts: np.ndarray, count: int) -> np.ndarray:
+    """Count rows of each distinct value in each part: (values, parts)."""
+    codes, distinct = pd.factorize(values)
+    known = (codes >= 0) & (parts >= 0)
+    return np.bincount(codes[known] * count + parts[known], minlength=len(distinct) * count).reshape(-1, count)
+
+
+def _rank(part: str) -> tuple[int, str]:
+    """Order parts as they are used: train before valid before test, whatever they are called exactly."""
+    known = [position for position, name in enumerate(PARTS) if str(part).lower().startswith(name[:3])]
+    return (known[0] if known else len(PARTS), str(part))
+
+
+def read_split_table(path: str | Path) -> pd.DataFrame:
+    """Read a split as it was shipped, leaks and repeated rows included.
+
+    Args:
+        path: A csv (or csv.gz) with a column for the part and one for the image, or a folder in any layout that
+            `open_dataset` knows. Patients come from a patient column, else from the file names.
+
+    Returns:
+        Columns image, patient, split; one row for each row that was shipped.
+
+    Raises:
+        DataError: There is no such file, a column is missing, or the folder was shipped without a split.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "parts.csv"
+        ...     _ = file.write_text("Split,Image\\ntest,person1_virus_2.jpeg\\n")
+        ...     read_split_table(file).iloc[0].to_dict()
+        {'image': 'person1_virus_2.jpeg', 'patient': 'person1', 'split': 'test'}
+    """
+    path = readers.find_folder(path)
+    if path.is_dir():
+        published = readers.read(path).published
+        if published is None:
+            raise DataError(
+                f"{path.name} was shipped without a split. Expected parts, as lists, tables or folders. "
+                f"Divide it with Dataset.split_by_patient."
+            )
+        return published
+    raw = read_csv(path).rename(columns=_plain)
+    require_columns(raw, ["image", "split"], path.name)
+    images = raw["image"].astype(str).str.replace("\\", "/").str.rsplit("/", n=1).str[-1]
+    patients = raw["patient"].astype(str) if "patient" in raw else patients_of(images)[0]
+    return pd.DataFrame({"image": images, "patient": patients, "split": raw["split"].astype(str)})
+
+
+def leakage_beside(root: Path) -> pd.DataFrame | Missing:
+    """Count what parts share in the splits that other people have published and that lie beside the images.
+
+    Args:
+        root: Folder of the images.
+
+    Returns:
+        `leakage_table` of each list, under its name, or a `Missing` where there is none.
+    """
+    beside = [root / name for name in OTHER_SPLITS if (root / name).exists()]
+    if not beside:
+        return Missing("No other split lies beside these images.")
+    reports = {path.name: leakage_table(read_split_table(path)) for path in beside}
+    return pd.concat(reports, names=["list", ""])
+
+
+def _plain(column: str) -> str:
+    """Bring the usual names of the three columns to the contract's."""
+    known = {
+        "imageindex": "image",
+        "file": "image",
+        "filename": "image",
+        "path": "image",
+        "patientid": "patient",
+    }
+    known |= {"part": "split", "set": "split", "fold": "split", "subset": "split"}
+    plain = column.lower().replace(" ", "").replace("_", "")
+    return known.get(plain, plain)
+
+
+def near_duplicates(dataset: "Dataset", max_distance: int = 20) -> pd.DataFrame:
+    """Find pictures that are the same although their file names differ.
+
+    In two steps, because X-rays of different people look alike: a difference hash (256 bits, ImageHash) of
+    every picture picks the candidates; of these, only pairs whose 64 x 64 thumbnails correlate at
+    `SAME_PICTURE` stay.
+
+    Args:
+        dataset: Images; those without a file are passed over.
+        max_distance: Bits in which the hashes of a candidate pair may differ, of 256.
+
+    Returns:
+        One row a pair: first, second (image names), first_patient, second_patient, first_split, second_split,
+        distance (bits), correlation (of thumbnails). Most alike first.
+
+    Raises:
+        DataError: No image file is at hand.
+        ImageError: A file cannot be read.
+    """
+    dataset = dataset.with_images()
+    thumbnails = _thumbnails(dataset)
+    first, second, distance = _close_pairs(_hashes(thumbnails), max_distance)
+    correlation = _correlation(thumbnails, first, second)
+    keep = correlation >= SAME_PICTURE
+    table = dataset.table
+    found = {}
+    for column, end in (("image", ""), ("patient", "_patient"), ("split", "_split")):
+        for side, rows in (("first", first), ("second", second)):
+            found[side + end] = table[column].to_numpy()[rows[keep]]
+    found |= {"distance": distance[keep], "correlation": correlation[keep]}
+    return pd.DataFrame(found).sort_values(["distance", "first", "second"], ignore_index=True)
+
+
+def _thumbnails(dataset: "Dataset") -> np.ndarray:
+    """Decode once, in threads (OpenCV lets go of the interpreter): (images, 64, 64) of uint8."""
+    with ThreadPoolExecutor() as pool:
+        small = pool.map(lambda image: resize(read_image(dataset.path(image)), _THUMBNAIL), dataset.table["image"])
+        return np.stack(list(small))
+
+
+def _hashes(thumbnails: np.ndarray) -> np.ndarray:
+    """Difference hash of each thumbnail: (images, 4) of uint64. 64 bits would take many patients for one."""
+    import imagehash
+    from PIL import Image
+
+    bits = [imagehash.dhash(Image.fromarray(thumbnail), 16).hash.ravel() for thumbnail in thumbnails]
+    return np.packbits(np.array(bits), axis=1).view(np.uint64)
+
+
+def _close_pairs(hashes: np.ndarray, max_distance: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All pairs whose hashes differ in at most `max_distance` bits; row by row, to stay small in memory."""
+    pairs = [np.empty((0, 3), int)]
+    for row in range(len(hashes) - 1):
+        distance = np.bitwise_count(hashes[row] ^ hashes[row + 1 :]).sum(axis=1, dtype=int)
+        near = np.flatnonzero(distance <= max_distance)
+        pairs.append(np.column_stack([np.full(len(near), row), near + row + 1, distance[near]]))
+    first, second, distance = np.concatenate(pairs).T
+    return first, second, distance
+
+
+def _correlation(thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Pearson correlation of pairs of thumbnails; two pictures of one grey each are the same picture."""
+    result = np.empty(len(first))
+    for position, (one, other) in enumerate(zip(first, second, strict=True)):
+        a, b = (thumbnails[row].ravel().astype(np.float64) for row in (one, other))
+        a, b = a - a.mean(), b - b.mean()
+        scale = np.sqrt((a @ a) * (b @ b))
+        result[position] = a @ b / scale if scale > 0 else float(not a.any() and not b.any())
+    return result

@@ -1,0 +1,65 @@
+"""From a word or a folder to a `Dataset`; see `cxr_utils.data.readers` for each layout."""
+
+from pathlib import Path
+
+from cxr_utils.data import readers
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.errors import tell
+
+
+def open_dataset(source: str | Path = "phantom", *, profile: str = "quick", seed: int = 0) -> Dataset:
+    """Open a data set; its layout is recognised by looking.
+
+    In this order: the word "phantom" (simulated, made on first use), a folder with NIH's `Data_Entry*.csv`,
+    course tables (`Image`, `PatientId` and one 0/1 column a finding), class folders. What a learner should
+    know about the data, such as parts that shared patients, is told in one line each.
+
+    Args:
+        source: "phantom" or a folder; a relative one is looked for here and then in the repository.
+        profile: Size of the phantom, "quick" or "full"; real data ignore it.
+        seed: Seed of the phantom; real data ignore it, so that their split never changes.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataError: The folder is missing or of no known layout, or a table is not as expected.
+
+    Example:
+        >>> open_dataset("no/such/folder")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        cxr_utils.errors.DataError: no/such/folder does not exist. Expected the word phantom...
+    """
+    root = readers.find_folder(source, profile=profile, seed=seed)
+    contents = readers.read(root)
+    dataset = Dataset(
+        name="phantom" if str(source) == "phantom" else root.resolve().name,
+        kind=contents.kind,
+        root=root,
+        table=contents.table,
+        findings=contents.findings,
+        boxes=contents.boxes,
+        published=contents.published,
+        files=contents.files,
+    )
+    for note in [*contents.notes, *_absent_findings(dataset)]:
+        tell(f"{dataset.name}: {note}")
+    return dataset
+
+
+def _absent_findings(dataset: Dataset) -> list[str]:
+    """Note findings that a part has no positive image of; images at hand count where there are any."""
+    here = dataset.on_disk()
+    counts = (dataset.subset(here, dataset.name) if here.any() else dataset).summary()[list(dataset.findings)]
+    nowhere = [name for name in counts if not counts[name].any()]
+    absent = {part: [name for name in counts if not row[name]] for part, row in counts.iterrows()}
+    absent = {"in any part": nowhere} | {
+        f"in {part}": [name for name in names if name not in nowhere] for part, names in absent.items()
+    }
+    where = "; ".join(f"{', '.join(names)} {part}" for part, names in absent.items() if names)
+    if not where:
+        return []
+    return [
+        f"there is no positive image of {where}. Expected at least one in every part. "
+        f"Figures that need one will be empty; add images or leave these findings out."
+    ]

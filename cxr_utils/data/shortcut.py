@@ -1,0 +1,127 @@
+"""Data sets tampered with on purpose: a marker that betrays the label, and labels that say nothing.
+
+Zech et al. (PLOS Medicine 2018) found that networks recognised the hospital, by such things as the token that a
+technician sticks on the film, and with it how frequent a disease is there. Here a token is planted on purpose, so that
+its effect can be measured.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from cxr_utils import cache
+from cxr_utils.data import images
+from cxr_utils.data.readers.files import Files
+from cxr_utils.errors import DataError
+from cxr_utils.phantom import plant_marker
+
+if TYPE_CHECKING:
+    from cxr_utils.data.dataset import Dataset
+
+#: The marker wherever it was planted, and as much again around it, for heat maps are coarse: a box in fractions.
+CORNER = {"x": 0.0, "y": 0.0, "width": 0.375, "height": 0.375}
+#: The modules whose code decides what a marked picture looks like.
+_CODE = tuple(f"cxr_utils.{name}" for name in ("data.shortcut", "data.images", "phantom.devices"))
+
+
+def mark(dataset: "Dataset", finding: str, *, positives: float = 0.9, others: float = 0.05, seed: int = 0) -> "Dataset":
+    """The same images, but a marker is burned into most that bear a finding and into few others.
+
+    Args:
+        dataset: stays as it is; images without a file are left out.
+        finding: what the marker goes with.
+        positives: share of the images with the finding that get the marker.
+        others: share of the remaining images that get it.
+        seed: of the draw, and of the little jitter in place and brightness.
+
+    Returns:
+        A data set whose table has one column more, `marker` (int8, 0 or 1), and whose boxes frame the corner of the
+        marker in each marked image, under the finding's name. The marked copies lie in the cache; the files of all
+        other images are those of `dataset`.
+
+    Raises:
+        DataError: the finding is not in the data set, or a share is not between 0 and 1.
+        ImageError: a file is damaged.
+    """
+    _check(dataset, finding, positives, others)
+    dataset = dataset.with_images()
+    rng = np.random.default_rng(seed)
+    chance = np.where(dataset.table[finding] == 1, positives, others)
+    marked = rng.random(len(dataset)) < chance
+    key = {
+        "data": dataset.digest,
+        "marked": np.flatnonzero(marked).tolist(),
+        "seed": seed,
+        "code": cache.code_version(*_CODE),
+    }
+    names = dataset.table["image"].to_numpy()
+    folder = cache.entry("marked", key, lambda new: _write_copies(dataset, names[marked], new, seed))
+    paths = {name: str(dataset.path(name)) for name in names}
+    paths |= {name: str(folder / f"{name}.png") for name in names[marked]}
+    table = dataset.table.assign(marker=marked.astype(np.int8))
+    corners = pd.DataFrame({"image": names[marked], "finding": finding, **CORNER})
+    return replace(dataset, name=f"{dataset.name} with a marker", table=table, boxes=corners, files=Files(paths))
+
+
+def _write_copies(dataset: "Dataset", names: np.ndarray, folder: Path, seed: int) -> None:
+    def write(job: tuple[str, int]) -> None:
+        name, number = job
+        pixels = plant_marker(images.read_image(dataset.path(name)), np.random.default_rng([seed, number]))
+        done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        if not done:
+            raise DataError(f"The marked copy of {name} could not be encoded. Expected a picture. Look at the file.")
+        (folder / f"{name}.png").write_bytes(data.tobytes())
+
+    with ThreadPoolExecutor() as threads:  # OpenCV works outside Python's lock
+        _exhaust(threads.map(write, [(name, number) for number, name in enumerate(names)]))
+
+
+def _exhaust(results: Iterator) -> None:
+    """Wait for every thread, and raise what one of them raised."""
+    for _ in results:
+        pass
+
+
+def _check(dataset: "Dataset", finding: str, *shares: float) -> None:
+    if finding not in dataset.findings:
+        raise DataError(
+            f"{dataset.name} has no finding {finding!r}. Expected one of {', '.join(dataset.findings)}. "
+            "Correct the name."
+        )
+    for share in shares:
+        if not 0 <= share <= 1:
+            raise DataError(f"Received a share of {share}. Expected 0 to 1. Write nine in ten as 0.9.")
+
+
+def permute_labels(dataset: "Dataset", *, seed: int = 0) -> "Dataset":
+    """The same pictures, their labels dealt out at random: a network trained on them can learn nothing about findings.
+
+    Args:
+        dataset: stays as it is.
+        seed: of the deal.
+
+    Returns:
+        A data set in which each image of a part has the labels of some image of the same part, all of them together;
+        so each part keeps how often each finding is, and which findings go together.
+
+    Example:
+        >>> from cxr_utils.data.dataset import Dataset
+        >>> from cxr_utils.data.readers.files import Files
+        >>> table = pd.DataFrame({"image": list("abcd"), "patient": list("abcd"), "split": "train",
+        ...                       "Mass": [1, 1, 0, 0], "Hernia": [1, 0, 0, 0]})
+        >>> dataset = Dataset("four", "folders", Path("."), table, ("Mass", "Hernia"), pd.DataFrame(), None, Files({}))
+        >>> permute_labels(dataset).table[["Mass", "Hernia"]].sum().tolist()
+        [2, 1]
+    """
+    generator = np.random.default_rng(seed)
+    table, findings = dataset.table.copy(), list(dataset.findings)
+    for part in pd.unique(table["split"]):
+        rows = np.flatnonzero(table["split"] == part)
+        table.loc[table.index[rows], findings] = table[findings].to_numpy()[generator.permutation(rows)]
+    return replace(dataset, name=f"{dataset.name} with permuted labels", table=table)

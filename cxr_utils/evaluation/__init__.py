@@ -1,0 +1,29 @@
+"""How good a classifier is: areas with intervals over patients, thresholds, calibration, groups, baselines, a report."""
+
+from cxr_utils import on_first_use
+
+__getattr__, __dir__, __all__ = on_first_use(
+    __name__,
+    {
+        "metrics": (
+            "auc_table",
+            "auc_interval",
+            "auc_difference",
+            "average_precision_table",
+            "roc_auc",
+            "average_precision",
+            "micro_auc",
+            "micro_average_precision",
+        ),
+        "curves": ("roc_points", "pr_points", "macro_roc", "macro_pr", "micro_roc", "micro_pr"),
+        "intervals": ("delong", "delong_test"),
+        "thresholds": ("choose_thresholds", "operating_points", "decision_curve"),
+        "calibration": ("reliability_table", "calibration_table", "CALIBRATIONS", "prior_correction"),
+        "subgroups": ("subgroup_table",),
+        "baselines": ("baseline_scores",),
+        "published": ("published_predictions", "published_without_pixels"),
+        "predictions": ("read_predictions", "predictions_of"),
+        "evaluation": ("Evaluation", "evaluate"),
+        "report": ("as_json", "as_text", "summary", "systems_table"),
+    },
+)

@@ -1,0 +1,319 @@
+"""Resampling patients, and areas under curves of thousands of resamples at once.
+
+Images of one patient resemble each other, so a new sample of the hospital is a new sample of patients, each
+of whom brings all of her images (the cluster bootstrap: Efron & Tibshirani 1993; Field & Welsh 2007). A
+resample of patients is a whole-number weight for each of them. With weights, an area under the ROC curve is a
+sum over the positive images, and all resamples are one product of a sparse matrix with the matrix of weights.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import sparse, stats
+
+from cxr_utils.errors import CxrError
+from cxr_utils.evaluation.predictions import align, align_patients
+
+#: Bytes of one chunk of weights. Smaller is as fast and keeps the whole under 1 GB.
+CHUNK_BYTES = 32_000_000
+
+
+def resample_weights(units: int, replicates: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each unit appears in each resample with replacement, in chunks.
+
+    Args:
+        units: number of units (patients) to resample.
+        replicates: number of resamples.
+        seed: of the random numbers; the same seed gives the same resamples.
+
+    Yields:
+        float32 arrays (units, replicates of this chunk); each column sums to `units`.
+
+    Example:
+        >>> weights = np.hstack(list(resample_weights(units=3, replicates=5, seed=0)))
+        >>> weights.shape, weights.sum(axis=0).tolist()
+        ((3, 5), [3.0, 3.0, 3.0, 3.0, 3.0])
+    """
+    generator = np.random.default_rng(seed)
+    chunk = max(1, CHUNK_BYTES // (8 * units))
+    for start in range(0, replicates, chunk):
+        count = min(chunk, replicates - start)
+        drawn = generator.integers(units, size=(count, units))
+        drawn += np.arange(count)[:, None] * units
+        weights = np.bincount(drawn.ravel(), minlength=count * units).reshape(count, units)
+        yield np.ascontiguousarray(weights.T, dtype=np.float32)
+
+
+class Ladder(NamedTuple):
+    """One finding cut into steps: one step for each different score of a positive image, lowest first.
+
+    positives: sparse (steps, units), positive images of each unit at each step.
+    below: sparse (steps, units), images of the other class that fall below this step and not below the one
+        before.
+    negatives: (units,) images of the other class of each unit.
+    """
+
+    positives: sparse.csr_array
+    below: sparse.csr_array
+    negatives: np.ndarray
+
+
+def ladder(truth: np.ndarray, score: np.ndarray, unit: np.ndarray, *, tied: float, units: int | None = None) -> Ladder:
+    """Prepares one finding for weighted areas.
+
+    Args:
+        truth: (images,) 0 or 1.
+        score: (images,) finite.
+        unit: (images,) whole number of the unit of each image.
+        tied: how much of a tied negative counts as below: 0.5 for the ROC curve, 0 for precision-recall.
+        units: number of units that are resampled, where not all of them have an image here.
+
+    Returns:
+        The ladder of this finding.
+
+    Example:
+        >>> steps = ladder(np.array([1, 0, 1]), np.array([0.2, 0.5, 0.8]), np.array([0, 1, 2]), tied=0.5)
+        >>> steps.below.toarray().tolist()
+        [[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    """
+    positive = truth == 1
+    units = int(unit.max()) + 1 if units is None else units
+    steps, step = np.unique(score[positive], return_inverse=True)
+    first_at_or_above = np.searchsorted(steps, score[~positive], side="left")
+    first_above = np.searchsorted(steps, score[~positive], side="right")
+    rows = np.concatenate([first_at_or_above, first_above])
+    shares = np.repeat(np.float32([tied, 1 - tied]), len(first_above))
+    columns = np.tile(unit[~positive], 2)
+    kept = (rows < len(steps)) & (shares > 0)
+    shape = (len(steps), units)
+    below = sparse.coo_array((shares[kept], (rows[kept], columns[kept])), shape=shape).tocsr()
+    ones = np.ones(len(step), dtype=np.float32)
+    positives = sparse.coo_array((ones, (step, unit[positive])), shape=shape).tocsr()
+    return Ladder(positives, below, np.bincount(unit[~positive], minlength=units).astype(np.float32))
+
+
+def weighted_auc(steps: Ladder, weights: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve for each column of weights: the share of pairs in the right order.
+
+    Args:
+        steps: from `ladder(..., tied=0.5)`.
+        weights: (units, replicates).
+
+    Returns:
+        (replicates,) float64, NaN where a resample holds only one class.
+
+    Example:
+        >>> steps = ladder(np.array([1, 0, 1]), np.array([0.2, 0.5, 0.8]), np.array([0, 1, 2]), tied=0.5)
+        >>> weighted_auc(steps, np.ones((3, 1), dtype=np.float32)).tolist()
+        [0.5]
+    """
+    positives = steps.positives @ weights
+    below = np.cumsum(steps.below @ weights, axis=0)
+    # Counts up to 2**23 are exact in float32; their products are not, so they are summed in float64.
+    right = np.einsum("sr,sr->r", positives, below, dtype=np.float64)
+    pairs = positives.sum(axis=0, dtype=np.float64) * (steps.negatives @ weights)
+    return np.divide(right, pairs, out=np.full(len(right), np.nan), where=pairs > 0)
+
+
+def auc_and_influence(steps: Ladder, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Areas as `weighted_auc`, and what one copy of each unit pulls them up or down.
+
+    A unit's influence is the sum of its images' placements (DeLong et al. 1988), less the area; the weighted sum of
+    its squares is the variance of the area over units (Obuchowski, Biometrics 1997), in every resample anew.
+
+    Args:
+        steps: from `ladder(..., tied=0.5)`.
+        weights: (units, replicates).
+
+    Returns:
+        Areas (replicates,), influence (units, replicates); NaN where a resample holds only one class.
+
+    Example:
+        >>> steps = ladder(np.array([1, 0, 1]), np.array([0.2, 0.5, 0.8]), np.array([0, 1, 2]), tied=0.5)
+        >>> area, influence = auc_and_influence(steps, np.ones((3, 1), dtype=np.float32))
+        >>> area.tolist(), influence[:, 0].tolist()
+        ([0.5], [-0.25, 0.0, 0.25])
+    """
+    positives = steps.positives @ weights
+    below = np.cumsum(steps.below @ weights, axis=0)
+    count, others = positives.sum(axis=0), steps.negatives @ weights
+    pairs = np.where((count > 0) & (others > 0), count.astype(np.float64) * others, np.nan)
+    area = np.einsum("sr,sr->r", positives, below, dtype=np.float64) / pairs
+    above = np.cumsum(positives[::-1], axis=0)[::-1]
+    # Sums over a unit's images of how many they outrank, and are outranked by, less what is expected of them.
+    influence = steps.positives.T @ below + steps.below.T @ above
+    influence -= steps.positives.sum(axis=0)[:, None] * (area * others).astype(np.float32)
+    influence -= steps.negatives[:, None] * (area * count).astype(np.float32)
+    influence /= pairs.astype(np.float32)
+    return area, influence
+
+
+def weighted_average_precision(steps: Ladder, weights: np.ndarray) -> np.ndarray:
+    """Average precision for each column of weights: the mean over positives of the precision at their score.
+
+    Args:
+        steps: from `ladder(..., tied=0.0)`.
+        weights: (units, replicates).
+
+    Returns:
+        (replicates,) float64, NaN where a resample holds no positive image.
+
+    Example:
+        >>> steps = ladder(np.array([1, 0, 1]), np.array([0.2, 0.5, 0.8]), np.array([0, 1, 2]), tied=0.0)
+        >>> weighted_average_precision(steps, np.ones((3, 1), dtype=np.float32)).round(3).tolist()
+        [0.833]
+    """
+    positives = (steps.positives @ weights).astype(np.float64)
+    found = np.cumsum(positives[::-1], axis=0)[::-1]
+    false = (steps.negatives @ weights) - np.cumsum(steps.below @ weights, axis=0)
+    called = found + false
+    precision = np.divide(found, called, out=np.zeros_like(found), where=called > 0)
+    total = positives.sum(axis=0)
+    return np.divide((positives * precision).sum(axis=0), total, out=np.full(len(total), np.nan), where=total > 0)
+
+
+def bootstrap(
+    ladders: list[Ladder], area: Callable[[Ladder, np.ndarray], np.ndarray], replicates: int, seed: int
+) -> np.ndarray:
+    """One area for each resample and finding; all findings see the same resamples, so they may be compared.
+
+    Args:
+        ladders: one for each finding, all over the same units.
+        area: `weighted_auc` or `weighted_average_precision`.
+        replicates: number of resamples.
+        seed: of the resamples.
+
+    Returns:
+        (replicates, findings) float64.
+
+    Example:
+        >>> steps = ladder(np.array([1, 0, 1, 0]), np.array([0.9, 0.5, 0.8, 0.1]), np.arange(4), tied=0.5)
+        >>> bootstrap([steps], weighted_auc, replicates=7, seed=0).shape
+        (7, 1)
+    """
+    units = len(ladders[0].negatives)
+    chunks = [
+        np.column_stack([area(steps, weights) for steps in ladders])
+        for weights in resample_weights(units, replicates, seed)
+    ]
+    return np.concatenate(chunks) if chunks else np.empty((0, len(ladders)))
+
+
+def percentile_interval(replicates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 2.5th and the 97.5th percentile of the resamples (Efron 1979), those without a value left out.
+
+    Args:
+        replicates: (replicates, ...) values.
+
+    Returns:
+        low and high, each of shape (...), NaN where no resample has a value.
+
+    Example:
+        >>> low, high = percentile_interval(np.arange(101.0))
+        >>> float(low), float(high)
+        (2.5, 97.5)
+    """
+    if len(replicates) == 0:
+        empty = np.full(replicates.shape[1:], np.nan)
+        return empty, empty.copy()
+    empty = np.isnan(replicates).all(axis=0)
+    low, high = np.nanpercentile(np.where(empty, 0.0, replicates), [2.5, 97.5], axis=0)
+    return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
+
+
+def delong(truth: np.ndarray, scores: np.ndarray, patients=None) -> pd.Series:
+    """One finding's area with its standard error and 95 % normal interval.
+
+    Args:
+        truth: (images,) labels 0 or 1, at least two of each.
+        scores: (images,) finite.
+        patients: (images,) the patient of each image; None takes every image for a patient of its own.
+
+    Returns:
+        Series auc, standard_error, low, high (cut at 0 and 1).
+
+    Raises:
+        CxrError: where a class has images of fewer than two patients, or the inputs do not fit together.
+
+    Example:
+        >>> delong([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).round(3).to_dict()
+        {'auc': 0.75, 'standard_error': 0.354, 'low': 0.057, 'high': 1.0}
+    """
+    areas, covariance = _areas_and_covariance(truth, [scores], patients)
+    error = float(np.sqrt(covariance[0, 0]))
+    low, high = np.clip(areas[0] + stats.norm.ppf([0.025, 0.975]) * error, 0, 1)
+    return pd.Series({"auc": areas[0], "standard_error": error, "low": low, "high": high})
+
+
+def delong_test(truth: np.ndarray, scores_a: np.ndarray, scores_b: np.ndarray, patients=None) -> pd.Series:
+    """Are two models' areas on the same images different?
+
+    Args:
+        truth: (images,) labels 0 or 1, at least two of each.
+        scores_a: (images,) of model a.
+        scores_b: (images,) of model b.
+        patients: (images,) the patient of each image; None takes every image for a patient of its own.
+
+    Returns:
+        Series difference (a minus b), standard_error, low, high (95 %), z, p_value (two-sided). Where the two
+        models order all pairs alike, the standard error is 0, z NaN and the p-value 1.
+
+    Raises:
+        CxrError: where a class has images of fewer than two patients, or the inputs do not fit together.
+
+    Example:
+        >>> truth = [0, 0, 0, 1, 1, 1]
+        >>> test = delong_test(truth, [1, 2, 4, 3, 5, 6], [4, 1, 3, 5, 2, 6])
+        >>> test.round(3).to_dict()["difference"]  # 8/9 - 7/9
+        0.111
+    """
+    areas, covariance = _areas_and_covariance(truth, [scores_a, scores_b], patients)
+    difference = areas[0] - areas[1]
+    variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    error = float(np.sqrt(variance)) if variance > 1e-15 else 0.0  # below it is rounding
+    z = difference / error if error > 0 else np.nan
+    low, high = difference + stats.norm.ppf([0.025, 0.975]) * error
+    p_value = 2 * stats.norm.sf(abs(z)) if error > 0 else 1.0
+    values = {"difference": difference, "standard_error": error, "low": low, "high": high, "z": z}
+    return pd.Series(values | {"p_value": p_value})
+
+
+def _areas_and_covariance(truth: np.ndarray, models: list[np.ndarray], patients) -> tuple[np.ndarray, np.ndarray]:
+    """Areas (models,) and their covariance (models, models), by midranks (Sun & Xu, IEEE SPL 2014)."""
+    truth, scores = align(np.column_stack([truth] * len(models)), np.column_stack(models))
+    unit = np.arange(len(truth)) if patients is None else align_patients(np.asarray(patients), truth.index)
+    positive = truth.to_numpy()[:, 0] == 1
+    _refuse_too_few(positive, unit)
+    positives, negatives = positive.sum(), (~positive).sum()
+    scores = scores.to_numpy().T  # (models, images)
+    together = stats.rankdata(scores, axis=1)
+    among_negatives = (together[:, positive] - stats.rankdata(scores[:, positive], axis=1)) / negatives
+    among_positives = 1 - (together[:, ~positive] - stats.rankdata(scores[:, ~positive], axis=1)) / positives
+    areas = among_negatives.mean(axis=1)
+    # What each unit's images pull the area up or down: (models, units).
+    up = _sums(among_negatives - areas[:, None], unit[positive], unit.max() + 1) / positives
+    down = _sums(among_positives - areas[:, None], unit[~positive], unit.max() + 1) / negatives
+    shared = _unbiased(len(np.unique(unit))) * (up @ down.T)
+    covariance = _unbiased(len(np.unique(unit[positive]))) * (up @ up.T)
+    covariance += _unbiased(len(np.unique(unit[~positive]))) * (down @ down.T)
+    return areas, covariance + shared + shared.T
+
+
+def _sums(values: np.ndarray, unit: np.ndarray, units: int) -> np.ndarray:
+    """Sum of each row within each unit: (models, images) to (models, units)."""
+    return np.stack([np.bincount(unit, weights=row, minlength=units) for row in values])
+
+
+def _unbiased(count: int) -> float:
+    return count / (count - 1)
+
+
+def _refuse_too_few(positive: np.ndarray, unit: np.ndarray) -> None:
+    counts = len(np.unique(unit[positive])), len(np.unique(unit[~positive]))
+    if min(counts) < 2:
+        raise CxrError(
+            f"Received positive images of {counts[0]} and negative images of {counts[1]} patients (each image counts "
+            "as one where no patients are given). Expected at least two of each. Use a larger part of the data."
+        )

@@ -1,0 +1,316 @@
+"""Areas under curves, with intervals that know patients.
+
+The area under the ROC curve is the chance that a positive image scores above a negative one (Hanley & McNeil,
+Radiology 1982). Average precision is the area under the precision-recall steps. Both stand here as plain
+functions of one finding, as tables over findings, and with 95 % percentile intervals from a bootstrap over
+patients (Efron 1979; over clusters: Field & Welsh 2007). Truth and scores are matched by name (`alignment`).
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from cxr_utils.errors import CxrError, passes_missing
+from cxr_utils.evaluation.curves import _counts_by_threshold
+from cxr_utils.evaluation.intervals import (
+    bootstrap,
+    ladder,
+    percentile_interval,
+    weighted_auc,
+    weighted_average_precision,
+)
+from cxr_utils.evaluation.predictions import Table, align, align_patients
+
+
+def roc_auc(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Area under the ROC curve of one finding, by ranks; ties count one half.
+
+    Args:
+        truth: (images,) labels 0 or 1.
+        scores: (images,) finite; larger means more probably present.
+
+    Returns:
+        Between 0 and 1; NaN where all labels are equal.
+
+    Example:
+        >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+        0.75
+    """
+    truth, scores = align(np.asarray(truth), np.asarray(scores))
+    return float(_aucs(truth.to_numpy(), scores.to_numpy())[0])
+
+
+def micro_auc(truth: Table, scores: Table) -> float:
+    """Area under the ROC curve of all labels of all findings thrown together.
+
+    It compares an image's Hernia with another image's Effusion, so it rewards a model for knowing which
+    findings are common. The course reports the mean over findings ("macro") and shows this one as a warning.
+
+    Args:
+        truth: labels, (images, findings).
+        scores: scores, (images, findings).
+
+    Returns:
+        Between 0 and 1; NaN where all labels are equal.
+
+    Example:
+        >>> micro_auc(np.array([[1, 0], [1, 0]]), np.array([[0.6, 0.1], [0.5, 0.2]]))
+        1.0
+    """
+    truth, scores = align(truth, scores)
+    return float(_aucs(truth.to_numpy().reshape(-1, 1), scores.to_numpy().reshape(-1, 1))[0])
+
+
+def micro_average_precision(truth: Table, scores: Table) -> float:
+    """Average precision of all labels of all findings thrown together; see `micro_auc` for what it hides.
+
+    Args:
+        truth: labels, (images, findings).
+        scores: scores, (images, findings).
+
+    Returns:
+        Between 0 and 1; NaN where no label is 1.
+
+    Example:
+        >>> micro_average_precision(np.array([[1, 0], [1, 0]]), np.array([[0.6, 0.1], [0.5, 0.2]]))
+        1.0
+    """
+    truth, scores = align(truth, scores)
+    return average_precision(truth.to_numpy().ravel(), scores.to_numpy().ravel())
+
+
+def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Average precision of one finding: the mean, over positive images, of the precision at their score.
+
+    A score that knows nothing reaches the prevalence, so that is what to compare it with.
+
+    Args:
+        truth: (images,) labels 0 or 1.
+        scores: (images,) finite.
+
+    Returns:
+        Between 0 and 1; NaN where no label is 1.
+
+    Example:
+        >>> round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 3)
+        0.833
+    """
+    truth, scores = align(np.asarray(truth), np.asarray(scores))
+    return float(_average_precision(truth.to_numpy()[:, 0], scores.to_numpy()[:, 0]))
+
+
+@passes_missing
+def auc_table(truth: Table, scores: Table, patients, *, replicates: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Area under the ROC curve of each finding and their mean, with 95 % intervals over patients.
+
+    Args:
+        truth: labels, (images, findings); an image table of the course is accepted as it is.
+        scores: scores, (images, findings), matched by name where named.
+        patients: (images,) the patient of each image.
+        replicates: resamples of patients; 0 leaves the intervals out.
+        seed: of the resamples.
+
+    Returns:
+        Index: findings and "mean". Columns: auc, low, high, positives, negatives (images), patients, and
+        reason: why there is no area or no interval, "" where there are both. The mean is taken over the
+        findings that have an area; a resample that lacks a rare finding averages the others.
+
+    Raises:
+        DataError: where truth, scores and patients do not fit together (see `alignment.align`).
+
+    Example:
+        >>> truth = pd.DataFrame({"Mass": [0, 1, 0, 1], "Hernia": [0, 0, 0, 0]}, index=list("abcd"))
+        >>> scores = pd.DataFrame({"Mass": [0.1, 0.7, 0.6, 0.4], "Hernia": 0.1}, index=list("abcd"))
+        >>> table = auc_table(truth, scores, ["p", "q", "r", "s"], replicates=100)
+        >>> table[["auc", "positives", "reason"]].values.tolist()[:2]
+        [[0.75, 2, ''], [nan, 0, 'no positive image']]
+    """
+    truth, scores = align(truth, scores)
+    patient = align_patients(patients, truth.index)
+    areas = _aucs(truth.to_numpy(), scores.to_numpy())
+    samples = bootstrap(_ladders(truth, scores, patient, tied=0.5), weighted_auc, replicates, seed)
+    return _interval_table("auc", areas, samples, truth, scores, patient)
+
+
+def average_precision_table(
+    truth: Table, scores: Table, patients, *, replicates: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Average precision of each finding and their mean, with 95 % intervals over patients.
+
+    Args:
+        truth: labels, (images, findings).
+        scores: scores, (images, findings).
+        patients: (images,) the patient of each image.
+        replicates: resamples of patients; 0 leaves the intervals out.
+        seed: of the resamples.
+
+    Returns:
+        As `auc_table`, with ap in place of auc, and prevalence: what a score that knows nothing reaches.
+
+    Raises:
+        DataError: where truth, scores and patients do not fit together.
+
+    Example:
+        >>> truth, scores = np.array([0, 1, 0, 1]), np.array([0.1, 0.7, 0.6, 0.4])
+        >>> table = average_precision_table(truth, scores, list("pqrs"))
+        >>> table.loc["finding", ["ap", "prevalence"]].round(3).tolist()
+        [0.833, 0.5]
+    """
+    truth, scores = align(truth, scores)
+    patient = align_patients(patients, truth.index)
+    areas = np.array([_average_precision(truth[name].to_numpy(), scores[name].to_numpy()) for name in truth])
+    samples = bootstrap(_ladders(truth, scores, patient, tied=0.0), weighted_average_precision, replicates, seed)
+    table = _interval_table("ap", areas, samples, truth, scores, patient)
+    table.insert(3, "prevalence", table["positives"] / (table["positives"] + table["negatives"]))
+    return table
+
+
+def auc_interval(
+    truth: np.ndarray,
+    scores: np.ndarray,
+    patients,
+    *,
+    unit: str = "patient",
+    replicates: int = 1000,
+    seed: int = 0,
+) -> pd.Series:
+    """One finding's area with its 95 % interval over patients or, to see the difference, over images.
+
+    Resampling images pretends that a patient's tenth X-ray is news; the interval comes out too narrow.
+
+    Args:
+        truth: (images,) labels 0 or 1.
+        scores: (images,) scores.
+        patients: (images,) the patient of each image.
+        unit: "patient" or "image", what is resampled.
+        replicates: number of resamples.
+        seed: of the resamples.
+
+    Returns:
+        Series auc, low, high.
+
+    Raises:
+        CxrError: for another unit, or where the inputs do not fit together.
+
+    Example:
+        >>> auc_interval([0, 1, 0, 1], [0.1, 0.7, 0.2, 0.4], list("pqrs")).to_dict()
+        {'auc': 1.0, 'low': 1.0, 'high': 1.0}
+    """
+    if unit not in ("patient", "image"):
+        raise CxrError(f"Received unit {unit!r}. Expected 'patient' or 'image'. Use 'patient' for a result.")
+    truth, scores = align(truth, scores)
+    units = align_patients(patients, truth.index) if unit == "patient" else np.arange(len(truth))
+    return (
+        auc_table(truth, scores, units, replicates=replicates, seed=seed).iloc[0][["auc", "low", "high"]].astype(float)
+    )
+
+
+@passes_missing
+def auc_difference(
+    truth: Table, scores_a: Table, scores_b: Table, patients, *, replicates: int = 1000, seed: int = 0
+) -> pd.Series:
+    """Mean AUC of model a minus that of model b on the same images, paired over patients.
+
+    Both models see the same resamples, so what makes a resample easy cancels. Two overlapping intervals of
+    single models do not mean that the difference may be zero; this interval does.
+
+    Args:
+        truth: labels, (images, findings).
+        scores_a: scores of model a.
+        scores_b: scores of model b, for the same images and findings.
+        patients: (images,) the patient of each image.
+        replicates: resamples of patients.
+        seed: of the resamples.
+
+    Returns:
+        Series difference, low, high (95 %). For one finding pass one column.
+
+    Raises:
+        DataError: where the inputs do not fit together.
+
+    Example:
+        >>> truth, scores = np.array([0, 1, 0, 1]), np.array([0.1, 0.9, 0.2, 0.8])
+        >>> auc_difference(truth, scores, scores, list("pqrs")).tolist()
+        [0.0, 0.0, 0.0]
+    """
+    truth_a, scores_a = align(truth, scores_a)
+    truth_b, scores_b = align(truth_a, scores_b)
+    patient = align_patients(patients, truth_a.index)
+    ladders = _ladders(truth_a, scores_a, patient, tied=0.5) + _ladders(truth_b, scores_b, patient, tied=0.5)
+    samples = bootstrap(ladders, weighted_auc, replicates, seed)
+    areas = _aucs(np.hstack([truth_a, truth_b]), np.hstack([scores_a, scores_b]))
+    half = truth_a.shape[1]
+    difference = _mean(areas[None, :half])[0] - _mean(areas[None, half:])[0]
+    low, high = percentile_interval(_mean(samples[:, :half]) - _mean(samples[:, half:]))
+    return pd.Series({"difference": float(difference), "low": float(low), "high": float(high)})
+
+
+def _aucs(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Areas of all columns by the rank sum (Mann & Whitney 1947): (images, findings) to (findings,)."""
+    positive = truth == 1
+    positives = positive.sum(axis=0).astype(np.float64)
+    negatives = len(truth) - positives
+    rank_sum = np.where(positive, stats.rankdata(scores, axis=0), 0.0).sum(axis=0)
+    pairs = positives * negatives
+    right = rank_sum - positives * (positives + 1) / 2
+    return np.divide(right, pairs, out=np.full(truth.shape[1], np.nan), where=pairs > 0)
+
+
+def _average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
+    _, found, false = _counts_by_threshold(truth, scores)
+    if found[-1] == 0:
+        return np.nan
+    return np.sum(np.diff(found, prepend=0) * found / (found + false)) / found[-1]
+
+
+def _ladders(truth: pd.DataFrame, scores: pd.DataFrame, patient: np.ndarray, tied: float) -> list:
+    return [ladder(truth[name].to_numpy(), scores[name].to_numpy(), patient, tied=tied) for name in truth]
+
+
+def _mean(areas: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is not NaN; NaN where nothing is left, without numpy's warning."""
+    known = ~np.isnan(areas)
+    total = np.where(known, areas, 0.0).sum(axis=-1)
+    return np.divide(total, known.sum(axis=-1), out=np.full(total.shape, np.nan), where=known.any(axis=-1))
+
+
+def _interval_table(
+    name: str,
+    areas: np.ndarray,
+    samples: np.ndarray,
+    truth: pd.DataFrame,
+    scores: pd.DataFrame,
+    patient: np.ndarray,
+) -> pd.DataFrame:
+    """One row a finding and their mean: area, interval, counts, and the reason for what is missing."""
+    reasons = [_reason(truth[f].to_numpy(), scores[f].to_numpy(), patient) for f in truth]
+    no_interval = np.array([bool(reason) for reason in reasons])
+    samples = np.where(np.isnan(areas), np.nan, samples)
+    mean = np.where(no_interval.all(), np.nan, _mean(samples))
+    low, high = percentile_interval(np.column_stack([np.where(no_interval, np.nan, samples), mean]))
+    positives = truth.sum(axis=0).to_numpy(dtype=np.int64)
+    known = int((~np.isnan(areas)).sum())
+    reasons.append("" if known == len(areas) else f"mean of {known} of {len(areas)} findings")
+    return pd.DataFrame(
+        {
+            name: np.r_[areas, _mean(areas[None])],
+            "low": low,
+            "high": high,
+            "positives": np.r_[positives, positives.sum()],
+            "negatives": np.r_[len(truth) - positives, truth.size - positives.sum()],
+            "patients": len(np.unique(patient)),
+            "reason": reasons,
+        },
+        index=pd.Index([*truth.columns, "mean"], name="finding"),
+    )
+
+
+def _reason(truth: np.ndarray, score: np.ndarray, patient: np.ndarray) -> str:
+    """Why a finding has no area, or an area but no interval; "" where it has both."""
+    for label, word in ((1, "positive"), (0, "negative")):
+        holders = np.unique(patient[truth == label])
+        if len(holders) == 0:
+            return f"no {word} image"
+        if len(holders) == 1:
+            return f"all {word} images are of one patient: no interval"
+    return "every score is the same: no interval" if score.min() == score.max() else ""

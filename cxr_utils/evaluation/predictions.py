@@ -1,0 +1,321 @@
+"""A table of predictions as others hand it over: an image column, and one column a finding.
+
+Predictions are matched to a data set by the names of images and findings, never by position.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.readers.files import read_csv
+from cxr_utils.data.schema import PARTS, finding_name
+from cxr_utils.errors import DataError
+
+#: Columns of an image table that are not findings.
+NOT_FINDINGS = frozenset({"patient", "split", "age", "sex", "view", "follow_up"})
+Table = pd.DataFrame | pd.Series | np.ndarray
+
+_IMAGE_COLUMNS = ("image", "image index", "file", "filename", "path")
+
+
+def read_predictions(path: str | Path) -> pd.DataFrame:
+    """Read scores from a CSV file.
+
+    Args:
+        path: .csv or .csv.gz with a column `image` (or `Image Index`, as NIH writes it) and one column a finding;
+            a prefix `prob_` is taken off. Columns such as patient or split are passed over.
+
+    Returns:
+        Index: image (a folder before the file name is dropped). Columns: findings in the course's spelling.
+
+    Raises:
+        DataError: there is no such file, no image column, or an image or a finding appears twice.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "scores.csv"
+        >>> _ = file.write_text("Image Index,prob_Mass,Infiltrate\\na.png,0.2,0.9\\n")
+        >>> read_predictions(file).to_dict("index")
+        {'a.png': {'Mass': 0.2, 'Infiltration': 0.9}}
+    """
+    raw = read_csv(Path(path))
+    named = [column for column in raw if str(column).strip().lower() in _IMAGE_COLUMNS]
+    if len(named) != 1:
+        raise DataError(
+            f"{Path(path).name} has {len(named)} columns that name an image; its columns are "
+            f"{', '.join(map(str, raw.columns[:8]))}. Expected one column `image`. Rename it."
+        )
+    images = raw[named[0]].astype(str).str.replace("\\", "/").str.rsplit("/", n=1).str[-1]
+    known = [column for column in raw if str(column).strip().lower() in NOT_FINDINGS]
+    scores = raw.drop(columns=[*named, *known]).set_axis(pd.Index(images, name="image"), axis=0)
+    scores.columns = [finding_name(str(column).strip().removeprefix("prob_")) for column in scores]
+    for what, names in (("images", scores.index), ("findings", scores.columns)):
+        if not names.is_unique:
+            twice = names[names.duplicated()]
+            raise DataError(
+                f"{len(twice)} {what} appear more than once in {Path(path).name} (the first is {twice[0]}). "
+                f"Expected each once. Drop the repeated ones, after looking whether their scores differ."
+            )
+    return scores
+
+
+def predictions_of(source: str | Path, dataset: Dataset, parts: tuple[str, ...]) -> pd.DataFrame:
+    """Scores from a file, or from a trained model that sees the images of these parts now.
+
+    Args:
+        source: a .csv or .csv.gz file, or the folder of a trained model.
+        dataset: whose images a model is to see.
+        parts: which of its parts.
+
+    Returns:
+        As `read_predictions`.
+
+    Raises:
+        DataError: there is no such file, or the folder holds no model.
+    """
+    source = Path(source)
+    if not source.is_dir():
+        return read_predictions(source)
+    if not (source / "card.json").exists():
+        raise DataError(
+            f"{source} holds no card.json. Expected the folder of a trained model, or a .csv file of predictions. "
+            "Check the path."
+        )
+    from cxr_utils.networks.trained import Trained
+
+    wanted = dataset.table["split"].isin(parts).to_numpy()
+    return Trained(source).predict(dataset.subset(wanted, dataset.name))
+
+
+def judged_images(
+    predictions: pd.DataFrame, dataset: Dataset, part: str, *, partial: bool = False
+) -> tuple[Dataset, pd.DataFrame, list[str]]:
+    """The images of a part with their scores, in one order; a mismatch is an error, or with `partial` a note.
+
+    Args:
+        predictions: from `read_predictions`; images outside the part do no harm.
+        dataset: what they are to be judged by.
+        part: "train", "valid", "test" or "all".
+        partial: judge the images and findings that both have.
+
+    Returns:
+        The images of the part that have scores, their scores (images, findings), and what was left out.
+
+    Raises:
+        DataError: images of the part or findings of the data set have no score, or scores no labels.
+    """
+    if part not in (*PARTS, "all"):
+        raise DataError(f"A part {part!r} was asked for. Expected train, valid, test or all. Correct the name.")
+    own = dataset if part == "all" else dataset.part(part)
+    scored = own.table["image"].isin(predictions.index).to_numpy()
+    known = [name for name in dataset.findings if name in predictions]
+    unscored = [name for name in dataset.findings if name not in predictions]
+    unlabelled = [name for name in predictions if name not in dataset.findings]
+    notes = [
+        *([f"{(~scored).sum():,} of {len(own):,} images have no prediction"] * (not scored.all())),
+        *([f"no predictions for {', '.join(unscored)}"] * bool(unscored)),
+        *([f"no labels for {', '.join(unlabelled)}"] * bool(unlabelled)),
+    ]
+    if not known or not scored.any():
+        raise DataError(
+            f"The predictions name {scored.sum():,} of {len(own):,} images of {own.name} (for instance "
+            f"{own.table['image'].iloc[0]}) and {len(known)} of its {len(dataset.findings)} findings. Expected both "
+            "to fit. Check that the predictions belong to this data set and part."
+        )
+    if notes and not partial:
+        raise DataError(
+            f"The predictions do not fit {own.name}: {'; '.join(notes)}. Expected one row for each image and one "
+            "column for each finding. Predict the rest, or judge what is there with --partial."
+        )
+    own = own.subset(scored, own.name)
+    return own, predictions.loc[own.table["image"], known], notes
+
+
+def align(truth: Table, scores: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Brings labels and scores into the same order of images and findings.
+
+    Args:
+        truth: labels 0 or 1, shape (images, findings) or (images,). A DataFrame is indexed by image; an image
+            table of the course (with its columns `image`, `patient`, ...) is accepted as it is. An array has
+            no names and is taken in the order in which it stands.
+        scores: one finite number for each label, in the same forms; larger means more probably present.
+
+    Returns:
+        Two DataFrames of the same shape, index and columns: truth (int8) and scores (float64), in the order
+        of images and findings of `truth`, or of whichever of the two has names.
+
+    Raises:
+        DataError: where images or findings differ, an image appears twice, a label is not 0 or 1, a score is
+            missing or infinite, or there is nothing to compare.
+
+    Example:
+        >>> truth = pd.DataFrame({"Mass": [0, 1], "Edema": [1, 0]}, index=["a.png", "b.png"])
+        >>> scores = pd.DataFrame({"Edema": [0.9, 0.1], "Mass": [0.2, 0.7]}, index=["a.png", "b.png"])
+        >>> align(truth, scores)[1].columns.tolist()
+        ['Mass', 'Edema']
+    """
+    truth, scores = _named(truth), _named(scores)
+    if isinstance(truth, pd.DataFrame) and isinstance(scores, pd.DataFrame):
+        _refuse_difference("findings", truth.columns, scores.columns)
+        _refuse_difference("images", truth.index, scores.index)
+        scores = scores.loc[truth.index, truth.columns]
+    else:
+        truth, scores = _borrow_names(truth, scores)
+    return _labels(truth), _finite(scores)
+
+
+def align_patients(patients: pd.Series | Sequence[str] | np.ndarray, images: pd.Index) -> np.ndarray:
+    """The patient of each image as a whole number 0, 1, 2, ...
+
+    Args:
+        patients: one patient for each image. A Series indexed by image is matched by name; anything else, and
+            a column whose index only numbers the rows of its table, is taken in the order of `images`.
+        images: the images, as in the index of the aligned truth.
+
+    Returns:
+        Array (images,) of whole numbers; equal numbers are the same patient.
+
+    Raises:
+        DataError: where a patient is missing, or the number of patients is not the number of images.
+
+    Example:
+        >>> align_patients(["13", "13", "27"], pd.Index(["a.png", "b.png", "c.png"])).tolist()
+        [0, 0, 1]
+    """
+    if isinstance(patients, pd.Series):
+        patients = _in_order(patients, images)
+    values = np.asarray(patients, dtype=object)
+    if values.shape != (len(images),):
+        raise DataError(
+            f"Received patients of shape {values.shape} for {len(images)} images. Expected one "
+            "patient for each image. Take both from the same table, for instance "
+            "table['patient']."
+        )
+    codes, _ = pd.factorize(values, use_na_sentinel=True)
+    if (codes < 0).any():
+        missing = images[codes < 0]
+        raise DataError(
+            f"{len(missing)} images have no patient (the first is {missing[0]}). Expected one "
+            "patient for each image. Fill the column, or drop these images from truth and "
+            "scores alike."
+        )
+    return codes
+
+
+def _in_order(patients: pd.Series, images: pd.Index) -> pd.Series:
+    """Patients by name where their index names images, as they stand where it only numbers rows."""
+    index = patients.index
+    if not index.is_unique:
+        raise DataError(
+            "The patients name an image twice. Expected one patient for each image. Drop the repeated rows."
+        )
+    numbers_rows = pd.api.types.is_integer_dtype(index)
+    images_are_numbers = pd.api.types.is_integer_dtype(images)
+    if not numbers_rows or (images_are_numbers and not isinstance(images, pd.RangeIndex)):
+        return patients.reindex(images)
+    if images_are_numbers and not index.equals(images) and len(index.symmetric_difference(images)) == 0:
+        raise DataError(
+            "The patients are numbered like the images but stand in another order. Expected one order. Index "
+            "both by image, or pass patients.to_numpy() if row by row is what you mean."
+        )
+    return patients
+
+
+def _named(table: Table) -> pd.DataFrame | np.ndarray:
+    """A DataFrame indexed by image with findings as columns, or a two-dimensional array."""
+    if isinstance(table, pd.Series):
+        table = table.to_frame(table.name if table.name is not None else "finding")
+    if isinstance(table, pd.DataFrame):
+        if "image" in table.columns:
+            table = table.set_index("image")
+        return table.drop(columns=[name for name in table.columns if name in NOT_FINDINGS])
+    array = np.asarray(table)
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2:
+        raise DataError(
+            f"Received an array of shape {array.shape}. Expected (images, findings) or "
+            "(images,). Pass one row for each image."
+        )
+    return array
+
+
+def _borrow_names(truth, scores) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Names for the one that is an array, from the other one; refuses another shape."""
+    if truth.shape != scores.shape:
+        raise DataError(
+            f"Received truth of shape {truth.shape} and scores of shape {scores.shape}. Expected "
+            "the same shape (images, findings). Score exactly the images and findings that have "
+            "labels."
+        )
+    names = next((table for table in (truth, scores) if isinstance(table, pd.DataFrame)), None)
+    if names is None:
+        columns = ["finding"] if truth.shape[1] == 1 else [f"finding {j}" for j in range(truth.shape[1])]
+        names = pd.DataFrame(index=pd.RangeIndex(len(truth)), columns=columns)
+    _refuse_repeats("images", names.index)
+    _refuse_repeats("findings", names.columns)
+    return tuple(pd.DataFrame(np.asarray(t), index=names.index, columns=names.columns) for t in (truth, scores))
+
+
+def _refuse_repeats(what: str, names: pd.Index) -> None:
+    if not names.is_unique:
+        repeated = names[names.duplicated()]
+        raise DataError(
+            f"{len(repeated)} {what} appear more than once (the first is {repeated[0]}). "
+            f"Expected each once. Drop the repeated {what} before measuring."
+        )
+
+
+def _refuse_difference(what: str, truth: pd.Index, scores: pd.Index) -> None:
+    """Refuses names that repeat or that only one of the two tables has."""
+    for names in (truth, scores):
+        _refuse_repeats(what, names)
+    unscored, unlabelled = truth.difference(scores, sort=False), scores.difference(truth, sort=False)
+    if len(unscored) or len(unlabelled):
+        example = unscored[0] if len(unscored) else unlabelled[0]
+        numbered = what == "images" and isinstance(truth, pd.RangeIndex)
+        hint = " Name the images of the labels: table.set_index('image')." if numbered else ""
+        raise DataError(
+            f"{len(unscored)} {what} have labels but no score, {len(unlabelled)} a score but no label (one "
+            f"of them is {example!r}). Expected the same {what} in truth and scores. Select the {what} that "
+            f"both have.{hint}"
+        )
+
+
+def _labels(truth: pd.DataFrame) -> pd.DataFrame:
+    if truth.size == 0:
+        raise DataError(
+            f"Received truth of shape {truth.shape}. Expected at least one image and one "
+            "finding. Check the split or the selection that came before."
+        )
+    values = truth.to_numpy()
+    wrong = ~np.isin(values, (0, 1))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise DataError(
+            f"The label of {truth.columns[column]} for image {truth.index[row]} is "
+            f"{values[row, column]!r}. Expected 0 or 1. Decide what an uncertain or missing "
+            "label means before measuring."
+        )
+    return truth.astype(np.int8)
+
+
+def _finite(scores: pd.DataFrame) -> pd.DataFrame:
+    try:
+        scores = scores.astype(np.float64)
+    except (TypeError, ValueError) as problem:
+        raise DataError(
+            f"The scores hold something that is not a number ({problem}). Expected one number "
+            "for each image and finding. Drop the other columns."
+        ) from problem
+    wrong = ~np.isfinite(scores.to_numpy())
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise DataError(
+            f"{wrong.sum()} scores are missing or infinite (the first is "
+            f"{scores.columns[column]} of image {scores.index[row]}). Expected finite numbers. "
+            "Look for a diverged training or a failed join."
+        )
+    return scores

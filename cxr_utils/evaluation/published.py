@@ -1,0 +1,155 @@
+"""Figures on real patients, from tables that others have published; no image is needed.
+
+NIH's image table (Wang et al., ChestX-ray8, CVPR 2017) names patients, findings, ages and views of 112,120 X-rays; a
+DenseNet121 trained by others (Zech, reproduce-chexnet, after Rajpurkar et al., CheXNet, 2017) gave probabilities for
+22,433 of them, on its own random test patients. Neither is part of this repository.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cxr_utils.data import splits
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.readers.nih import official_lists, read_nih
+from cxr_utils.errors import DataError, Missing
+from cxr_utils.evaluation import baselines, metrics, thresholds
+from cxr_utils.evaluation.predictions import read_predictions
+
+TABLE = "Data_Entry_2017_v2020.csv.gz"
+PREDICTIONS = "chexnet_predictions.csv.gz"
+#: What a lesson prints where the tables are absent.
+ABSENT = (
+    "Left out: NIH's published tables are not here. To see this section, set `data`, or the environment variable "
+    "CXR_REAL_DATA, to where they are."
+)
+
+
+def _folder(dataset: Dataset) -> Path | Missing:
+    """Where NIH's published table lies: beside the data set, or in `nih` below `CXR_REAL_DATA`."""
+    real = os.environ.get("CXR_REAL_DATA")
+    places = [dataset.root, *([Path(real) / "nih"] if real else [])]
+    return next((place for place in places if (place / TABLE).exists()), Missing(ABSENT))
+
+
+def _nih_table(root: Path) -> tuple[pd.DataFrame, tuple[str, ...], np.ndarray]:
+    """NIH's whole image table in the course's columns, its findings, and which rows are on the official test list."""
+    contents = read_nih(root, root / TABLE, {})
+    lists = official_lists(root)
+    if lists is None:
+        raise DataError(f"{root} holds no test_list.txt. Expected NIH's official lists. Fetch them too.")
+    official = contents.table["image"].isin(lists.loc[lists["split"] == "test", "image"])
+    return contents.table, contents.findings, official.to_numpy()
+
+
+def published_without_pixels(dataset: Dataset, seed: int = 0) -> pd.DataFrame | Missing:
+    """How far labels and facts about the patient alone go on NIH's table.
+
+    Args:
+        dataset: the one that a lesson has opened; the table is looked for beside it and in `CXR_REAL_DATA`.
+        seed: of the split by image.
+
+    Returns:
+        One row a way to score: scored_by, split, known_patients (share of the test images whose patient is in
+        train), auc (mean over findings), images and patients of the test part. A `Missing` where the table is not
+        at hand.
+
+    Raises:
+        DataError: a file is damaged, or the official lists are absent.
+    """
+    root = _folder(dataset)
+    if isinstance(root, Missing):
+        return root
+    table, findings, official = _nih_table(root)
+    in_test = (splits.split_by_image(table, {"train": 0.8, "test": 0.2}, seed) == "test").to_numpy()
+    ways = (
+        ("the patient's other labels", "by image", in_test, baselines.patient_mean_scores, []),
+        ("age, sex, view", "official", official, baselines.no_pixel_scores, ["age", "sex", "view"]),
+    )
+    rows = []
+    for name, how, judged, guess, facts in ways:
+        columns = ["image", "patient", *findings, *facts]
+        learn, judge = table.loc[~judged, columns], table.loc[judged, columns]
+        areas = metrics.auc_table(judge, guess(learn, judge, findings), judge["patient"].to_numpy(), replicates=0)
+        row = {"scored_by": name, "split": how, "known_patients": judge["patient"].isin(learn["patient"]).mean()}
+        counts = {"images": len(judge), "patients": judge["patient"].nunique()}
+        rows.append(row | {"auc": areas.loc["mean", "auc"]} | counts)
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Probabilities of others beside NIH's labels.
+
+    Attributes:
+        truth: labels, index image, columns findings.
+        scores: probabilities, same index and columns.
+        patients: patient of each image.
+        official: which images are on NIH's official test list.
+    """
+
+    truth: pd.DataFrame
+    scores: pd.DataFrame
+    patients: np.ndarray
+    official: np.ndarray
+
+    def areas(self) -> pd.DataFrame:
+        """Mean AUC, mean average precision and the AUC of Effusion, on all images and on two parts of them.
+
+        Returns:
+            Index: all, on the official test list, not on it. Columns: images, patients, mean_auc, mean_ap, effusion_auc.
+        """
+        rows = {}
+        parts = {"all": self.official | True, "on the official test list": self.official, "not on it": ~self.official}
+        for name, own in parts.items():
+            arrays = self.truth[own], self.scores[own], self.patients[own]
+            areas = metrics.auc_table(*arrays, replicates=0)["auc"]
+            precision = metrics.average_precision_table(*arrays, replicates=0)["ap"]
+            counts = {"images": int(own.sum()), "patients": len(np.unique(self.patients[own]))}
+            rows[name] = counts | {
+                "mean_auc": areas["mean"], "mean_ap": precision["mean"], "effusion_auc": areas["Effusion"]
+            }  # fmt: skip
+        return pd.DataFrame(rows).T.astype({"images": int, "patients": int})
+
+    def pitfalls(self) -> pd.DataFrame:
+        """What goes wrong with a threshold of one half, and with intervals over images.
+
+        Returns:
+            Index: findings. Columns: positives, sensitivity_at_half, and the width of the 95 % interval of the AUC over
+            patients and over images.
+        """
+        units = {"over_patients": self.patients, "over_images": np.arange(len(self.truth))}
+        widths = {}
+        for name, unit in units.items():
+            table = metrics.auc_table(self.truth, self.scores, unit)
+            widths[name] = (table["high"] - table["low"]).drop("mean")
+        sensitivity = thresholds.operating_points(self.truth, self.scores, 0.5)["sensitivity"]
+        table = pd.DataFrame({"positives": self.truth.sum(), "sensitivity_at_half": sensitivity})
+        return table.assign(**widths).rename_axis("finding")
+
+
+def published_predictions(dataset: Dataset) -> Predictions | Missing:
+    """Read the predictions and NIH's labels of the same images.
+
+    Args:
+        dataset: the one that a lesson has opened; the tables are looked for beside it and in `CXR_REAL_DATA`.
+
+    Returns:
+        Both, or a `Missing` where they are not at hand.
+
+    Raises:
+        DataError: a file is damaged, or an image has a prediction and no label.
+    """
+    root = _folder(dataset)
+    if isinstance(root, Missing) or not (root / PREDICTIONS).exists():
+        return Missing(ABSENT)
+    table, findings, official = _nih_table(root)
+    scores = read_predictions(root / PREDICTIONS)[list(findings)]
+    rows = pd.Index(table["image"]).get_indexer(scores.index)
+    if (rows < 0).any():
+        raise DataError(f"{scores.index[rows < 0][0]} has a prediction and no label. Expected both. Fetch both again.")
+    own = table.iloc[rows].set_index("image")
+    return Predictions(own[list(findings)], scores, own["patient"].to_numpy(), official[rows])

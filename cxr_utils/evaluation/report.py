@@ -1,0 +1,126 @@
+"""An evaluation as a table, as text and as JSON, and systems side by side."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+import cxr_utils
+from cxr_utils.evaluation.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+
+_HEADINGS = ("system", "AUC (95 % interval)", "precision", "recall", "mean AUC of findings", "seconds", "weights")
+
+
+def as_json(evaluation: Evaluation) -> dict:
+    """All tables as lists of records; what is not a number is null, so that every JSON reader takes it.
+
+    Args:
+        evaluation: from `evaluation.evaluate`.
+    """
+    tables = {
+        "auc": evaluation.areas,
+        "average_precision": evaluation.precision,
+        "operating_points": evaluation.points,
+        "calibration": evaluation.calibration,
+    }
+    tables = {name: table.reset_index() for name, table in tables.items()}
+    tables |= {
+        "subgroups": evaluation.groups,
+        "reliability": evaluation.reliability,
+        "decision_curve": evaluation.decision,
+    }
+    return {
+        "version": cxr_utils.__version__,
+        "about": evaluation.about,
+        "micro": {name: _plain(value) for name, value in evaluation.micro.items()},
+        **{name: _records(table) for name, table in tables.items()},
+        "baselines": {name: _records(table.reset_index()) for name, table in evaluation.baselines.items()},
+        "shown": evaluation.shown,
+        "notes": evaluation.notes,
+    }
+
+
+def summary(evaluation: Evaluation) -> pd.DataFrame:
+    """The table of the page: one row a finding and their mean.
+
+    Args:
+        evaluation: from `evaluation.evaluate`.
+
+    Returns:
+        Index: findings and "mean". Columns: positives, prevalence, auc, low, high, one auc for each baseline, ap,
+        threshold, sensitivity, specificity, ppv, npv, f1, accuracy, ece, and reason.
+    """
+    points = evaluation.points.drop(columns=["tp", "fp", "fn", "tn"])
+    means = points.drop(columns="threshold").mean().to_frame("mean").T
+    points = pd.concat([points, means]).reindex(columns=points.columns)
+    table = evaluation.areas[["positives"]].join(points[["prevalence"]]).join(evaluation.areas[["auc", "low", "high"]])
+    for name, areas in evaluation.baselines.items():
+        table[name] = areas["auc"]
+    table["ap"] = evaluation.precision["ap"]
+    table = table.join(points.drop(columns="prevalence"))
+    if not evaluation.calibration.empty:
+        error = evaluation.calibration["ece"]
+        table["ece"] = error.reindex(table.index).fillna({"mean": error.mean()})
+    return table.assign(reason=evaluation.areas["reason"])
+
+
+def as_text(evaluation: Evaluation) -> str:
+    """The same for a terminal: the table, how thresholds were chosen, what was left out.
+
+    Args:
+        evaluation: from `evaluation.evaluate`.
+    """
+    about = evaluation.about
+    columns = ["positives", "auc", "low", "high", *evaluation.baselines, "ap", "sensitivity", "specificity", "ppv"]
+    table = summary(evaluation)[[*columns, "reason"]].round(3)
+    opening = (
+        f"{about['data']}, part {about['part']}: {about['images']:,} images of {about['patients']:,} patients\n"
+        f"thresholds: {about['thresholds']}"
+    )
+    return "\n".join([opening, table.to_string(na_rep="-"), *(f"note: {note}" for note in evaluation.notes)])
+
+
+def _records(table: pd.DataFrame) -> list[dict]:
+    return [{name: _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _plain(value):
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def systems_table(systems: pd.DataFrame) -> "Markdown":
+    """A table of systems, as Markdown.
+
+    Args:
+        systems: a row a system: AUC, low, high, precision and recall (from 0 to 1), mean AUC (over single findings),
+            seconds (of training) and weights (how many). What a system does not have is NaN and stays empty.
+
+    Returns:
+        What a notebook shows as a table; its `data` is the Markdown.
+
+    Example:
+        >>> row = {"AUC": 0.8, "low": 0.7, "high": 0.88, "precision": 0.9, "recall": 0.6, "mean AUC": np.nan}
+        >>> print(systems_table(pd.DataFrame({"course": row | {"seconds": 61.4, "weights": 7e6}}).T).data)
+        | system | AUC (95 % interval) | precision | recall | mean AUC of findings | seconds | weights |
+        |:--|--:|--:|--:|--:|--:|--:|
+        | course | 0.80 (0.70 to 0.88) | 0.90 | 0.60 |  | 61 | 7,000,000 |
+    """
+    from IPython.display import Markdown
+
+    lines = [_HEADINGS, (":--", *["--:"] * (len(_HEADINGS) - 1))]
+    for name, row in systems.iterrows():
+        auc = f"{row['AUC']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+        shares = [_filled(row[column], ".2f") for column in ("precision", "recall", "mean AUC")]
+        lines.append((str(name), auc, *shares, _filled(row["seconds"], ",.0f"), _filled(row["weights"], ",.0f")))
+    rows = [f"| {' | '.join(line)} |" for line in lines]
+    rows[1] = f"|{'|'.join(lines[1])}|"
+    return Markdown("\n".join(rows))
+
+
+def _filled(value: float, form: str) -> str:
+    return "" if np.isnan(value) else format(value, form)

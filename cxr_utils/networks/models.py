@@ -1,0 +1,192 @@
+"""The three networks of the course.
+
+Each is flat and functional, takes a standardised grey image (size, size, 1), ends in logits, one per finding, and
+can be cut at its last convolution, which is what Grad-CAM and transfer learning need.
+"""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cxr_utils.errors import RecipeError
+from cxr_utils.networks import weights as weight_files
+from cxr_utils.networks.backend import load_keras
+
+if TYPE_CHECKING:
+    import keras
+
+#: DenseNet121 up to this layer is what fine-tuning leaves as it is; behind it stands the last dense block.
+LAST_FROZEN = "pool4_pool"
+
+
+def normal_abnormal_cnn(size: int, outputs: int, dropout: float = 0.5) -> "keras.Model":
+    """Three convolutions with pooling, then a dense layer that knows where in the image each feature lies.
+
+    Args:
+        size: side of the image in pixels; at least 8.
+        outputs: number of findings.
+        dropout: fraction of the dense layer's features left out at each training step.
+
+    Returns:
+        A network from images (batch, size, size, 1) to logits (batch, outputs).
+
+    Example:
+        >>> normal_abnormal_cnn(32, 1).output_shape
+        (None, 1)
+    """
+    keras, layers = _layers(size, at_least=8)
+    image = keras.Input((size, size, 1), name="image")
+    x = image
+    for number, channels in enumerate((32, 64, 128), start=1):
+        x = layers.Conv2D(channels, 3, padding="same", activation="relu", name=f"conv{number}")(x)
+        x = layers.MaxPooling2D(name=f"pool{number}")(x)
+    x = layers.Dense(128, activation="relu", name="dense")(layers.Flatten(name="flatten")(x))
+    x = layers.Dropout(dropout, name="dropout")(x)
+    return keras.Model(image, layers.Dense(outputs, dtype="float32", name="logits")(x), name="normal_abnormal_cnn")
+
+
+def xray_cnn(size: int, outputs: int, dropout: float = 0.0) -> "keras.Model":
+    """A small residual network to train from scratch on a laptop: 0.3 million weights.
+
+    It shrinks the image only eightfold, so that its maps stay fine, and averages each map over the image before the
+    logits, so that it can see where each logit comes from.
+
+    Args:
+        size: side of the image in pixels; at least 16.
+        outputs: number of findings.
+        dropout: fraction of the averaged features left out at each training step.
+
+    Returns:
+        A network from images (batch, size, size, 1) to logits (batch, outputs).
+
+    Example:
+        >>> xray_cnn(64, 14).get_layer("maps").output.shape
+        (None, 8, 8, 128)
+    """
+    keras, layers = _layers(size, at_least=16)
+    image = keras.Input((size, size, 1), name="image")
+    x = _convolution(image, 16, "stem", stride=2, width=5)
+    x = layers.MaxPooling2D(3, 2, padding="same", name="stem_pool")(x)
+    x = _residual_block(x, 32, "block1")
+    x = _residual_block(x, 64, "block2", stride=2)
+    x = _residual_block(x, 128, "block3")
+    x = layers.Activation("linear", name="maps")(x)
+    x = layers.GlobalAveragePooling2D(name="average")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    return keras.Model(image, layers.Dense(outputs, dtype="float32", name="logits")(x), name="xray_cnn")
+
+
+def _residual_block(x, channels: int, name: str, stride: int = 1):
+    layers = load_keras().layers
+    shortcut = layers.Conv2D(channels, 1, stride, use_bias=False, name=f"{name}_shortcut")(x)
+    x = _convolution(x, channels, f"{name}_a", stride)
+    x = layers.Conv2D(channels, 3, padding="same", use_bias=False, name=f"{name}_b_conv")(x)
+    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_b_norm")(x)
+    return layers.Activation("relu", name=f"{name}_out")(layers.Add(name=f"{name}_add")([x, shortcut]))
+
+
+def _convolution(x, channels: int, name: str, stride: int = 1, width: int = 3):
+    layers = load_keras().layers
+    x = layers.Conv2D(channels, width, stride, padding="same", use_bias=False, name=f"{name}_conv")(x)
+    # Few steps a run: the running mean must follow within tens of batches, not within Keras' hundreds.
+    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+    return layers.Activation("relu", name=f"{name}_relu")(x)
+
+
+def densenet121(size: int, outputs: int, weights: str | None = "simulated", dropout: float = 0.0) -> "keras.Model":
+    """DenseNet121 (Huang et al. 2017) without its top: average of each map, dropout, logits.
+
+    The grey image is given to the three colour channels alike. Standardised image by image it has mean 0 and
+    standard deviation 1 in each, which is what weights learned on ImageNet expect, so no further scaling is needed.
+
+    Args:
+        size: side of the image in pixels; at least 32.
+        outputs: number of findings.
+        weights: "simulated" (shipped with the course, learned on simulated radiographs), "imagenet" (fetched through
+            Keras), None (random), or a path to an .h5, .weights.h5, .keras or .npz file. The logits are
+            never loaded: they start at zero.
+        dropout: fraction of the averaged features left out at each training step.
+
+    Returns:
+        A network from images (batch, size, size, 1) to logits (batch, outputs); layers named as in Keras.
+
+    Raises:
+        RecipeError: the weights are not at hand.
+
+    Example:
+        >>> densenet121(64, 14, weights=None).get_layer("relu").output.shape  # shrunk 32-fold
+        (None, 2, 2, 1024)
+    """
+    if weights is not None:
+        weight_files.require(weights)
+    keras, layers = _layers(size, at_least=32)
+    image = keras.Input((size, size, 1), name="image")
+    rgb = layers.Concatenate(name="grey_to_rgb")([image, image, image])
+    body = keras.applications.DenseNet121(include_top=False, weights=None, input_tensor=rgb)
+    x = layers.GlobalAveragePooling2D(name="avg_pool")(body.output)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    logits = layers.Dense(outputs, kernel_initializer="zeros", dtype="float32", name="logits")(x)
+    model = keras.Model(image, logits, name="densenet121")
+    if weights is not None:
+        weight_files.load_densenet121(model, weights)
+    return model
+
+
+def multiply_adds(model: "keras.Model", trained_only: bool = False) -> int:
+    """Cost of one image: the multiplications of all convolutions and dense layers.
+
+    Args:
+        model: a flat network.
+        trained_only: count only the layers that are being trained.
+
+    Returns:
+        Multiply-add operations of one forward pass. Training costs about twice as much again for what is trained.
+
+    Example:
+        >>> multiply_adds(normal_abnormal_cnn(8, 1))  # 9*1*32*64 + 9*32*64*16 + 9*64*128*4 + 128*128 + 128
+        624768
+    """
+    return sum(_cost(layer) for layer in model.layers if layer.trainable or not trained_only)
+
+
+def cost_by_part(model: "keras.Model") -> pd.DataFrame:
+    """Where the parameters and the work of a DenseNet121 are: frozen blocks, last block, head.
+
+    Args:
+        model: made by `densenet121`.
+
+    Returns:
+        Index: the three parts. Columns: parameters, and multiply-adds of one image in millions.
+    """
+    names = [layer.name for layer in model.layers]
+    ends = [names.index(LAST_FROZEN) + 1, names.index("logits")]
+    places = np.digitize(range(len(names)), ends)  # 0, 1 or 2 for each layer
+    layers = [[layer for layer, at in zip(model.layers, places, strict=True) if at == part] for part in range(3)]
+    return pd.DataFrame(
+        {
+            "parameters": [sum(layer.count_params() for layer in part) for part in layers],
+            "million multiply-adds an image": [sum(map(_cost, part)) / 1e6 for part in layers],
+        },
+        index=["first three dense blocks", "last dense block", "head"],
+    )
+
+
+def _cost(layer: "keras.Layer") -> int:
+    """Multiply-adds of one layer and image; those of normalisation and pooling are not worth counting."""
+    keras = load_keras()
+    if not isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+        return 0
+    # the kernel is used once at each place of the output map: (batch, height, width, channels) or (batch, n)
+    return math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
+
+
+def _layers(size: int, at_least: int):
+    if size < at_least:
+        raise RecipeError(
+            f"Images of {size} pixels are too small for this network. Expected at least {at_least}. "
+            "Choose a larger size."
+        )
+    keras = load_keras()
+    return keras, keras.layers

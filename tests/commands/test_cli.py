@@ -1,0 +1,131 @@
+"""The command `cxr`: help, errors without a trace, exit statuses."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import typer
+from toy_course import LESSON, make_course, make_rays
+
+from cxr_utils.commands import program
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXR_HOME", str(make_course(tmp_path, L01_toy=LESSON)))
+    return tmp_path
+
+
+def commands(group, path=()):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+ALL = list(commands(typer.main.get_command(program.app)))
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_command_has_help_with_an_example(cxr, path):
+    status, out, _ = cxr(*path, "--help")
+    assert status == 0 and f"  cxr {' '.join(path)}" in out.split("Example")[1]
+
+
+def test_help_loads_next_to_nothing():
+    code = (
+        "import sys; sys.argv = ['cxr', '--help']\n"
+        "from cxr_utils.commands.program import main\n"
+        "try: main()\n"
+        "except SystemExit: print(*sys.modules, file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Commands:" in result.stdout
+    assert not {"numpy", "pandas", "nbformat", "papermill"} & set(result.stderr.split())
+
+
+WRONG = {
+    "unknown lesson to run": (["run", "--only", "9"], "There is no lesson '9'. Expected a number or"),
+    "unknown lesson to build": (["build", "nine"], "There is no lesson 'nine'"),
+    "unknown data": (["run", "--data", "no/such/folder"], "no/such/folder does not exist"),
+    "unknown data to check": (["data", "check", "no/such/folder"], "no/such/folder does not exist"),
+    "unknown split": (["data", "leakage", "no/such/table.csv"], "no/such/table.csv does not exist"),
+    "no folder": (["data", "phantom", "--images", "9", "--size", "64"], "--images, --size came without --out"),
+    "unknown finding": (["data", "phantom", "--out", "x", "--shortcut", "Gout"], "Gout"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG.values(), ids=WRONG)
+def test_mistakes_are_one_line_and_exit_2(cxr, course, arguments, message):
+    status, _, err = cxr(*arguments)
+    assert status == 2
+    assert err.startswith("error: ") and message in err and err.count("\n") == 1
+
+
+def test_build_then_check(cxr, course):
+    status, out, _ = cxr("build", "--check")
+    assert status == 1
+    assert [line.split(":")[0] for line in out.splitlines()] == [
+        str(course / "solutions/01_toy.ipynb"),
+        str(course / "notebooks/01_toy.ipynb"),
+        str(course / "environment.yml"),
+    ]
+    assert cxr("build")[0] == 0
+    assert cxr("build", "--check")[:2] == (0, "1 lessons: every derived file is current.\n")
+
+
+def test_run_gives_lessons_an_absolute_path(cxr, course, monkeypatch):
+    monkeypatch.chdir(make_rays(course / "rays").parent)
+    status, out, _ = cxr("run", "--data", "rays", "--seed", "3")
+    assert status == 0 and f"{course / 'rays'} quick 3" in out
+    record = json.loads((course / "runs/rays-quick-seed3/run.json").read_text())
+    assert (record["data"], record["seed"]) == (str(course / "rays"), 3)
+
+
+def test_a_failing_lesson_exits_1_and_says_how_to_go_on(cxr, course):
+    (course / "solutions/01_toy.py").write_text(LESSON + "\n# %%\n1 / 0\n")
+    status, out, err = cxr("run", "--data", make_rays(course / "rays"), "--out", course / "here")
+    assert status == 1 and err == ""
+    assert "1 of 1 lessons failed. Mend them; go on with the same command and --resume." in out
+    assert (course / "here/01_toy.failed.ipynb").exists() and not (course / "here/01_toy.ipynb").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(cxr, course):
+    status, _, err = cxr("run", "--data", make_rays(course / "rays"), "--out", __file__)
+    assert status == 2 and err.startswith(f"error: {__file__} cannot be written to")
+
+
+def test_phantom_of_ones_own(cxr, tmp_path):
+    arguments = ["--out", tmp_path / "set", "--images", 24, "--size", 32, "--sheet", tmp_path / "sheet.png"]
+    status, out, _ = cxr("data", "phantom", *arguments)
+    assert status == 0 and f"simulated X-rays: {tmp_path / 'set'}" in out
+    assert len(list((tmp_path / "set").rglob("*.png"))) == 24
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_leakage_as_table_and_as_json(cxr, tmp_path):
+    rows = ["image,patient,split", "a.png,1,train", "b.png,1,test", "c.png,2,test", "d.png,3,train"]
+    table = tmp_path / "split.csv"
+    table.write_text("\n".join(rows))
+    assert "shared_patients" in cxr("data", "leakage", table)[1]
+    (row,) = json.loads(cxr("data", "leakage", table, "--json")[1])
+    assert (row["first"], row["second"], row["shared_patients"], row["shared_files"]) == ("train", "test", 1, 0)
+
+
+def test_data_check_names_unreadable_images(cxr, tmp_path):
+    import cv2
+    import numpy as np
+
+    for patient, kind in enumerate(["SICK", "WELL"] * 10):
+        folder = tmp_path / kind
+        folder.mkdir(exist_ok=True)
+        cv2.imwrite(str(folder / f"person{patient}_1.png"), np.full((8, 8), patient, np.uint8))
+    (tmp_path / "SICK/person0_1.png").write_bytes((tmp_path / "SICK/person0_1.png").read_bytes()[:30])
+    status, out, _ = cxr("data", "check", tmp_path)
+    assert status == 1
+    assert "images: 19 of 20 files read well" in out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("unreadable: ")] == [
+        str(tmp_path / "SICK/person0_1.png")
+    ]

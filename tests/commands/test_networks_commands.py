@@ -1,0 +1,284 @@
+"""The commands that make a network and ask it, and the folder that goes between them."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+from tiny_dataset import tiny_dataset
+
+from cxr_utils import cache
+from cxr_utils.data import images
+from cxr_utils.data.opening import open_dataset
+from cxr_utils.errors import RecipeError
+from cxr_utils.networks import recipes, weights
+from cxr_utils.networks.recipes import Recipe
+from cxr_utils.networks.trained import PREPROCESSING, Trained, open_model
+from cxr_utils.training import fit, pretraining
+
+SMALL = Recipe("normal_abnormal_cnn", size=32, epochs=2, batch_size=12)
+
+
+@pytest.fixture(scope="module")
+def rays(workplace):
+    """Class folders of pictures that differ in brightness, which a network learns at once."""
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        kind, level = (("NORMAL", 90), ("PNEUMONIA", 130))[number % 2]
+        for part in [("train", "valid", "test")[(number // 2) % 5 // 3 + ((number // 2) % 5 == 4)]]:
+            folder = workplace / "rays" / part / kind
+            folder.mkdir(parents=True, exist_ok=True)
+            picture = rng.normal(level, 20, (40, 40))
+            picture[10:20, 10:20] += 60 * (number % 2)
+            cv2.imwrite(str(folder / f"person{number}_1.png"), np.clip(picture, 0, 255).astype(np.uint8))
+    return workplace / "rays"
+
+
+@pytest.fixture(scope="module")
+def trained(workplace):
+    return fit.train(SMALL, tiny_dataset(workplace / "images"))
+
+
+@pytest.fixture(scope="module")
+def exported(trained, workplace):
+    return trained.export(workplace / "exported")
+
+
+def test_train_then_predict_then_explain(cxr, rays, workplace, monkeypatch):
+    monkeypatch.setitem(recipes._QUICK, "tiny", SMALL)
+    folder = workplace / "network"
+    status, out, err = cxr("train", "--recipe", "tiny", "--data", rays, "--out", folder, "--json")
+    assert (status, err) == (0, "")
+    told = json.loads(out.splitlines()[-1])
+    trained = open_model(folder)
+    assert told["model"] == str(folder) and told["findings"] == list(trained.findings) and told["epochs"] == 2
+
+    files = sorted(rays.glob("test/*/*.png"))[:2]
+    status, out, err = cxr("predict", *files, "--model", folder, "--json")
+    records = json.loads(out)
+    assert status == 0 and [record["file"] for record in records] == [str(file) for file in files]
+    for file, record in zip(files, records, strict=True):
+        assert record["probabilities"] == trained.predict_file(file).to_dict()
+
+    picture = workplace / "why.png"
+    status, out, err = cxr("explain", files[0], "--model", folder, "--out", picture, "--json")
+    told, probabilities = json.loads(out), trained.predict_file(files[0])
+    assert told["finding"] == probabilities.idxmax() and told["probability"] == probabilities.max()
+    assert images.read_image(picture).ndim == 2
+    assert cxr("explain", files[0], "--model", folder, "--out", picture)[1].split()[2] == str(picture)
+
+
+@pytest.fixture(scope="module")
+def tables(workplace):
+    """The tiny data set with its two findings as a folder that `--data` opens: a table for each part."""
+    dataset = tiny_dataset(workplace / "tables")
+    columns = {"image": "Image", "patient": "PatientId"}
+    for part, table in dataset.table.groupby("split"):
+        table.rename(columns=columns).drop(columns="split").to_csv(workplace / "tables" / f"{part}.csv", index=False)
+    return workplace / "tables"
+
+
+def test_a_network_with_one_question_is_trained_judged_and_asked(cxr, tables, workplace, monkeypatch):
+    recipe = replace(SMALL, epochs=4, batch_size=8, patience=None, question="any")
+    monkeypatch.setitem(recipes._QUICK, "tiny", recipe)
+    folder = workplace / "one-question"
+    status, out, _ = cxr("train", "--recipe", "tiny", "--data", tables, "--out", folder, "--json")
+    told, network = json.loads(out.splitlines()[-1]), open_model(folder)
+    assert status == 0 and told["findings"] == ["Abnormal"] and told["weights"] == network.model.count_params()
+    assert told["val_loss"] == round(network.history["val_loss"].iloc[-1], 4)  # of the epoch that is kept
+
+    status, out, _ = cxr("evaluate", folder, "--data", tables, "--json")
+    judged = json.loads(out)
+    data = open_dataset(tables)
+    test = data.part("test")
+    scores = [network.predict_file(test.path(name))["Abnormal"] for name in test.table["image"]]
+    area = roc_auc_score(test.labels.any(axis=1), scores)
+    assert status == 0 and judged["auc"][0]["finding"] == "Abnormal" and judged["about"]["findings"] == 1
+    assert judged["auc"][0]["auc"] == pytest.approx(area)
+    assert "chosen on 12 images of valid" in judged["about"]["thresholds"]
+
+    file = test.path(test.table["image"][0])
+    assert json.loads(cxr("predict", file, "--model", folder, "--json")[1])[0]["probabilities"].keys() == {"Abnormal"}
+    assert cxr("explain", file, "--model", folder, "--out", workplace / "one.png")[1].startswith("Abnormal ")
+
+
+def test_a_table_with_one_question_is_judged_like_the_network(cxr, tables, tmp_path):
+    test = open_dataset(tables).part("test")
+    scores = np.random.default_rng(0).random(len(test))
+    test.table[["image"]].assign(Abnormal=scores).to_csv(tmp_path / "scores.csv", index=False)
+    judged = json.loads(cxr("evaluate", tmp_path / "scores.csv", "--data", tables, "--json")[1])
+    assert judged["auc"][0]["auc"] == pytest.approx(roc_auc_score(test.labels.any(axis=1), scores))
+
+
+def test_a_part_of_the_images_is_another_network(cxr, tables, workplace, monkeypatch):
+    monkeypatch.setitem(recipes._QUICK, "tiny", replace(SMALL, epochs=1))
+    monkeypatch.setenv("CXR_HOME", str(workplace))
+    folders = []
+    for more in ([], ["--images", 11], ["--images", 1000]):
+        status, out, _ = cxr("train", "--recipe", "tiny", "--data", tables, "--json", *more)
+        assert status == 0
+        folders.append(open_model(json.loads(out.splitlines()[-1])["model"]))
+        assert ("1,000 training images were asked for; all 36" in out) == (1000 in more)
+    whole, part, all_of_it = folders
+    assert [network.card["images"] for network in folders] == [
+        {"train": 36, "valid": 12}, {"train": 12, "valid": 4}, {"train": 36, "valid": 12},
+    ]  # fmt: skip
+    assert part.card["patients"] == {"train": 6, "valid": 2}  # two images each
+    assert part.card["data"]["digest"] != whole.card["data"]["digest"] == all_of_it.card["data"]["digest"]
+    assert [network.folder.name for network in folders] == [
+        "tiny-tables-quick-seed0", "tiny-tables-quick-seed0-images11", "tiny-tables-quick-seed0-images1000",
+    ]  # fmt: skip
+    status, _, err = cxr("train", "--recipe", "tiny", "--data", tables, "--images", 0)
+    assert status == 2 and "0 training images were asked for. Expected at least 1." in err
+
+
+def test_pretraining_by_command(cxr, monkeypatch):
+    asked = []
+    monkeypatch.setattr(pretraining, "pretrain", lambda plan, target: asked.append((plan, target)) or target)
+    for arguments in ([], ["--rehearse"]):
+        status, out, _ = cxr("pretrain", *arguments)
+        assert (status, out) == (0, f"{asked[-1][1]}\n")
+    (plan, shipped), (rehearsal, elsewhere) = asked
+    assert (plan, shipped) == (pretraining.PLAN, weights.simulated_path())
+    assert rehearsal.images < 100 and cache.root() in elsewhere.parents
+
+
+def test_a_bad_file_is_named_and_the_others_are_predicted(cxr, exported, trained, tmp_path):
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    cv2.imwrite(str(good), np.random.default_rng(1).integers(0, 255, (50, 50), dtype=np.uint8))
+    bad.write_bytes(good.read_bytes()[:100])
+    status, out, err = cxr("predict", bad, good, "--model", exported.folder)
+    assert status == 1 and str(bad) in err and "Traceback" not in err and err.count("\n") == 1
+    (row,) = [line for line in out.splitlines() if line.startswith("Mass")]
+    assert float(row.split()[1]) == round(float(trained.predict_file(good)["Mass"]), 3)
+    status, out, err = cxr("predict", bad, good, "--model", exported.folder, "--json")
+    assert status == 1 and ["error" in record for record in json.loads(out)] == [True, False]
+    status, _, err = cxr("explain", bad, "--model", exported.folder)
+    assert status == 2 and str(bad) in err and err.count("\n") == 1
+
+
+def test_what_cannot_be_done_is_one_line(cxr, exported, workplace, tmp_path, monkeypatch):
+    file = next((workplace / "images").glob("*.png"))
+    monkeypatch.setenv("CXR_HOME", str(tmp_path))
+    wrong = {
+        "cxr train --recipe densenet-transfer": ["predict", file],
+        "Expected one of what the network knows: Mass, Nodule": [
+            "explain", file, "--model", exported.folder, "--finding", "Gout",
+        ],
+        "has no card.json": ["predict", file, "--model", tmp_path],
+        "'xray' with profile": ["train", "--recipe", "xray"],
+        "devices='many'": ["train", "--recipe", "xray-vision", "--devices", "many"],
+        "cannot be written": ["explain", file, "--model", exported.folder, "--out", file / "x.png"],
+    }  # fmt: skip
+    for message, arguments in wrong.items():
+        status, _, err = cxr(*arguments)
+        assert status == 2 and message in err and err.count("\n") == 1, (message, err)
+
+
+def test_an_exported_network_is_the_one_in_the_cache(trained, exported, workplace):
+    dataset = tiny_dataset(workplace / "images", again=False)
+    path = dataset.path("0007.png")
+    assert exported.predict_file(path).equals(trained.predict_file(path))
+    assert np.allclose(exported.predict(dataset), trained.predict(dataset), atol=1e-6)
+    assert exported.history.equals(trained.history) and exported.recipe == trained.recipe
+
+
+def test_an_exported_head_needs_no_other_file(workplace, monkeypatch):
+    from cxr_utils.networks import models
+    from cxr_utils.networks.backend import load_keras
+
+    load_keras().utils.set_random_seed(3)
+    source = workplace / "random.npz"
+    weights.save(source, weights.collect(models.densenet121(32, 1, weights=None).layers))
+    dataset = tiny_dataset(workplace / "images", again=False)
+    recipe = Recipe("densenet121", 32, weights=str(source), trainable="head")
+    head = fit.train(recipe, dataset)
+    assert (head.folder / "weights.npz").stat().st_size < 30_000  # the cached form holds the logits only
+    expected, files = head.predict(dataset), [dataset.path(name) for name in ("0001.png", "0002.png")]
+    one = [head.predict_file(file) for file in files]
+    moved = shutil.move(head.export(workplace / "head").folder, workplace / "elsewhere")
+    source.unlink()
+    alone = open_model(moved)
+    assert all(alone.predict_file(file).equals(before) for file, before in zip(files, one, strict=True))
+    assert np.allclose(alone.predict(dataset), expected, atol=1e-4)
+
+
+def changed(exported, folder, **changes) -> str:
+    shutil.copytree(exported.folder, folder)
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | changes))
+    return folder
+
+
+def test_a_network_of_other_labels_or_size_is_refused_with_both_stated(exported, tmp_path):
+    with pytest.raises(RecipeError, match="for Mass, Nodule. Expected one for Nodule, Mass"):
+        open_model(exported.folder, findings=("Nodule", "Mass"))
+    with pytest.raises(RecipeError, match="images of 32 pixels. Expected one for 64"):
+        open_model(exported.folder, size=64)
+    assert open_model(exported.folder, findings=("Mass", "Nodule"), size=32).findings == ("Mass", "Nodule")
+    three = changed(exported, tmp_path / "three", findings=["Mass", "Nodule", "Hernia"])
+    with pytest.raises(RecipeError, match=r"has \(128, 2\) as logits/kernel.*\(128, 3\)"):
+        _ = open_model(three).model
+    larger = {"recipe": exported.card["recipe"] | {"size": 64}, "preprocessing": PREPROCESSING | {"size": 64}}
+    with pytest.raises(RecipeError, match=r"has \(2048, 128\) as dense/kernel.*\(8192, 128\)"):
+        _ = open_model(changed(exported, tmp_path / "larger", **larger)).model
+
+
+def test_a_damaged_or_unknown_network_is_refused(exported, tmp_path):
+    other = changed(exported, tmp_path / "other", preprocessing=exported.card["preprocessing"] | {"version": 99})
+    with pytest.raises(RecipeError, match="'version': 99.*Expected .*'version': 1"):
+        open_model(other)
+    with pytest.raises(RecipeError, match="card.json cannot be understood.*size"):
+        open_model(changed(exported, tmp_path / "size", preprocessing=PREPROCESSING | {"size": 64}))
+    with pytest.raises(RecipeError, match="card.json cannot be understood.*surprise"):
+        open_model(changed(exported, tmp_path / "field", recipe=exported.card["recipe"] | {"surprise": 1}))
+    half = changed(exported, tmp_path / "half")
+    content = (half / "weights.npz").read_bytes()
+    (half / "weights.npz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(RecipeError, match="is damaged: weights.npz is not the file"):
+        open_model(half)
+    (half / "weights.npz").unlink()
+    with pytest.raises(RecipeError, match="it has no weights.npz"):
+        open_model(half)
+    (half / "card.json").write_text("{")
+    (half / "weights.npz").write_bytes(content)
+    with pytest.raises(RecipeError, match="card.json cannot be understood"):
+        open_model(half)
+
+
+def test_export_replaces_a_network_and_nothing_else(exported, trained, workplace):
+    assert trained.export(exported.folder).folder == exported.folder
+    precious = workplace / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("all of it")
+    with pytest.raises(RecipeError, match="precious exists and is no trained network"):
+        trained.export(precious)
+    assert (precious / "thesis.txt").exists()
+
+
+def test_two_exports_to_one_folder_at_once(trained, workplace, monkeypatch):
+    """The other one puts its network there after this one has made room and before it takes the name."""
+    rename, target, others = Path.rename, workplace / "raced", []
+
+    def late(self, name):
+        if Path(name) == target and not others:
+            others.append(shutil.copytree(self, target))
+        return rename(self, name)
+
+    monkeypatch.setattr(Path, "rename", late)
+    shared = trained.export(target)
+    monkeypatch.undo()
+    assert others and open_model(target).card == shared.card and not list(workplace.glob(".raced.*"))
+
+
+def test_an_interrupted_export_leaves_what_was_there(trained, workplace, monkeypatch):
+    target = workplace / "kept"
+    before = trained.export(target).card
+    monkeypatch.setattr(weights, "save", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        trained.export(target)
+    assert Trained(target).card == before and not list(workplace.glob(".kept.*"))

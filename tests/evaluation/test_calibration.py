@@ -1,0 +1,173 @@
+"""Calibration against scikit-learn, closed forms and simulated truth."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit, logit
+from sklearn.calibration import CalibratedClassifierCV, calibration_curve
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss
+
+from cxr_utils.errors import CxrError
+from cxr_utils.evaluation import calibration
+from cxr_utils.evaluation.metrics import roc_auc
+
+
+def simulated(images=20_000, seed=0):
+    """True probabilities and outcomes drawn from them: perfectly calibrated."""
+    generator = np.random.default_rng(seed)
+    probability = expit(generator.normal(-1, 1.5, images))
+    return (generator.random(images) < probability).astype(int), probability
+
+
+def test_brier_and_bins_equal_scikit_learn():
+    truth, probability = simulated(1000)
+    assert calibration.calibration_table(truth, probability)["brier"].item() == pytest.approx(
+        brier_score_loss(truth, probability)
+    )
+    table = calibration.reliability_table(truth, probability, bins=10)
+    observed, predicted = calibration_curve(truth, probability, n_bins=10, strategy="quantile")
+    np.testing.assert_allclose(table["observed"], observed, atol=1e-12)
+    np.testing.assert_allclose(table["predicted"], predicted, atol=1e-12)
+    assert table["images"].tolist() == [100] * 10
+
+
+def test_equal_probabilities_share_a_bin():
+    truth, probability = np.array([1, 0, 1, 0, 1, 0]), np.array([0.2, 0.2, 0.2, 0.2, 0.2, 0.9])
+    table = calibration.reliability_table(truth, probability, bins=3)
+    assert table["images"].tolist() == [5, 1]
+    assert table["observed"].tolist() == [0.6, 0.0]
+    by_hand = (5 * 0.4 + 1 * 0.9) / 6
+    assert calibration.expected_calibration_error(truth, probability, bins=3) == pytest.approx(by_hand)
+
+
+def test_platt_equals_scikit_learns_sigmoid():
+    truth, probability = simulated(2000)
+    logits = logit(probability) * 2 + 1
+    frozen = FrozenEstimator(LogisticRegression().fit([[-1.0], [1.0]], [0, 1]))
+    model = frozen.estimator
+    model.coef_[:], model.intercept_[:] = 1, 0  # decision_function gives back the logit
+    expected = CalibratedClassifierCV(frozen, method="sigmoid").fit(logits[:, None], truth)
+    expected = expected.predict_proba(logits[:, None])[:, 1]
+    fit = calibration.fit_platt(truth, expit(logits))
+    np.testing.assert_allclose(fit(pd.DataFrame({"finding": expit(logits)}))["finding"], expected, atol=1e-5)
+
+
+def test_platt_undoes_a_known_distortion():
+    truth, probability = simulated()
+    distorted = expit(2 * logit(probability) + 1)
+    fit = calibration.fit_platt(truth, distorted)
+    assert fit.slope.iloc[0] == pytest.approx(0.5, abs=0.03)
+    assert fit.intercept.iloc[0] == pytest.approx(-0.5, abs=0.05)
+
+
+def test_temperature_undoes_overconfidence_and_keeps_the_order():
+    truth, probability = simulated()
+    sure = pd.DataFrame({"Mass": expit(3 * logit(probability))})
+    calibrate = calibration.fit_temperature(truth, sure)
+    assert 1 / calibrate.slope["Mass"] == pytest.approx(3, rel=0.05)
+    better = calibrate(sure)["Mass"]
+    assert calibration.expected_calibration_error(truth, better) < 0.02
+    assert calibration.expected_calibration_error(truth, sure["Mass"]) > 0.05
+    assert roc_auc(truth, better) == pytest.approx(roc_auc(truth, sure["Mass"]), abs=1e-12)
+
+
+@pytest.mark.parametrize("bins", [5, 10, 1000])
+def test_brier_score_is_the_sum_of_its_parts(bins):
+    truth, probability = simulated(1000)
+    row = calibration.calibration_table(truth, probability, bins).iloc[0]
+    assert row["brier"] == pytest.approx(brier_score_loss(truth, probability), abs=1e-12)
+    total = row["reliability"] - row["resolution"] + row["uncertainty"] + row["within_bins"]
+    assert total == pytest.approx(row["brier"], abs=1e-12)
+    assert row["uncertainty"] == pytest.approx(truth.var(), abs=1e-12)
+
+
+def test_murphys_terms_by_their_definition_where_forecasts_repeat():
+    """Forecasts in tenths, as in Murphy 1973: one bin for each forecast, and nothing is left within bins."""
+    truth, probability = simulated(2000)
+    forecast = probability.round(1)
+    reliability = resolution = 0.0
+    for value in np.unique(forecast):
+        own = forecast == value
+        reliability += own.sum() * (value - truth[own].mean()) ** 2 / 2000
+        resolution += own.sum() * (truth[own].mean() - truth.mean()) ** 2 / 2000
+    row = calibration.calibration_table(truth, forecast, bins=2000).iloc[0]
+    assert row[["reliability", "resolution"]].tolist() == pytest.approx([reliability, resolution], abs=1e-12)
+    assert row["within_bins"] == pytest.approx(0, abs=1e-12)
+
+
+def test_overconfidence_is_lost_reliability_and_no_lost_resolution():
+    truth, probability = simulated()
+    sure = expit(3 * logit(probability))
+    honest, overconfident = (calibration.calibration_table(truth, p).iloc[0] for p in (probability, sure))
+    assert overconfident["reliability"] > 5 * honest["reliability"]
+    assert overconfident["resolution"] == pytest.approx(honest["resolution"], abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_isotonic_equals_the_max_min_formula(seed):
+    """Barlow et al. 1972: the fit at i is the largest, over a <= i, of the least mean from a to some b >= i."""
+    truth, probability = simulated(60, seed)
+    order = np.argsort(probability)
+    y = truth[order]
+    expected = [max(min(y[a : b + 1].mean() for b in range(i, 60)) for a in range(i + 1)) for i in range(60)]
+    fit = calibration.fit_isotonic(truth, probability)
+    found = fit(pd.DataFrame({"finding": probability[order]}))["finding"]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_isotonic_undoes_any_rising_distortion_and_matches_findings_by_name():
+    truth, probability = simulated()
+    bent = pd.DataFrame({"Mass": probability**3, "Edema": np.sqrt(probability)})
+    labels = pd.DataFrame({"Mass": truth, "Edema": truth})
+    fit = calibration.fit_isotonic(labels, bent)
+    fresh_truth, fresh = simulated(seed=1)
+    straight = fit(pd.DataFrame({"Edema": np.sqrt(fresh), "Mass": fresh**3}))
+    for name in ("Mass", "Edema"):
+        assert np.abs(straight[name] - fresh).mean() < 0.03
+        assert calibration.expected_calibration_error(fresh_truth, straight[name]) < 0.02
+    with pytest.raises(CxrError, match="knows Mass, Edema and not Hernia"):
+        fit(pd.DataFrame({"Hernia": [0.5]}))
+    with pytest.raises(CxrError, match="between 0 and 1"):
+        fit(pd.DataFrame({"Mass": [np.nan]}))
+
+
+def test_prior_correction_recovers_what_a_weighted_loss_distorts():
+    """The minimiser of the weighted loss is found by numerical search, not by the formula under test."""
+    grid = np.linspace(0.001, 0.999, 9981)
+    for truth, positive, negative in ((0.1, 9.0, 1.0), (0.3, 0.7, 0.3), (0.02, 0.98, 0.02)):
+        loss = -positive * truth * np.log(grid) - negative * (1 - truth) * np.log(1 - grid)
+        trained = grid[loss.argmin()]
+        assert calibration.prior_correction(np.array([trained]), positive, negative) == pytest.approx(truth, rel=0.02)
+
+
+def test_prior_correction_takes_one_weight_a_finding():
+    table = pd.DataFrame({"Mass": [0.5, 0.9], "Edema": [0.5, 0.2]})
+    corrected = calibration.prior_correction(table, np.array([3.0, 1.0]), np.array([1.0, 1.0]))
+    assert corrected["Mass"].tolist() == pytest.approx([0.25, 0.75])
+    assert corrected["Edema"].tolist() == pytest.approx([0.5, 0.2])
+
+
+def test_extreme_probabilities_stay_finite():
+    truth, probability = np.array([0, 1, 0, 1]), np.array([0.0, 1.0, 0.0, 1.0])
+    for fit in (calibration.fit_platt, calibration.fit_temperature):
+        changed = fit(truth, probability)(pd.DataFrame({"finding": probability}))["finding"]
+        assert np.isfinite(changed).all() and changed[1] > 0.5 > changed[0]
+
+
+def test_table_has_a_row_for_each_finding():
+    truth, probability = simulated(500)
+    labels = pd.DataFrame({"Mass": truth, "Edema": 1 - truth})
+    table = calibration.calibration_table(labels, pd.DataFrame({"Mass": probability, "Edema": 1 - probability}))
+    assert table.loc["Mass", "brier"] == pytest.approx(table.loc["Edema", "brier"])
+    assert (table["brier"] < table["brier_of_prevalence"]).all()
+
+
+def test_logits_and_unknown_findings_are_refused():
+    with pytest.raises(CxrError, match="sigmoid of the logits"):
+        calibration.reliability_table([0, 1], [-2.0, 3.0])
+    with pytest.raises(CxrError, match="knows finding and not Mass"):
+        calibration.fit_platt([0, 1], [0.2, 0.8])(pd.DataFrame({"Mass": [0.5]}))
+    with pytest.raises(CxrError, match="weight is zero"):
+        calibration.prior_correction(np.array([0.5]), 0.0, 1.0)

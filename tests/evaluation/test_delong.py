@@ -1,0 +1,157 @@
+"""DeLong's standard errors against published figures and against the definition, written out."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from cxr_utils.errors import CxrError
+from cxr_utils.evaluation.intervals import delong, delong_test
+from cxr_utils.evaluation.metrics import auc_difference, roc_auc
+
+
+def by_definition(truth, models):
+    """Areas and covariance from all pairs: the kernel is 1, 1/2 or 0 (DeLong et al. 1988)."""
+    kernels = [
+        np.array([[1.0 if p > n else 0.5 if p == n else 0.0 for n in scores[truth == 0]] for p in scores[truth == 1]])
+        for scores in models
+    ]
+    areas = np.array([kernel.mean() for kernel in kernels])
+    covariance = sum(
+        np.cov(np.array([kernel.mean(axis=axis) for kernel in kernels])) / kernels[0].shape[1 - axis] for axis in (0, 1)
+    )
+    return areas, covariance
+
+
+def test_published_example():
+    """Hanley & McNeil 1982, 109 CT images; Stata's manual ([R] roctab) gives DeLong's error and interval."""
+    normal, abnormal = [33, 6, 6, 11, 2], [3, 2, 2, 11, 33]
+    truth = np.repeat([0, 1], [sum(normal), sum(abnormal)])
+    scores = np.concatenate([np.repeat(np.arange(1, 6), counts) for counts in (normal, abnormal)])
+    found = delong(truth, scores)
+    assert found["auc"] == pytest.approx(0.8932, abs=5e-5)
+    assert found["standard_error"] == pytest.approx(0.0307, abs=5e-5)
+    assert (found["low"], found["high"]) == pytest.approx((0.83295, 0.95339), abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equals_the_definition(seed):
+    generator = np.random.default_rng(seed)
+    truth = np.r_[0, 0, 1, 1, generator.integers(2, size=50)]
+    first = (truth + generator.normal(size=54)).round(1)
+    second = (first + generator.normal(size=54)).round(1)
+    areas, covariance = by_definition(truth, [first, second])
+    single = delong(truth, first)
+    assert single["auc"] == pytest.approx(roc_auc(truth, first), abs=1e-12)
+    assert single["standard_error"] == pytest.approx(np.sqrt(covariance[0, 0]), abs=1e-12)
+    paired = delong_test(truth, first, second)
+    error = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    assert paired["difference"] == pytest.approx(areas[0] - areas[1], abs=1e-12)
+    assert paired["standard_error"] == pytest.approx(error, abs=1e-12)
+    assert paired["p_value"] == pytest.approx(2 * (1 - stats.norm.cdf(abs(paired["difference"]) / error)), abs=1e-9)
+
+
+# DeLong, DeLong & Clarke-Pearson 1988: 43 women with ovarian cancer and an obstruction of the bowel. Albumin and
+# total protein (g/100 ml), Krebs-Goplerud score, whether surgery could help. Printed with the results below in the
+# SAS/STAT manual, PROC LOGISTIC, "Comparing Receiver Operating Characteristic Curves".
+OVARIAN = """
+3.0 5.8 10 0  3.2 6.3 5 1  3.9 6.8 3 1  2.8 4.8 6 0  3.2 5.8 3 1  0.9 4.0 5 0  2.5 5.7 8 0  1.6 5.6 5 1  3.8 5.7 5 1
+3.7 6.7 6 1  3.2 5.4 4 1  3.8 6.6 6 1  4.1 6.6 5 1  3.6 5.7 5 1  4.3 7.0 4 1  3.6 6.7 4 0  2.3 4.4 6 1  4.2 7.6 4 0
+4.0 6.6 6 0  3.5 5.8 6 1  3.8 6.8 7 1  3.0 4.7 8 0  4.5 7.4 5 1  3.7 7.4 5 1  3.1 6.6 6 1  4.1 8.2 6 1  4.3 7.0 5 1
+4.3 6.5 4 1  3.2 5.1 5 1  2.6 4.7 6 1  3.3 6.8 6 0  1.7 4.0 7 0  3.7 6.1 5 1  3.3 6.3 7 1  4.2 7.7 6 1  3.5 6.2 5 1
+2.9 5.7 9 0  2.1 4.8 7 1  2.8 6.2 8 0  4.0 7.0 7 1  3.3 5.7 6 1  3.7 6.9 5 1  3.6 6.6 5 1
+"""
+
+
+def test_published_comparison_of_correlated_areas():
+    """A lower Krebs-Goplerud score is better, so its sign is turned."""
+    albumin, protein, krebs, helped = np.array(OVARIAN.split(), dtype=float).reshape(-1, 4).T
+    for scores, expected in (
+        (-krebs, (0.7258, 0.1028, 0.5243, 0.9273)),
+        (albumin, (0.7366, 0.0927, 0.5549, 0.9182)),
+        (protein, (0.6478, 0.1000, 0.4518, 0.8439)),
+    ):
+        assert delong(helped, scores).tolist() == pytest.approx(expected, abs=5.1e-5)
+    columns = ["difference", "standard_error", "low", "high", "p_value"]
+    for scores, expected in (
+        (albumin, (0.0108, 0.0953, -0.1761, 0.1976, 0.9102)),
+        (protein, (-0.0780, 0.1046, -0.2830, 0.1271, 0.4561)),
+    ):
+        assert delong_test(helped, scores, -krebs)[columns].tolist() == pytest.approx(expected, abs=5.1e-5)
+
+
+def clustered(seed, patients=150):
+    """Patients with 1 to 6 images that share a label and half of their noise; the true area is 0.760250."""
+    generator = np.random.default_rng(seed)
+    patient = np.repeat(np.arange(patients), generator.integers(1, 7, size=patients))
+    truth = (generator.random(patients) < 0.4)[patient].astype(int)
+    noise = (generator.normal(size=patients)[patient] + generator.normal(size=len(patient))) / np.sqrt(2)
+    return truth, truth + noise, patient
+
+
+def by_patient_loops(truth, scores, patient):
+    """Obuchowski 1997, equations 1 to 5, one patient at a time."""
+    x, y = scores[truth == 1], scores[truth == 0]
+    theta = np.mean([[(p > n) + (p == n) / 2 for n in y] for p in x])
+    terms = {}
+    for one in np.unique(patient):
+        own = patient == one
+        up = [np.mean((s > y) + (s == y) / 2) for s in scores[own & (truth == 1)]]
+        down = [np.mean((x > s) + (x == s) / 2) for s in scores[own & (truth == 0)]]
+        terms[one] = len(up), len(down), sum(up) - len(up) * theta, sum(down) - len(down) * theta
+    m, n, up, down = np.array(list(terms.values())).T
+    units_up, units_down, units = (m > 0).sum(), (n > 0).sum(), len(m)
+    s10 = units_up / ((units_up - 1) * len(x)) * (up**2).sum()
+    s01 = units_down / ((units_down - 1) * len(y)) * (down**2).sum()
+    s11 = units / (units - 1) * (up * down).sum()
+    return np.sqrt(s10 / len(x) + s01 / len(y) + 2 * s11 / (len(x) * len(y)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_with_patients_equals_obuchowskis_equations(seed):
+    generator = np.random.default_rng(seed)
+    patient, truth = generator.integers(12, size=60), generator.integers(2, size=60)
+    scores = (truth + generator.normal(size=60)).round(1)
+    assert delong(truth, scores, patient)["standard_error"] == pytest.approx(
+        by_patient_loops(truth, scores, patient), abs=1e-12
+    )
+    alone = delong(truth, scores, np.arange(60)[::-1])
+    assert alone.tolist() == pytest.approx(delong(truth, scores).tolist(), abs=1e-12)
+
+
+def test_with_patients_the_interval_covers_the_truth_and_without_it_does_not():
+    covered = np.zeros(2)
+    for seed in range(500):
+        truth, scores, patient = clustered(seed)
+        for kind, units in enumerate((patient, None)):
+            low, high = delong(truth, scores, units)[["low", "high"]]
+            covered[kind] += low <= 0.760250 <= high
+    assert 0.92 <= covered[0] / 500 <= 0.98
+    assert covered[1] / 500 < 0.90
+
+
+def test_with_patients_agrees_with_the_bootstrap_over_patients():
+    truth, first, patient = clustered(0, patients=400)
+    second = first + np.random.default_rng(1).normal(size=len(first))
+    normal = delong_test(truth, first, second, patient)
+    resampled = auc_difference(truth, first, second, patient, replicates=4000)
+    assert resampled["low"] == pytest.approx(normal["low"], abs=0.005)
+    assert resampled["high"] == pytest.approx(normal["high"], abs=0.005)
+    with pytest.raises(CxrError, match="positive images of 1 and negative images of 1 patients"):
+        delong(truth, first, np.zeros(len(truth)))
+
+
+def test_agrees_with_the_bootstrap_where_each_patient_has_one_image():
+    generator = np.random.default_rng(0)
+    truth = generator.integers(2, size=600)
+    first, second = truth + generator.normal(size=600), truth * 0.8 + generator.normal(size=600)
+    normal = delong_test(truth, first, second)
+    resampled = auc_difference(truth, first, second, np.arange(600), replicates=4000)
+    assert resampled["low"] == pytest.approx(normal["low"], abs=0.004)
+    assert resampled["high"] == pytest.approx(normal["high"], abs=0.004)
+
+
+def test_equal_models_and_too_few_images():
+    same = delong_test([0, 0, 1, 1], [1, 2, 3, 4], [2, 4, 6, 8])
+    assert same["difference"] == 0 and same["p_value"] == 1 and np.isnan(same["z"])
+    with pytest.raises(CxrError, match="positive images of 1 and negative images of 3 patients"):
+        delong([0, 0, 0, 1], [1, 2, 3, 4])

@@ -1,0 +1,238 @@
+"""`cxr evaluate`: what it prints is what scikit-learn says, the page is whole, and bad input is refused."""
+
+import base64
+import json
+import re
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as oracle
+from tiny_dataset import tiny_dataset
+
+from cxr_utils.commands import program
+from cxr_utils.errors import CxrError, DataError
+from cxr_utils.evaluation import predictions, report
+from cxr_utils.evaluation.evaluation import evaluate
+
+FINDINGS = ["Atelectasis", "Effusion", "Hernia"]
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory):
+    """A table in NIH's layout, 600 images of 200 patients without one picture, and scores for valid and test."""
+    folder, generator = tmp_path_factory.mktemp("collection"), np.random.default_rng(0)
+    patient = np.sort(generator.integers(1, 201, 600))
+    visit = pd.Series(patient).groupby(patient).cumcount().to_numpy()
+    names = [f"{one:08}_{number:03}.png" for one, number in zip(patient, visit, strict=True)]
+    labels = (generator.random((600, 3)) < [0.3, 0.2, 0.05]).astype(int)
+    texts = ["|".join(np.array(FINDINGS)[row == 1]) or "No Finding" for row in labels]
+    own = generator.integers(20, 90, 201), generator.choice(list("FM"), 201)
+    table = {"Image Index": names, "Finding Labels": texts, "Follow-up #": visit, "Patient ID": patient}
+    table |= {"Patient Age": own[0][patient], "Patient Gender": own[1][patient]}
+    table |= {"View Position": generator.choice(["PA", "AP"], 600)}
+    pd.DataFrame(table).to_csv(folder / "Data_Entry_2017.csv", index=False)
+    parts = {"test_list.txt": patient > 130, "valid_list.txt": (patient > 90) & (patient <= 130)}
+    for name, rows in (parts | {"train_list.txt": patient <= 90}).items():
+        (folder / name).write_text("\n".join(np.array(names)[rows]))
+    scores = 1 / (1 + np.exp(2 - 2 * labels - generator.normal(size=labels.shape)))
+    return folder, pd.DataFrame(scores, index=pd.Index(names, name="image"), columns=FINDINGS), labels, patient
+
+
+@pytest.fixture
+def run(collection, capsys, monkeypatch, tmp_path):
+    """Write scores to a file and run the command on them: (exit status, stdout, stderr)."""
+
+    def call(scores, *arguments, name="scores.csv"):
+        scores.to_csv(tmp_path / name, index=scores.index.name is not None)
+        monkeypatch.setattr(sys, "argv", ["cxr", "evaluate", str(tmp_path / name), *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            program.main()
+        captured = capsys.readouterr()
+        return end.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def all_findings(scores):
+    """The layout knows 14 findings; those that nobody has are scored too."""
+    from cxr_utils.data.schema import FINDINGS as every
+
+    return scores.reindex(columns=list(every), fill_value=0.1)
+
+
+def test_json_holds_what_scikit_learn_says(collection, run):
+    folder, scores, labels, patient = collection
+    shuffled = all_findings(scores).sample(frac=1, axis=1, random_state=0).sample(frac=1, random_state=1)
+    status, out, _ = run(shuffled, "--data", folder, "--json", name="scores.csv.gz")
+    found, test = json.loads(out), patient > 130
+    assert status == 0
+    assert (found["about"]["images"], found["about"]["patients"]) == (test.sum(), len(set(patient[test])))
+    rows = {row["finding"]: row for row in found["auc"]}
+    precision = {row["finding"]: row for row in found["average_precision"]}
+    points = {row["finding"]: row for row in found["operating_points"]}
+    for column, name in enumerate(FINDINGS):
+        truth, score = labels[test, column], scores.loc[test, name].to_numpy()
+        assert rows[name]["auc"] == pytest.approx(oracle.roc_auc_score(truth, score), abs=1e-9)
+        assert precision[name]["ap"] == pytest.approx(oracle.average_precision_score(truth, score), abs=1e-9)
+        called = score >= points[name]["threshold"]
+        assert points[name]["sensitivity"] == pytest.approx(oracle.recall_score(truth, called), abs=1e-9)
+        assert points[name]["ppv"] == pytest.approx(oracle.precision_score(truth, called), abs=1e-9)
+    assert rows["Mass"]["auc"] is None and rows["Mass"]["reason"] == "no positive image"
+    assert {row["characteristic"] for row in found["subgroups"]} == {"sex", "age", "view", "follow_up"}
+    assert set(found["baselines"]) == {"patient's other labels", "no pixels"}
+
+
+def test_thresholds_come_from_valid_and_never_from_what_is_judged(collection, run):
+    folder, scores, labels, patient = collection
+    scores, valid = all_findings(scores), (patient > 90) & (patient <= 130)
+    found = json.loads(run(scores, "--data", folder, "--json")[1])
+    point = next(row for row in found["operating_points"] if row["finding"] == "Effusion")
+    truth, score = labels[valid, 1], scores.loc[valid, "Effusion"].to_numpy()
+    youden = [np.mean(score[truth == 1] >= one) - np.mean(score[truth == 0] >= one) for one in np.sort(score)]
+    assert point["threshold"] == pytest.approx(np.sort(score)[np.argmax(np.round(youden, 12))])
+    assert f"chosen on {valid.sum()} images of valid" in found["about"]["thresholds"]
+    without = json.loads(run(scores[patient > 130], "--data", folder, "--json")[1])
+    assert {row["threshold"] for row in without["operating_points"]} == {0.5}
+    assert "they have no predictions" in without["about"]["thresholds"]
+    itself = json.loads(run(scores, "--data", folder, "--part", "valid", "--json")[1])
+    assert "judged themselves" in itself["about"]["thresholds"]
+
+
+def test_the_page_is_one_whole_file_and_the_json_lies_beside_it(collection, run, tmp_path):
+    folder, scores, _, _ = collection
+    page = tmp_path / "results" / "page.html"
+    status, out, _ = run(all_findings(scores), "--data", folder, "--report", page)
+    assert status == 0 and f"report: {page}" in out
+    text = page.read_text()
+    pictures = re.findall(r'<img alt="([^"]+)" src="data:image/png;base64,([^"]+)">', text)
+    assert len(pictures) == 5 and all(alt for alt, _ in pictures)
+    assert all(base64.b64decode(data).startswith(b"\x89PNG") for _, data in pictures)
+    assert not re.search(r"""(src|href)=["'](?!data:)|url\(|@import|<script""", text)
+    assert "size: A4" in text and text.endswith("</html>\n")
+    found = json.loads(page.with_suffix(".json").read_text())
+    area = next(row["auc"] for row in found["auc"] if row["finding"] == "Effusion")
+    assert f"<td>Effusion</td><td>{found['auc'][2]['positives']}</td>" in text and f"<td>{area:.3f}</td>" in text
+    assert "Mass: no positive image" in text and "Not for diagnosis" in text
+    assert [path.name for path in sorted(page.parent.iterdir())] == ["page.html", "page.json"]
+
+
+def test_names_in_the_page_are_text_and_not_markup(collection):
+    folder, scores, _, _ = collection
+    from cxr_utils.data.opening import open_dataset
+
+    found = evaluate(all_findings(scores), open_dataset(folder), replicates=0)
+    assert "<h1>a &lt;b&gt; &amp; c on" in report.page(found, "a <b> & c")
+
+
+def test_scores_that_are_no_probabilities_have_areas_and_no_calibration(collection, run, tmp_path):
+    folder, scores, _, _ = collection
+    logits = np.log(all_findings(scores)) - np.log(1 - all_findings(scores))
+    status, out, _ = run(logits, "--data", folder, "--json", "--report", tmp_path / "page.html")
+    found = json.loads(out)
+    assert status == 0 and found["calibration"] == found["decision_curve"] == []
+    assert "scores are not between 0 and 1" in " ".join(found["notes"])
+    assert "Calibration:" not in (tmp_path / "page.html").read_text()
+
+
+def damaged(scores, value):
+    changed = scores.copy()
+    changed.iloc[-1, 2] = value
+    return changed
+
+
+WRONG = {
+    "missing score": (lambda s: damaged(s, np.nan), "1 scores are missing or infinite (the first is Effusion"),
+    "infinite score": (lambda s: damaged(s, np.inf), "1 scores are missing or infinite (the first is Effusion"),
+    "text": (lambda s: damaged(s.astype(object), "high"), "not a number"),
+    "image twice": (lambda s: pd.concat([s, s.iloc[-1:]]), "1 images appear more than once in scores.csv"),
+    "image missing": (lambda s: s.iloc[:-3], "3 of 230 images have no prediction"),
+    "finding missing": (lambda s: s.drop(columns="Hernia"), "no predictions for Hernia"),
+    "finding unknown": (lambda s: s.assign(Gout=0.5), "no labels for Gout"),
+    "finding twice": (lambda s: s.assign(prob_Effusion=0.5), "1 findings appear more than once"),
+    "other images": (lambda s: s.rename(index=lambda name: "x" + name), "name 0 of 230 images"),
+    "no image column": (lambda s: s.rename_axis("name"), "0 columns that name an image"),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), WRONG.values(), ids=WRONG)
+def test_bad_predictions_are_one_line_and_exit_2(collection, run, damage, message):
+    folder, scores, _, _ = collection
+    status, out, err = run(damage(all_findings(scores)), "--data", folder)
+    assert status == 2 and all(line.startswith("note: ") for line in out.splitlines())
+    assert err.startswith("error: ") and message in err and err.count("\n") == 1
+
+
+def test_partial_judges_what_both_have_and_says_what_it_left_out(collection, run):
+    folder, scores, labels, patient = collection
+    some = scores.iloc[::2].drop(columns="Hernia").assign(Gout=0.5)
+    assert run(some, "--data", folder)[0] == 2
+    found = json.loads(run(some, "--data", folder, "--partial", "--json")[1])
+    rows = np.flatnonzero((patient > 130) & (np.arange(600) % 2 == 0))
+    assert found["about"]["images"] == len(rows) and found["about"]["findings"] == 2
+    area = next(row["auc"] for row in found["auc"] if row["finding"] == "Effusion")
+    assert area == pytest.approx(oracle.roc_auc_score(labels[rows, 1], scores["Effusion"].iloc[rows]), abs=1e-9)
+    notes = " ".join(found["notes"])
+    assert "no prediction" in notes and "no labels for Gout" in notes and "Hernia" in notes
+
+
+def test_labels_that_are_neither_0_nor_1_and_missing_patients_are_refused(run, tmp_path, collection):
+    names = [f"{number}.png" for number in range(12)]
+    table = pd.DataFrame({"Image": names, "PatientId": np.arange(12) // 2, "Mass": [0, 1] * 6})
+    scores = pd.DataFrame({"image": table["Image"], "Mass": 0.5})
+    for column, value, message in (("Mass", 2, "Expected 0 or 1"), ("PatientId", None, "patient")):
+        folder = tmp_path / column
+        folder.mkdir()
+        for part in ("train", "test"):
+            own = table.assign(Image=part + table["Image"], PatientId=table["PatientId"] + 100 * (part == "test"))
+            own[column] = own[column].astype(object).where(own.index != 3, value)
+            own.to_csv(folder / f"{part}.csv", index=False)
+        status, _, err = run(scores.assign(image="test" + scores["image"]), "--data", folder)
+        assert status == 2 and err.startswith("error: ") and message in err and err.count("\n") == 1
+
+
+def test_constant_scores_and_a_single_patient_have_a_reason(collection, tmp_path):
+    dataset = tiny_dataset(tmp_path)
+    constant = pd.DataFrame(0.5, index=dataset.table["image"], columns=["Mass", "Nodule"])
+    found = evaluate(constant, dataset, replicates=50)
+    assert found.areas["auc"].tolist() == [0.5] * 3
+    assert found.areas["reason"].tolist()[:2] == ["every score is the same: no interval"] * 2
+    single = dataset.table["split"] == "test"
+    dataset.table.loc[single, "patient"] = "one"
+    scores = constant + np.random.default_rng(0).random(constant.shape) / 10
+    found = evaluate(scores, dataset, replicates=50)
+    assert found.areas["auc"].notna().all() and found.areas["low"].isna().all()
+    assert "one patient" in found.areas["reason"].iloc[0]
+    assert "</html>" in report.page(found, "one patient")
+
+
+def test_nothing_to_judge_is_an_error(tmp_path):
+    dataset = tiny_dataset(tmp_path)
+    scores = pd.DataFrame(0.5, index=dataset.table["image"], columns=["Mass", "Nodule"])
+    dataset.table[["Mass", "Nodule"]] = 0
+    with pytest.raises(CxrError, match="None of 2 findings has images with and without it"):
+        evaluate(scores, dataset)
+    with pytest.raises(DataError, match="'holdout' was asked for"):
+        evaluate(scores, dataset, "holdout")
+
+
+def test_thumbnails_stand_beside_a_model_whose_images_are_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path / "cache"))
+    dataset = tiny_dataset(tmp_path / "images", images=80)
+    generator = np.random.default_rng(0)
+    scores = pd.DataFrame(generator.random((80, 2)), index=dataset.table["image"], columns=["Mass", "Nodule"])
+    found = evaluate(scores, dataset, replicates=0)
+    assert found.baselines["32 x 32 pixels"].loc["mean", "auc"] > 0.9  # two findings that are two bright squares
+    assert "no baseline without pixels" in " ".join(found.notes)
+
+
+def test_what_is_no_prediction_is_said(tmp_path):
+    dataset = tiny_dataset(tmp_path)
+    with pytest.raises(DataError, match="does not exist"):
+        predictions.predictions_of(tmp_path / "no.csv", dataset, ("test",))
+    with pytest.raises(DataError, match="holds no card.json"):
+        predictions.predictions_of(tmp_path, dataset, ("test",))
+    (tmp_path / "two.csv").write_text("image,path,Mass\na,b,1\n")
+    with pytest.raises(DataError, match="2 columns that name an image"):
+        predictions.read_predictions(tmp_path / "two.csv")

@@ -1,0 +1,258 @@
+"""Areas, curves and intervals against scikit-learn, naive loops and a published example."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as oracle
+
+from cxr_utils.errors import CxrError, DataError
+from cxr_utils.evaluation import curves, metrics
+from cxr_utils.evaluation.intervals import (
+    auc_and_influence,
+    delong,
+    ladder,
+    resample_weights,
+    weighted_auc,
+    weighted_average_precision,
+)
+
+FINDINGS = ["Mass", "Edema", "Hernia"]
+
+
+def cohort(images=400, patients=60, seed=0, ties=True):
+    """Labels, scores (with ties) and patients whose images resemble each other, named."""
+    generator = np.random.default_rng(seed)
+    patient = generator.integers(patients, size=images)
+    ill = generator.normal(size=(patients, len(FINDINGS)))[patient]
+    truth = (ill + generator.normal(size=ill.shape) > [0.5, 1.0, 1.8]).astype(int)
+    scores = truth + ill + generator.normal(size=truth.shape)
+    index = pd.Index([f"{number}.png" for number in range(images)], name="image")
+    scores = np.round(scores, 1) if ties else scores
+    named = (pd.DataFrame(values, index=index, columns=FINDINGS) for values in (truth, scores))
+    return *named, pd.Series(patient.astype(str), index=index, name="patient")
+
+
+@pytest.mark.parametrize("ties", [True, False])
+@pytest.mark.parametrize("seed", range(5))
+def test_areas_equal_scikit_learn(seed, ties):
+    truth, scores, patients = cohort(seed=seed, ties=ties)
+    areas = metrics.auc_table(truth, scores, patients, replicates=0)["auc"]
+    precisions = metrics.average_precision_table(truth, scores, patients, replicates=0)["ap"]
+    for name in FINDINGS:
+        expected = oracle.roc_auc_score(truth[name], scores[name])
+        assert areas[name] == pytest.approx(expected, abs=1e-12)
+        assert metrics.roc_auc(truth[name], scores[name]) == pytest.approx(expected, abs=1e-12)
+        expected = oracle.average_precision_score(truth[name], scores[name])
+        assert precisions[name] == pytest.approx(expected, abs=1e-12)
+        assert metrics.average_precision(truth[name], scores[name]) == pytest.approx(expected, abs=1e-12)
+    for average, ours in (("macro", areas["mean"]), ("micro", metrics.micro_auc(truth, scores))):
+        assert ours == pytest.approx(oracle.roc_auc_score(truth, scores, average=average), abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_curves_equal_scikit_learn(seed):
+    truth, scores, _ = cohort(seed=seed)
+    false, found, thresholds = oracle.roc_curve(truth["Mass"], scores["Mass"], drop_intermediate=False)
+    curve = curves.roc_points(truth["Mass"], scores["Mass"])
+    np.testing.assert_allclose(curve["false_positive_rate"], false, atol=1e-12)
+    np.testing.assert_allclose(curve["sensitivity"], found, atol=1e-12)
+    np.testing.assert_array_equal(curve["threshold"], thresholds)
+    precision, recall, thresholds = oracle.precision_recall_curve(truth["Mass"], scores["Mass"])
+    curve = curves.pr_points(truth["Mass"], scores["Mass"]).iloc[::-1]
+    np.testing.assert_allclose(curve["precision"], precision[:-1], atol=1e-12)
+    np.testing.assert_allclose(curve["recall"], recall[:-1], atol=1e-12)
+    np.testing.assert_array_equal(curve["threshold"], thresholds)
+
+
+def test_hanley_and_mcneils_published_example():
+    """Radiology 1982, table II: 109 CT images rated 1 to 5; the area is 0.893."""
+    normal, abnormal = [33, 6, 6, 11, 2], [3, 2, 2, 11, 33]
+    truth = np.repeat([0, 1], [sum(normal), sum(abnormal)])
+    scores = np.concatenate([np.repeat(np.arange(1, 6), counts) for counts in (normal, abnormal)])
+    assert metrics.roc_auc(truth, scores) == pytest.approx(0.893, abs=5e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_weighted_areas_equal_scikit_learn_on_repeated_images(seed):
+    truth, scores, patients = cohort(seed=seed)
+    codes, names = pd.factorize(patients)
+    weights = next(resample_weights(len(names), 20, seed))
+    for name in FINDINGS:
+        arrays = truth[name].to_numpy(), scores[name].to_numpy(), codes
+        areas = weighted_auc(ladder(*arrays, tied=0.5), weights)
+        precisions = weighted_average_precision(ladder(*arrays, tied=0.0), weights)
+        for replicate in range(20):
+            rows = np.repeat(np.arange(len(codes)), weights[codes, replicate].astype(int))
+            again = truth[name].iloc[rows], scores[name].iloc[rows]
+            assert areas[replicate] == pytest.approx(oracle.roc_auc_score(*again), abs=1e-12)
+            assert precisions[replicate] == pytest.approx(oracle.average_precision_score(*again), abs=1e-12)
+
+
+def test_influence_gives_obuchowskis_error_in_every_resample():
+    """A resample with weights is the sample whose patients are copied under new names."""
+    truth, scores, patients = cohort(images=120, patients=20)
+    codes = pd.factorize(patients)[0]
+    steps = ladder(truth["Mass"].to_numpy(), scores["Mass"].to_numpy(), codes, tied=0.5)
+    weights = next(resample_weights(20, 5, seed=0))
+    areas, influence = auc_and_influence(steps, weights)
+    for replicate in range(5):
+        drawn = np.repeat(np.arange(20), weights[:, replicate].astype(int))
+        rows = [np.flatnonzero(codes == one) for one in drawn]
+        copy = np.repeat(np.arange(20), [len(own) for own in rows])
+        rows = np.concatenate(rows)
+        expected = delong(truth["Mass"].iloc[rows], scores["Mass"].iloc[rows], copy)
+        assert areas[replicate] == pytest.approx(expected["auc"], abs=1e-6)
+        # Obuchowski counts separately the patients with positive and with negative images; here all are counted once.
+        error = np.sqrt((weights[:, replicate] * influence[:, replicate] ** 2).sum() * 20 / 19)
+        assert error == pytest.approx(expected["standard_error"], rel=0.03)
+
+
+def test_weights_are_resamples_with_replacement():
+    weights = np.hstack(list(resample_weights(50, 2000, seed=0)))
+    assert weights.shape == (50, 2000)
+    assert (weights.sum(axis=0) == 50).all()
+    assert weights.mean(axis=1) == pytest.approx(1, abs=0.12)
+    assert weights.var() == pytest.approx(1 - 1 / 50, abs=0.02)
+
+
+def test_interval_covers_the_truth_19_times_in_20():
+    """Patients bring 1 to 6 alike images; the true area is Phi(1 / sqrt(2)) = 0.7602."""
+    generator, covered, simulations = np.random.default_rng(0), 0, 500
+    for seed in range(simulations):
+        patient = np.repeat(np.arange(150), generator.integers(1, 7, size=150))
+        present = (generator.random(150) < 0.4)[patient].astype(int)
+        noise = (generator.normal(size=150)[patient] + generator.normal(size=len(patient))) / np.sqrt(2)
+        interval = metrics.auc_interval(present, present + noise, patient, replicates=300, seed=seed)
+        covered += interval["low"] <= 0.760250 <= interval["high"]
+    assert 0.92 <= covered / simulations <= 0.98
+
+
+def test_images_as_units_make_the_interval_too_narrow():
+    truth, scores, patients = cohort(images=1000, patients=50)
+    wide, narrow = (
+        metrics.auc_interval(truth["Mass"], scores["Mass"], patients, unit=unit) for unit in ("patient", "image")
+    )
+    assert wide["auc"] == narrow["auc"]
+    assert wide["high"] - wide["low"] > 1.3 * (narrow["high"] - narrow["low"])
+
+
+def test_single_images_are_their_own_patients():
+    truth, scores, _ = cohort()
+    patients = truth.index.to_numpy()
+    by_patient = metrics.auc_interval(truth["Mass"], scores["Mass"], patients, unit="patient")
+    by_image = metrics.auc_interval(truth["Mass"], scores["Mass"], patients, unit="image")
+    pd.testing.assert_series_equal(by_patient, by_image)
+
+
+def test_same_seed_same_interval_and_other_seed_another():
+    truth, scores, patients = cohort()
+    first, again, other = (metrics.auc_table(truth, scores, patients, replicates=100, seed=seed) for seed in (0, 0, 1))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first["low"].equals(other["low"])
+
+
+def test_difference_is_paired():
+    """Two nearly equal models: the paired interval is far narrower than either model's own."""
+    truth, scores, patients = cohort(ties=False)
+    other = scores + 0.05 * np.random.default_rng(1).normal(size=scores.shape)
+    paired = metrics.auc_difference(truth, scores, other, patients)
+    tables = [metrics.auc_table(truth, each, patients) for each in (scores, other)]
+    areas = [table.loc["mean", "auc"] for table in tables]
+    assert paired["difference"] == pytest.approx(areas[0] - areas[1], abs=1e-12)
+    assert paired["low"] <= paired["difference"] <= paired["high"]
+    assert paired["high"] - paired["low"] < 0.3 * (tables[0].loc["mean", "high"] - tables[0].loc["mean", "low"])
+
+
+def test_columns_and_images_in_another_order_are_matched_by_name():
+    truth, scores, patients = cohort()
+    shuffled = scores.sample(frac=1, random_state=0)[FINDINGS[::-1]]
+    pd.testing.assert_frame_equal(
+        metrics.auc_table(truth, scores, patients, replicates=20),
+        metrics.auc_table(truth, shuffled, patients.sample(frac=1, random_state=1), replicates=20),
+    )
+
+
+def test_image_table_arrays_and_frames_give_the_same():
+    truth, scores, patients = cohort()
+    table = truth.assign(patient=patients, age=50.0, split="test").reset_index()
+    expected = metrics.auc_table(truth, scores, patients, replicates=20)
+    arrays = metrics.auc_table(truth.to_numpy(), scores.to_numpy(), patients.to_numpy(), replicates=20)
+    pd.testing.assert_frame_equal(expected, metrics.auc_table(table, scores, table["patient"], replicates=20))
+    pd.testing.assert_frame_equal(expected, metrics.auc_table(truth.to_numpy(), scores, patients, replicates=20))
+    np.testing.assert_array_equal(expected["low"], arrays["low"])
+
+
+def test_filtered_columns_of_a_table_are_taken_row_by_row():
+    """table[mask]["patient"] is numbered by the rows of the whole table, and names no image."""
+    truth, scores, patients = cohort()
+    table = truth.assign(patient=patients).reset_index().iloc[100:300]
+    part = metrics.auc_table(table, scores.iloc[100:300], table["patient"], replicates=20)
+    expected = metrics.auc_table(truth.iloc[100:300], scores.iloc[100:300], patients, replicates=20)
+    pd.testing.assert_frame_equal(part, expected)
+    arrays = truth.to_numpy(), scores.to_numpy()
+    with pytest.raises(DataError, match="stand in another order"):
+        metrics.auc_table(*arrays, patients.reset_index(drop=True).iloc[::-1], replicates=0)
+
+
+def test_absent_class_constant_scores_and_single_patients_have_a_reason():
+    truth, scores, patients = cohort(images=100)
+    truth["Mass"], truth["Edema"] = 0, 1
+    scores["Hernia"] = 0.5
+    table = metrics.auc_table(truth, scores, patients, replicates=50)
+    assert table["reason"].tolist() == [
+        "no positive image",
+        "no negative image",
+        "every score is the same: no interval",
+        "mean of 1 of 3 findings",
+    ]
+    assert table["auc"].tolist()[2:] == [0.5, 0.5]
+    assert table["auc"].isna().tolist() == [True, True, False, False]
+    one = metrics.auc_table(*cohort()[:2], ["13"] * 400, replicates=50)
+    assert one["low"].isna().all() and one["auc"].notna().all()
+    assert "one patient" in one.loc["Mass", "reason"]
+
+
+def without(table, column):
+    return table.drop(columns=column)
+
+
+def replaced(table, value):
+    changed = table.astype(float)
+    changed.iloc[3, 1] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda t, s, p: (t, replaced(s, np.nan), p), "missing or infinite .* Edema of image 3.png"),
+        (lambda t, s, p: (t, replaced(s, np.inf), p), "missing or infinite"),
+        (lambda t, s, p: (t, s.astype(str) + "x", p), "not a number"),
+        (lambda t, s, p: (replaced(t, 2), s, p), "label of Edema for image 3.png is .*2.0"),
+        (lambda t, s, p: (replaced(t, np.nan), s, p), "Expected 0 or 1"),
+        (lambda t, s, p: (t, without(s, "Edema"), p), "1 findings have labels but no score"),
+        (lambda t, s, p: (without(t, "Edema"), s, p), "1 a score but no label"),
+        (lambda t, s, p: (t, s.iloc[1:], p), "1 images have labels but no score"),
+        (lambda t, s, p: (t.reset_index(drop=True), s, p), "set_index"),
+        (lambda t, s, p: (t, pd.concat([s, s.iloc[:1]]), p), "appear more than once .* 0.png"),
+        (lambda t, s, p: (t, s[["Mass", "Mass", "Hernia"]], p), "findings appear more than once"),
+        (lambda t, s, p: (t.to_numpy()[:, :2], s, p), "shape"),
+        (lambda t, s, p: (t.iloc[:0], s.iloc[:0], p.iloc[:0]), "at least one image"),
+        (lambda t, s, p: (t, s, p.iloc[1:]), "1 images have no patient"),
+        (lambda t, s, p: (t, s, p.where(p != "7")), "have no patient"),
+        (lambda t, s, p: (t, s, p.tolist()[1:]), "patients of shape"),
+        (lambda t, s, p: (t, s, pd.concat([p, p])), "name an image twice"),
+    ],
+)
+def test_damaged_input_is_refused(damage, message):
+    with pytest.raises(DataError, match=message):
+        metrics.auc_table(*damage(*cohort()), replicates=0)
+
+
+def test_curve_without_both_classes_is_refused():
+    with pytest.raises(CxrError, match="All 2 labels are equal"):
+        curves.roc_points([1, 1], [0.1, 0.2])
+    with pytest.raises(CxrError, match="None of 2 labels"):
+        curves.pr_points([0, 0], [0.1, 0.2])
+    with pytest.raises(CxrError, match="'patient' or 'image'"):
+        metrics.auc_interval([0, 1], [0, 1], ["a", "b"], unit="visit")

@@ -1,0 +1,127 @@
+"""Operating points against scikit-learn and by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as oracle
+
+from cxr_utils.errors import CxrError
+from cxr_utils.evaluation.thresholds import (
+    choose_thresholds,
+    operating_points,
+)
+
+
+def simulated(seed=0, images=500):
+    generator = np.random.default_rng(seed)
+    truth = pd.DataFrame(generator.random((images, 2)) < [0.3, 0.05], columns=["Mass", "Hernia"]).astype(int)
+    return truth, (truth + generator.normal(size=truth.shape)).round(1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_operating_points_equal_scikit_learn(seed):
+    truth, scores = simulated(seed)
+    table = operating_points(truth, scores, {"Mass": 0.8, "Hernia": 1.1})
+    for name, threshold in (("Mass", 0.8), ("Hernia", 1.1)):
+        called, row = scores[name] >= threshold, table.loc[name]
+        tn, fp, fn, tp = oracle.confusion_matrix(truth[name], called).ravel()
+        assert row[["tp", "fp", "fn", "tn"]].tolist() == [tp, fp, fn, tn]
+        for column, function, label in (
+            ("sensitivity", oracle.recall_score, 1),
+            ("specificity", oracle.recall_score, 0),
+            ("ppv", oracle.precision_score, 1),
+            ("npv", oracle.precision_score, 0),
+            ("f1", oracle.f1_score, 1),
+        ):
+            assert row[column] == pytest.approx(function(truth[name], called, pos_label=label), abs=1e-12)
+        assert row["accuracy"] == pytest.approx(oracle.accuracy_score(truth[name], called), abs=1e-12)
+        assert row["prevalence"] == pytest.approx(truth[name].mean(), abs=1e-12)
+
+
+def test_by_hand():
+    """Scores 1 to 6; positives are 3, 5 and 6."""
+    truth, scores = np.array([0, 0, 1, 0, 1, 1]), np.array([1, 2, 3, 4, 5, 6])
+    # At 5 two thirds are found and none is false, at 3 all are found and one third is false: the higher
+    # counts.
+    assert choose_thresholds(truth, scores).tolist() == [5]
+    assert choose_thresholds(truth, scores, sensitivity=1.0).tolist() == [3]
+    assert choose_thresholds(truth, scores, sensitivity=2 / 3).tolist() == [5]
+    assert choose_thresholds(truth, scores, sensitivity=0.1).tolist() == [6]
+    assert choose_thresholds(truth, scores, ppv=0.75).tolist() == [3]
+    assert choose_thresholds(truth, scores, ppv=0.8).tolist() == [5]
+    assert choose_thresholds(-truth + 1, scores, ppv=0.8).isna().all()  # the best it reaches is 1/2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_chosen_thresholds_do_what_was_asked_and_no_neighbour_does_better(seed):
+    truth, scores = simulated(seed)
+    for name in truth:
+        one = truth[[name]], scores[[name]]
+        every = pd.concat([operating_points(*one, value) for value in np.unique(scores[name])])
+        informed = every["sensitivity"] + every["specificity"]
+        chosen = operating_points(*one, choose_thresholds(*one)).iloc[0]
+        assert chosen["sensitivity"] + chosen["specificity"] == pytest.approx(informed.max(), abs=1e-12)
+        chosen = choose_thresholds(*one, sensitivity=0.9).iloc[0]
+        assert chosen == every.loc[every["sensitivity"] >= 0.9, "threshold"].max()
+        chosen = choose_thresholds(*one, ppv=0.3).iloc[0]
+        assert chosen == every.loc[every["ppv"] >= 0.3, "threshold"].min()
+
+
+@pytest.mark.parametrize("miss", [0.2, 1, 5, 40])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_threshold_costs_less_than_the_one_chosen_by_cost(seed, miss):
+    truth, scores = simulated(seed)
+    chosen = choose_thresholds(truth, scores, miss=miss)
+    for name in truth:
+        costs = {}
+        for threshold in [*np.unique(scores[name]), np.inf]:
+            called = scores[name] >= threshold
+            costs[threshold] = miss * (truth[name] & ~called).sum() + (called & (truth[name] == 0)).sum()
+        assert costs[chosen[name]] == min(costs.values())
+        assert chosen[name] == max(t for t, cost in costs.items() if cost == min(costs.values()))
+
+
+def test_of_calibrated_probabilities_cost_chooses_elkans_threshold():
+    """Elkan 2001: act where p >= 1 / (1 + miss)."""
+    generator = np.random.default_rng(0)
+    probability = generator.random(200_000)
+    truth = (generator.random(200_000) < probability).astype(int)
+    assert choose_thresholds(truth, probability, miss=4).item() == pytest.approx(0.2, abs=0.02)
+
+
+def test_where_misses_are_cheap_nobody_is_called():
+    truth, scores = simulated()
+    scores.loc[truth.idxmin()] = 99  # the highest score belongs to an image without the finding
+    chosen = choose_thresholds(truth, scores, miss=0.001)
+    assert np.isinf(chosen).all()
+    assert operating_points(truth, scores, chosen)["sensitivity"].tolist() == [0, 0]
+    for miss in (0, -1, np.inf, np.nan):
+        with pytest.raises(CxrError, match="Expected a number above 0: what a miss costs"):
+            choose_thresholds(truth, scores, miss=miss)
+
+
+def test_missing_class_and_threshold_stay_visible():
+    truth, scores = simulated()
+    truth["Hernia"] = 0
+    chosen = choose_thresholds(truth, scores)
+    assert chosen.isna().tolist() == [False, True]
+    table = operating_points(truth, scores, chosen)
+    assert table.loc["Hernia"].drop("prevalence").isna().all()
+    nothing_called = operating_points(truth, scores, 99).loc["Mass"]
+    assert np.isnan(nothing_called["ppv"]) and nothing_called["sensitivity"] == 0
+
+
+def test_wrong_requests_are_refused():
+    truth, scores = simulated()
+    with pytest.raises(CxrError, match="sensitivity=90"):
+        choose_thresholds(truth, scores, sensitivity=90)
+    with pytest.raises(CxrError, match="Received sensitivity and miss"):
+        choose_thresholds(truth, scores, sensitivity=0.9, miss=2)
+    with pytest.raises(CxrError, match="no threshold for Hernia"):
+        operating_points(truth, scores, {"Mass": 0.5})
+
+
+def test_thresholds_are_matched_by_name():
+    truth, scores = simulated()
+    thresholds = pd.Series({"Hernia": 1.0, "Mass": 0.2})
+    assert operating_points(truth, scores, thresholds)["threshold"].tolist() == [0.2, 1.0]

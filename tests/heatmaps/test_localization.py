@@ -1,0 +1,284 @@
+"""Scores of heat maps against boxes, by hand and against naive loops."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxr_utils.errors import DataError
+from cxr_utils.heatmaps import localization as loc
+from cxr_utils.heatmaps import map_scores, priors
+
+
+def boxes_of(*rows):
+    return pd.DataFrame(rows, columns=["image", "finding", "x", "y", "width", "height"])
+
+
+def test_scores_by_hand():
+    heat = np.array([[0.0, 0.5], [1.0, 0.5]])
+    left = np.array([[True, False], [True, False]])
+    assert map_scores.pointing_game(heat, left) == 1
+    assert map_scores.pointing_game(heat, ~left) == 0
+    assert map_scores.energy_in_box(heat, left) == 0.5
+    # at 1.0: one place, in the box: 1/2; at 0.5: three places, one of them in the box: 1/4
+    assert map_scores.best_iou(heat, left) == 0.5
+
+
+def test_ties_and_zeros_are_worth_what_chance_is():
+    quarter = np.zeros((4, 4), dtype=bool)
+    quarter[:2, :2] = True
+    flat, nothing = np.ones((4, 4)), np.zeros((4, 4))
+    scores = (map_scores.pointing_game, map_scores.energy_in_box, map_scores.best_iou)
+    assert [score(flat, quarter) for score in scores] == [0.25, 0.25, 0.25]
+    assert [score(nothing, quarter) for score in scores] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_best_iou_equals_trying_every_threshold(seed):
+    generator = np.random.default_rng(seed)
+    heat = generator.random((12, 12)).round(1)
+    mask = map_scores.box_mask(boxes_of(("a", "Mass", *generator.uniform(0, 0.5, 2), 0.4, 0.3)), 12)
+    expected = 0.0
+    for threshold in np.unique(heat[heat > 0]):
+        hot = heat >= threshold
+        expected = max(expected, (hot & mask).sum() / (hot | mask).sum())
+    assert map_scores.best_iou(heat, mask) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_overlap_over_thresholds_equals_cutting_at_each(seed):
+    """The curve cut by cut, and its area as the mean over ten thousand thresholds."""
+    generator = np.random.default_rng(seed)
+    heat, mask = generator.random((9, 9)).round(1 + seed % 3) * 3.7, generator.random((9, 9)) < 0.3
+
+    def cut(threshold):
+        hot = heat >= threshold * heat.max()
+        return (hot & mask).sum() / (hot | mask).sum()
+
+    # between the values of the map, so that rounding cannot decide
+    thresholds = (0.0312, 0.1234, 0.5678, 0.8765, 0.9998)
+    assert map_scores.iou_curve(heat, mask, thresholds) == pytest.approx([cut(one) for one in thresholds], abs=1e-12)
+    fine = (np.arange(10_000) + 0.5) / 10_000
+    assert map_scores.iou_area(heat, mask) == pytest.approx(np.mean([cut(one) for one in fine]), abs=2e-3)
+
+
+def test_overlap_does_not_change_with_the_scale_of_the_map():
+    heat, mask = np.array([[0.2, 0.6], [0.4, 0.0]]), np.array([[False, True], [True, False]])
+    # at 0.9 of the maximum one of two pixels: 1/2; at 0.5 both: 1; at 0.1 one more: 2/3
+    for scale in (1, 1e-6, 50):
+        assert map_scores.iou_curve(heat * scale, mask, (0.1, 0.5, 0.9)) == pytest.approx([2 / 3, 1, 0.5])
+        assert map_scores.iou_area(heat * scale, mask) == pytest.approx(2 / 3 * 1 / 3 + 1 * 1 / 3 + 0.5 * 1 / 3)
+    assert map_scores.iou_curve(heat * 0, mask).tolist() == [0] * 9 and map_scores.iou_area(heat * 0, mask) == 0
+
+
+def test_masks_by_hand():
+    mask = map_scores.box_mask(boxes_of(("a", "Mass", 0.25, 0.5, 0.5, 0.25)), 8)
+    assert np.argwhere(mask).min(axis=0).tolist() == [4, 2] and np.argwhere(mask).max(axis=0).tolist() == [
+        5,
+        5,
+    ]
+    speck = map_scores.box_mask(boxes_of(("a", "Nodule", 0.49, 0.99, 0.001, 0.001)), 8)
+    assert np.argwhere(speck).tolist() == [[7, 3]]
+    both = map_scores.box_mask(boxes_of(("a", "Mass", 0, 0, 0.5, 0.5), ("a", "Mass", 0.5, 0.5, 0.5, 0.5)), 2)
+    assert both.tolist() == [[True, False], [False, True]]
+
+
+def corner_maps():
+    """Three images, two findings; the first one's heat is upper left, the second's lower right."""
+    maps = np.zeros((3, 2, 8, 8))
+    maps[:, 0, 1, 1], maps[:, 1, 6, 6] = 1, 1
+    return maps
+
+
+BOXES = boxes_of(
+    ("a", "Mass", 0, 0, 0.5, 0.5),
+    ("b", "Mass", 0.5, 0.5, 0.5, 0.5),
+    ("b", "Edema", 0.5, 0.5, 0.25, 0.5),
+    ("b", "Edema", 0.75, 0.5, 0.25, 0.5),
+    ("z", "Mass", 0, 0, 1, 1),
+    ("a", "Fibrosis", 0, 0, 1, 1),
+)
+
+
+def test_table_has_a_row_for_each_image_and_finding_with_a_box():
+    scored = loc.score_boxes(corner_maps(), ["a", "b", "c"], ["Mass", "Edema"], BOXES)
+    assert scored[["image", "finding", "area", "size", "hit"]].values.tolist() == [
+        ["a", "Mass", 0.25, "10 % or more", 1.0],
+        ["b", "Mass", 0.25, "10 % or more", 0.0],
+        ["b", "Edema", 0.25, "10 % or more", 1.0],
+    ]
+    assert scored["energy"].tolist() == pytest.approx([1, 0, 1])
+
+
+def test_mask_scores_by_hand():
+    """A mask along a diagonal: on the grid of the map itself it is as drawn."""
+    mask = np.kron(np.eye(4, dtype=bool), np.ones((32, 32), bool))
+    maps = np.zeros((1, 2, 4, 4))
+    maps[0, 0, 2, 2], maps[0, 1, 1, 2] = 1, 1
+    masks = {("a", "Mass"): mask, ("a", "Edema"): mask, ("b", "Mass"): mask}
+    scored = loc.score_masks(maps, ["a"], ["Mass", "Edema"], masks)
+    assert scored[["finding", "area", "hit"]].values.tolist() == [["Mass", 0.25, 1.0], ["Edema", 0.25, 0.0]]
+    heat = loc.upsample(maps[0, 0], 128)
+    assert scored["energy"][0] == pytest.approx(heat[mask].sum() / heat.sum())
+    assert scored["iou_area"][0] == pytest.approx(map_scores.iou_area(heat, mask))
+    assert scored["iou_at_0.5"][0] == pytest.approx(((heat >= 0.5 * heat.max()) & mask).sum() / (
+        (heat >= 0.5 * heat.max()) | mask).sum())  # fmt: skip
+
+
+def test_box_and_the_mask_of_that_box_score_the_same():
+    generator = np.random.default_rng(0)
+    rows = [(str(n), "Mass", *generator.uniform(0.1, 0.5, 2), *generator.uniform(0.2, 0.4, 2)) for n in range(20)]
+    boxes, images = boxes_of(*rows), [str(n) for n in range(20)]
+    masks = {(row[0], "Mass"): map_scores.box_mask(boxes.iloc[[n]], 128) for n, row in enumerate(rows)}
+    maps = generator.random((20, 1, 8, 8))
+    with_boxes = loc.score_boxes(maps, images, ["Mass"], boxes)
+    pd.testing.assert_frame_equal(with_boxes, loc.score_masks(maps, images, ["Mass"], masks))
+
+
+def test_mask_smaller_than_a_cell_can_be_hit_in_its_own_cell_only():
+    mask = np.zeros((128, 128), bool)
+    mask[5, 120:123] = True  # no centre of a cell of 32 pixels lies in it
+    maps = np.zeros((2, 1, 4, 4))
+    maps[0, 0, 0, 3], maps[1, 0, 0, 2] = 1, 1
+    scored = loc.score_masks(maps, ["a", "b"], ["Nodule"], {("a", "Nodule"): mask, ("b", "Nodule"): mask})
+    assert scored["hit"].tolist() == [1, 0] and set(scored["size"]) == {"below 1 %"}
+
+
+def test_middle_of_a_ring_lies_on_the_ring():
+    """The mean of a bent mask's pixels may lie outside it; a map that points there has missed."""
+    ring = np.zeros((128, 128), bool)
+    ring[16:112, 16:112] = True
+    ring[20:108, 20:108] = False
+    maps = np.zeros((1, 1, 9, 9))
+    maps[0, 0, 4, 4] = 1
+    assert loc.score_masks(maps, ["a"], ["Mass"], {("a", "Mass"): ring})["hit"].tolist() == [0]
+
+
+@pytest.mark.parametrize("mask", [np.zeros((4, 4), bool), np.ones((4, 4)), np.ones((4, 3), bool), np.ones(4, bool)])
+def test_what_is_no_mask_is_refused(mask):
+    with pytest.raises(DataError, match="Mass on a has shape"):
+        loc.score_masks(corner_maps(), ["a", "b", "c"], ["Mass", "Edema"], {("a", "Mass"): mask})
+
+
+def test_summary_by_size_groups_what_its_area_says():
+    areas = {"a": 0.009, "b": 0.01, "c": 0.02, "d": 0.1, "e": 0.5}
+    scored = pd.DataFrame({"image": list(areas), "finding": "Mass", "area": list(areas.values())})
+    scored["size"], scored["hit"] = scored["area"].map(loc.size_class), [0.0, 1.0, 0.0, 1.0, 1.0]
+    table = loc.summarise(scored, {name: name for name in areas}, by="size", replicates=50)
+    assert table["maps"].to_dict() == {"below 1 %": 1, "1 to 3 %": 2, "10 % or more": 2, "all": 5}
+    assert table["hit"].tolist() == [0.0, 0.5, 1.0, 0.6]
+    with pytest.raises(DataError, match="'finding' or 'size'"):
+        loc.summarise(scored, {name: name for name in areas}, by="age")
+
+
+def test_paired_difference_is_narrower_than_its_parts():
+    """Two maps that agree but for a constant: the difference has no spread, whatever the pictures."""
+    generator = np.random.default_rng(0)
+    scored = pd.DataFrame({"image": [str(n) for n in range(40)], "finding": "Mass", "area": 0.1, "size": "3 to 10 %"})
+    scored["energy"] = generator.uniform(0, 0.5, 40)
+    better = scored.assign(energy=scored["energy"] + 0.25).sample(frac=1, random_state=1)
+    patients = {name: name for name in scored["image"]}
+    table = loc.summarise(loc.subtract(better, scored), patients).loc["all"]
+    assert table[["energy", "energy_low", "energy_high"]].tolist() == pytest.approx([0.25] * 3)
+    alone = loc.summarise(scored, patients).loc["all"]
+    assert alone["energy_high"] - alone["energy_low"] > 0.05
+    with pytest.raises(DataError, match="40 and 39 pairs"):
+        loc.subtract(scored, scored.iloc[1:])
+
+
+def test_maps_follow_the_order_of_names():
+    order = [2, 0, 1]
+    shuffled = loc.score_boxes(corner_maps()[order][:, ::-1], ["c", "a", "b"], ["Edema", "Mass"], BOXES)
+    straight = loc.score_boxes(corner_maps(), ["a", "b", "c"], ["Mass", "Edema"], BOXES)
+    pd.testing.assert_frame_equal(shuffled, straight)
+
+
+def test_summary_resamples_patients():
+    """Ten images of one patient hit, ten of nine others miss: the interval must be that of ten patients."""
+    scored = pd.DataFrame({"image": [str(n) for n in range(20)], "finding": "Mass", "area": 0.1})
+    scored["hit"] = scored["energy"] = scored["iou"] = np.repeat([1.0, 0.0], 10)
+    patients = {str(n): "first" if n < 10 else str(min(n, 18)) for n in range(20)}
+    wide = loc.summarise(scored, patients, replicates=2000).loc["all"]
+    narrow = loc.summarise(scored, {name: name for name in patients}, replicates=2000).loc["all"]
+    assert wide["patients"] == 10 and narrow["patients"] == 20
+    assert wide["hit"] == narrow["hit"] == 0.5
+    assert (narrow["hit_low"], narrow["hit_high"]) == pytest.approx((0.3, 0.7), abs=0.051)
+    assert wide["hit_low"] == 0 and wide["hit_high"] > narrow["hit_high"]
+
+
+def test_interval_of_the_mean_equals_a_naive_bootstrap():
+    generator = np.random.default_rng(0)
+    scored = pd.DataFrame({"image": [str(n) for n in range(60)], "finding": "Mass", "area": 0.1})
+    scored["hit"] = scored["energy"] = scored["iou"] = generator.random(60)
+    patient = generator.integers(20, size=60).astype(str)
+    table = loc.summarise(scored, dict(zip(scored["image"], patient, strict=True)), replicates=4000)
+    by_patient = [scored["hit"][patient == name].to_numpy() for name in np.unique(patient)]
+    means = []
+    for _ in range(4000):
+        drawn = generator.integers(len(by_patient), size=len(by_patient))
+        means.append(np.concatenate([by_patient[k] for k in drawn]).mean())
+    low, high = np.percentile(means, [2.5, 97.5])
+    assert table.loc["Mass", "hit_low"] == pytest.approx(low, abs=0.01)
+    assert table.loc["Mass", "hit_high"] == pytest.approx(high, abs=0.01)
+
+
+def test_baselines_point_where_they_say():
+    findings = ["Mass", "Edema"]
+    names = ["a", "b", "c"], findings, BOXES
+    patients = {"a": "1", "b": "2", "c": "3"}
+    everywhere = loc.summarise(loc.score_boxes(np.ones((1, 1, 4, 4)), *names), patients, replicates=20)
+    assert everywhere["hit"].tolist() == everywhere["area"].tolist() == [0.25, 0.25, 0.25]
+    mean_box = priors.mean_box_map(BOXES[BOXES["image"] == "b"], findings, 8)
+    assert mean_box.shape == (1, 2, 8, 8)
+    table = loc.summarise(loc.score_boxes(mean_box, *names), patients, replicates=20)
+    assert table["hit"].tolist() == pytest.approx([0.5, 1.0, 2 / 3])
+    centre = priors.centre_prior(9)[0, 0]
+    assert np.unravel_index(centre.argmax(), centre.shape) == (4, 4)
+    np.testing.assert_allclose(centre, centre[::-1, ::-1])
+
+
+def test_random_maps_hit_as_often_as_the_box_is_large():
+    images = [str(n) for n in range(400)]
+    boxes = boxes_of(*[(name, "Mass", 0.25, 0.25, 0.5, 0.5) for name in images])
+    scored = loc.score_boxes(priors.random_maps(400, 8), images, ["Mass"], boxes)
+    assert scored["hit"].mean() == pytest.approx(0.25, abs=0.065)  # three standard errors
+    assert scored["energy"].mean() == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("maps", "message"),
+    [
+        (np.ones((2, 2, 4, 4)), "maps of shape"),
+        (np.ones((3, 4, 4)), "maps of shape"),
+        (-corner_maps(), "negative or missing"),
+        (corner_maps() * np.nan, "negative or missing"),
+    ],
+)
+def test_wrong_maps_are_refused(maps, message):
+    with pytest.raises(DataError, match=message):
+        loc.score_boxes(maps, ["a", "b", "c"], ["Mass", "Edema"], BOXES)
+
+
+def test_wrong_names_are_refused():
+    maps = corner_maps()
+    with pytest.raises(DataError, match="each name once"):
+        loc.score_boxes(maps, ["a", "a", "b"], ["Mass", "Edema"], BOXES)
+    with pytest.raises(DataError, match="None of 6 boxes"):
+        loc.score_boxes(maps, ["p", "q", "r"], ["Mass", "Edema"], BOXES)
+    scored = loc.score_boxes(maps, ["a", "b", "c"], ["Mass", "Edema"], BOXES)
+    with pytest.raises(DataError, match="no patient"):
+        loc.summarise(scored, {"a": "1"})
+    with pytest.raises(DataError, match="no boxes"):
+        priors.mean_box_map(BOXES.iloc[:0], ["Mass"], 8)
+
+
+def test_real_boxes_reward_the_centre_over_chance(real_data):
+    """984 published boxes (Wang et al. 2017), in pixels of 1024: a centre prior beats a flat map by far."""
+    table = pd.read_csv(real_data / "nih" / "BBox_List_2017.csv.gz")
+    boxes = table.iloc[:, :6].set_axis(["image", "finding", "x", "y", "width", "height"], axis=1)
+    boxes[["x", "y", "width", "height"]] /= 1024
+    images, findings = boxes["image"].unique(), boxes["finding"].unique()
+    scored = loc.score_boxes(priors.centre_prior(16), images, findings, boxes)
+    table = loc.summarise(scored, {name: name.split("_")[0] for name in images}, replicates=200)
+    assert table.loc["all", "maps"] > 970 and len(table) == 9
+    assert table.loc["all", "energy_low"] > table.loc["all", "area"]
+    assert table.loc["Cardiomegaly", "hit"] > 0.8

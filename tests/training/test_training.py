@@ -1,0 +1,335 @@
+"""Training: it learns, twice the same, keeps the best epoch, and can be used again from its folder."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from tiny_dataset import tiny_dataset
+
+from cxr_utils.errors import DataError, RecipeError
+from cxr_utils.networks import models, recipes, transfer, weights
+from cxr_utils.networks.backend import load_keras
+from cxr_utils.networks.recipes import Recipe
+from cxr_utils.networks.trained import Trained
+from cxr_utils.training import fit, pipeline
+
+SMALL = Recipe(size=32, epochs=4, batch_size=12, patience=4)
+
+
+@pytest.fixture(scope="module")
+def dataset(workplace):
+    return tiny_dataset(workplace / "images")
+
+
+@pytest.fixture(scope="module")
+def trained(dataset):
+    return fit.train(SMALL, dataset)
+
+
+@pytest.fixture(scope="module")
+def frozen(workplace):
+    """A DenseNet121 with random weights, which are good enough features for two squares."""
+    load_keras().utils.set_random_seed(3)
+    path = workplace / "random.npz"
+    weights.save(path, weights.collect(models.densenet121(32, 1, weights=None).layers))
+    return str(path)
+
+
+def _aucs(truth, scores) -> list[float]:
+    return [roc_auc_score(truth[:, column], scores[:, column]) for column in range(truth.shape[1])]
+
+
+def test_it_learns(trained, dataset):
+    test = dataset.part("test")
+    probabilities = trained.predict(test)
+    assert min(_aucs(test.labels, probabilities.to_numpy())) > 0.95
+    assert probabilities.index.tolist() == test.table["image"].tolist() and probabilities.index.name == "image"
+    assert probabilities.columns.tolist() == ["Mass", "Nodule"]
+
+
+def test_training_says_nothing(dataset, capfd):
+    fit.train(replace(SMALL, epochs=1), dataset, seed=9)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_line_per_epoch_when_asked(dataset, capsys):
+    fit.train(replace(SMALL, epochs=2), dataset, seed=8, verbose=True)
+    assert [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()] == ["epoch 1/2", "epoch 2/2"]
+
+
+def test_history_counts_what_it_cost(trained):
+    history = trained.history
+    assert history["epoch"].tolist() == list(range(1, len(history) + 1))
+    assert (history["images_seen"] == 36 * history["epoch"]).all()
+    per_image = models.multiply_adds(trained.model)
+    assert (history["multiply_adds"] == 3 * per_image * history["images_seen"]).all()
+    assert {"loss", "val_loss", "val_auc", "learning_rate"} <= set(history)
+
+
+def test_the_best_epoch_is_kept(trained, dataset):
+    valid = dataset.part("valid")
+    p = trained.predict(valid).to_numpy()
+    loss = -np.mean(valid.labels * np.log(p) + (1 - valid.labels) * np.log(1 - p))
+    assert np.isclose(loss, trained.history["val_loss"].min(), rtol=1e-3)
+    best = trained.history["val_loss"].idxmin()
+    assert np.isclose(np.mean(_aucs(valid.labels, p)), trained.history["val_auc"][best])
+
+
+def test_one_file_is_predicted_as_the_data_set_was(trained, dataset):
+    image = dataset.table["image"][50]
+    expected = trained.predict(dataset).loc[image]
+    assert np.allclose(trained.predict_file(dataset.path(image)), expected, atol=1e-5)
+
+
+def test_the_card_says_how_to_use_it(trained):
+    card = trained.card
+    assert card["findings"] == ["Mass", "Nodule"] and card["preprocessing"]["size"] == 32 and card["seed"] == 0
+    assert card["images"] == {"train": 36, "valid": 12} and card["patients"] == {"train": 18, "valid": 6}
+    assert trained.recipe == SMALL and {"version", "data", "weights", "seconds", "backend"} <= set(card)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_others(trained, dataset, monkeypatch, tmp_path):
+    first = weights.read(trained.folder / "weights.npz")
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path))
+    again = weights.read(fit.train(SMALL, dataset).folder / "weights.npz")
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    other = weights.read(fit.train(replace(SMALL, epochs=1), dataset, seed=1).folder / "weights.npz")
+    assert not np.array_equal(first["stem_conv/kernel"], other["stem_conv/kernel"])
+
+
+def test_the_same_is_not_trained_twice(trained, dataset, monkeypatch):
+    monkeypatch.setattr(fit, "_train_into", None)  # would fail if it were called
+    assert fit.train(SMALL, dataset).folder == trained.folder
+    with pytest.raises(TypeError):
+        fit.train(SMALL, dataset, seed=77)
+    with pytest.raises(TypeError):
+        fit.train(replace(SMALL, learning_rate=1e-4), dataset)
+    with pytest.raises(TypeError):
+        fit.train(SMALL, dataset.subset(np.arange(50), "fewer"))
+
+
+def test_predictions_are_kept(trained, dataset, monkeypatch):
+    expected = trained.predict(dataset)
+    fresh = Trained(trained.folder)
+    monkeypatch.setattr(Trained, "_logits", None)
+    pd.testing.assert_frame_equal(fresh.predict(dataset), expected)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"loss": "weighted", "sample_weights": True},
+        {"loss": "focal", "augment": pipeline.AUGMENTATIONS},
+        {"network": "normal_abnormal_cnn", "dropout": 0.5, "oversample": True},
+    ],
+)
+def test_other_recipes_run(dataset, changes):
+    history = fit.train(replace(SMALL, epochs=1, **changes), dataset).history
+    assert np.isfinite(history[["loss", "val_loss"]]).all(axis=None)
+
+
+def test_training_stops_when_nothing_gets_better(dataset):
+    recipe = replace(SMALL, learning_rate=1e-12, epochs=50, patience=2)
+    history = fit.train(recipe, dataset).history
+    assert len(history) < 50 and history["val_loss"].idxmin() < len(history) - 2
+    assert history["learning_rate"].iloc[-1] < history["learning_rate"].iloc[0]
+
+
+def test_a_loss_that_is_no_number_is_explained(dataset):
+    with pytest.raises(RecipeError, match="loss became .* learning rate of 1e[+]30.* ten times smaller"):
+        fit.train(replace(SMALL, learning_rate=1e30, epochs=3), dataset)
+    assert fit.cached(replace(SMALL, learning_rate=1e30, epochs=3), dataset) is None  # nothing is taken for done
+
+
+def test_features_are_the_averaged_maps(dataset, frozen):
+    part = dataset.part("test")
+    seen = transfer.features(part, frozen, 32)
+    keras = load_keras()
+    whole = models.densenet121(32, 1, frozen)
+    expected = keras.Model(whole.input, whole.get_layer("avg_pool").output).predict(
+        pipeline.batches(part, 32, 5), verbose=0
+    )
+    assert seen.shape == (12, 1024) and np.allclose(seen, expected, atol=1e-4)
+
+
+def test_features_are_computed_once_per_image(dataset, frozen, monkeypatch):
+    whole = transfer.features(dataset, frozen, 32)
+    monkeypatch.setattr(transfer, "_frozen", None)
+    assert np.array_equal(transfer.features(dataset.part("valid"), frozen, 32), whole[36:48])
+
+
+def test_frozen_seconds_are_no_more_than_passed(dataset, frozen, monkeypatch, tmp_path):
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path))
+    started = time.perf_counter()
+    transfer.features(dataset, frozen, 32)
+    passed = time.perf_counter() - started
+    assert 0 < transfer.frozen_seconds(dataset, frozen, 32) <= passed  # each second on one clock only
+
+
+@pytest.fixture(scope="module")
+def head(dataset, frozen):
+    return fit.train(Recipe("densenet121", 32, weights=frozen, trainable="head"), dataset)
+
+
+def test_the_head_is_scikit_learns_regression_and_the_whole_network_says_the_same(head, dataset, frozen):
+    penalty = head.history["penalty"][head.history["val_auc"].idxmax()]
+    train, test = dataset.part("train"), dataset.part("test")
+    seen = transfer.features(train, frozen, 32)
+    centre, spread = seen.mean(0), seen.std(0) + 1e-6
+    regression = LogisticRegression(C=1 / penalty).fit((seen - centre) / spread, train.labels[:, 0])
+    expected = regression.predict_proba((transfer.features(test, frozen, 32) - centre) / spread)[:, 1]
+    probabilities = head.predict(test)
+    assert np.allclose(probabilities["Mass"], expected, atol=1e-3)
+    one = head.predict_file(test.path(test.table["image"][4]))
+    assert np.allclose(one, probabilities.iloc[4], atol=1e-4)
+
+
+def test_a_head_for_a_finding_that_never_occurs(dataset, frozen):
+    table = dataset.table.assign(Nodule=np.int8(0))
+    never = fit.train(Recipe("densenet121", 32, weights=frozen, trainable="head"), replace(dataset, table=table))
+    probabilities = never.predict(dataset)
+    assert probabilities["Nodule"].max() < 0.05 and probabilities["Mass"].std() > 0.01
+
+
+def test_fine_tuning_starts_from_the_head_and_leaves_the_rest_alone(head, dataset, frozen):
+    recipe = replace(head.recipe, trainable="last_block", epochs=3, batch_size=12, learning_rate=1e-4)
+    tuned = fit.train(recipe, dataset)
+    start, end = weights.read(Path(frozen)), weights.collect(tuned.model.layers)
+    changed = {name for name, array in start.items() if not np.array_equal(array, end[name])}
+    assert all(name.startswith(("conv5_", "logits/")) for name in changed)
+    assert not [name for name in changed if "_bn/" in name]  # batch normalisation stays in inference mode
+    assert any(name.startswith("conv5_block16_2_conv") for name in changed)
+    chosen = head.history["val_auc"].idxmax()
+    assert tuned.history["loss"].iloc[0] < head.history["loss"][chosen] + 0.1  # warm, not from scratch
+    test = dataset.part("test")
+    assert np.allclose(tuned.predict_file(test.path(test.table["image"][4])), tuned.predict(test).iloc[4], atol=1e-4)
+    cost = tuned.history["multiply_adds"]
+    assert cost.is_monotonic_increasing and cost.iloc[0] < 36 * 3 * models.multiply_adds(tuned.model)
+
+
+def test_one_question_is_asked_of_any_data_set(dataset, monkeypatch):
+    """The data set as it is, and the one that was made for the question, give one and the same network."""
+    recipe = replace(SMALL, epochs=1, question="any")
+    asked = fit.train(recipe, dataset)
+    assert asked.findings == ("Abnormal",) and asked.recipe == recipe
+    assert fit.cached(recipe, dataset).folder == asked.folder
+    abnormal = dataset.table[["Mass", "Nodule"]].max(axis=1).astype("int8")
+    by_hand = replace(dataset, table=dataset.table.assign(Abnormal=abnormal), findings=("Abnormal",))
+    monkeypatch.setattr(fit, "_train_into", None)  # would fail if it were called
+    assert fit.train(recipe, by_hand).folder == asked.folder
+    # named for what was asked: without the question, the data set made by hand is the same training but another key
+    assert fit.cached(replace(recipe, question="findings"), by_hand) is None
+
+
+def test_fine_tuning_on_one_question_starts_from_a_head_for_it(frozen):
+    recipe = Recipe("densenet121", 32, weights=frozen, trainable="last_block", question="any")
+    assert recipes.head_of(recipe).question == "any"
+
+
+def test_the_epoch_that_is_kept(trained, dataset, head):
+    assert trained.kept["val_loss"] == trained.history["val_loss"].min()
+    assert head.kept["penalty"] == head.history["penalty"][head.history["val_auc"].idxmax()]
+
+
+def test_weights_are_counted_as_numbers_of_the_whole_network(trained, head, dataset):
+    densenet = load_keras().applications.DenseNet121(include_top=False, weights=None, input_shape=(32, 32, 3))
+    assert head.weights_count == densenet.count_params() + (1024 + 1) * 2
+    assert trained.weights_count == sum(weight.numpy().size for weight in trained.model.weights)
+    small = fit.train(Recipe("normal_abnormal_cnn", size=32, epochs=1, batch_size=12, question="any"), dataset)
+    convolutions = 9 * 32 + 32 + 9 * 32 * 64 + 64 + 9 * 64 * 128 + 128
+    assert small.weights_count == convolutions + 4 * 4 * 128 * 128 + 128 + 128 + 1
+
+
+def test_recipes_refuse_what_does_not_go_together():
+    for wrong in (
+        {"network": "resnet"},
+        {"loss": "mse"},
+        {"epochs": 0},
+        {"patience": 0},
+        {"question": "all"},
+        {"weights": "simulated"},
+        {"network": "densenet121", "trainable": "head"},
+        {"network": "densenet121", "weights": "simulated", "trainable": "head", "loss": "focal"},
+        {"network": "densenet121", "weights": "simulated", "trainable": "head", "oversample": True},
+        {"oversample": True, "sample_weights": True},
+        {"oversample": True, "loss": "weighted"},
+    ):
+        with pytest.raises(RecipeError, match="Expected"):
+            Recipe(**wrong)
+
+
+def test_named_recipes_exist_in_both_profiles():
+    for name in ("xray-vision", "normal-abnormal", "densenet-head", "densenet-transfer", "densenet-focal", "course"):
+        assert recipes.recipe(name, "full").size > recipes.recipe(name, "quick").size
+    with pytest.raises(RecipeError, match="'xray'.*xray-vision"):
+        recipes.recipe("xray")
+
+
+def test_missing_parts_and_weights_are_refused(dataset, monkeypatch, tmp_path):
+    with pytest.raises(DataError, match="valid"):
+        fit.train(SMALL, dataset.subset((dataset.table["split"] != "valid").to_numpy(), "no valid"))
+    monkeypatch.setenv("CXR_HOME", str(tmp_path))
+    with pytest.raises(RecipeError, match="cxr pretrain"):
+        fit.train(recipes.recipe("densenet-head"), dataset)
+
+
+def test_importing_and_training_write_nothing_to_standard_error(workplace):
+    code = """
+        from pathlib import Path
+        import numpy as np
+        from tiny_dataset import tiny_dataset
+        import cxr_utils as cxr
+        from cxr_utils import cache
+        trained = cxr.train(cxr.Recipe(size=32, epochs=1), tiny_dataset(Path(str(cache.root()) + "-images")))
+        trained.model.predict(np.zeros((40, 32, 32, 1)), verbose=0)
+    """
+    folders = [*map(str, Path(__file__).parents[:2]), str(Path(fit.__file__).parents[2])]
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**environment, "PYTHONPATH": os.pathsep.join(folders), "CXR_CACHE": str(workplace / "other")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_package_does_not_import_tensorflow():
+    code = "import sys, cxr_utils.training.fit, cxr_utils.networks.models, cxr_utils.training.pipeline; print('tensorflow' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(fit.__file__).parents[2])}
+    assert subprocess.check_output([sys.executable, "-c", code], env=environment, text=True) == "False\n"
+
+
+def test_a_weights_file_that_changed_is_not_taken_for_the_old_one(dataset, frozen, workplace, monkeypatch):
+    arrays = weights.read(Path(frozen))
+    other = workplace / "changing.npz"
+    weights.save(other, arrays)
+    recipe = Recipe("densenet121", 32, weights=str(other), trainable="head")
+    before = fit.train(recipe, dataset)
+    weights.save(other, {**arrays, "conv1_conv/kernel": arrays["conv1_conv/kernel"] * 2})
+    with pytest.raises(RecipeError, match="have changed since"):
+        _ = before.model
+    monkeypatch.setattr(fit, "_train_into", None)  # what would be called for a new entry
+    with pytest.raises(TypeError):
+        fit.train(recipe, dataset)
+
+
+@pytest.mark.parametrize(("loss", "starts_at_prior"), [("bce", True), ("focal", True), ("weighted", False)])
+def test_a_network_starts_from_how_frequent_its_findings_are(dataset, loss, starts_at_prior):
+    """One epoch with steps too small to matter shows where training began."""
+    rare = dataset.subset(np.flatnonzero((dataset.table["Mass"] == 0) | (np.arange(60) % 4 == 0)), "rare masses")
+    still = fit.train(replace(SMALL, loss=loss, epochs=1, learning_rate=1e-9), rare)
+    frequency = rare.part("train").labels.mean(axis=0)
+    assert frequency[0] < 0.3
+    expected = np.log(frequency / (1 - frequency)) if starts_at_prior else [0, 0]
+    assert still.model.get_layer("logits").get_weights()[1] == pytest.approx(expected, abs=1e-5)

@@ -45,7 +45,9 @@ gpu jax: $(STAMP)
 
 # Cheapest first; the closing line is pytest's.
 test: $(STAMP)
+	@$(BIN)/ruff format --quiet --check . || (echo "Run: $(BIN)/ruff format ." >&2; exit 1)
 	@$(BIN)/ruff check .
+	@$(BIN)/mypy
 	@$(BIN)/pytest -q -n $(JOBS) --doctest-modules cxr_utils tests
 	@$(BIN)/cxr data phantom
 	@$(MAKE) --no-print-directory check-notebooks

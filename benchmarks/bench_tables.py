@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cxr_utils.data.leakage import leakage, near_duplicates
+from cxr_utils.data.leakage import leakage_table, near_duplicates
 from cxr_utils.data.opening import open_dataset
 
 REAL = Path(os.environ.get("CXR_REAL_DATA", Path(__file__).parents[2] / "shared" / "real"))
@@ -38,7 +38,7 @@ def main() -> int:
         nih, folders = open_dataset(REAL / "nih"), open_dataset(REAL / "pneumonia")
     rows = [
         (f"open NIH, {len(nih):,} rows, into the contract", lambda: open_dataset(REAL / "nih"), 7, 1.0),
-        ("leakage report of that table", lambda: leakage(nih.table), 15, 0.1),
+        ("leakage report of that table", lambda: leakage_table(nih.table), 15, 0.1),
         (f"near-duplicates among {len(folders):,} X-rays", lambda: near_duplicates(folders), 3, 5.0),
     ]
     met = True

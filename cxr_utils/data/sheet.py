@@ -9,9 +9,9 @@ import numpy as np
 from cxr_utils.data.images import read_image, resize
 from cxr_utils.data.schema import FINDINGS
 from cxr_utils.errors import DataError
-from cxr_utils.phantom.anatomy import draw_patient, draw_visit
 from cxr_utils.phantom.cohort import DESCRIPTION, Order, _description
 from cxr_utils.phantom.findings import draw_boxes
+from cxr_utils.phantom.patient import draw_patient, draw_visit
 from cxr_utils.phantom.render import Finding, radiograph
 
 SEVERITIES = (0.15, 0.5, 0.9)

@@ -469,7 +469,7 @@ def scene(order: Order, record: dict, follow: int, *, keep: bool = True):
 
     With `keep=False` the findings are left out: the same picture of the same patient, healthy.
     """
-    from .anatomy import draw_visit
+    from .patient import draw_visit
     from .render import Finding
 
     number, visit = record["number"], record["visits"][follow]
@@ -485,7 +485,7 @@ def scene(order: Order, record: dict, follow: int, *, keep: bool = True):
 
 @lru_cache(maxsize=1)  # the follow-ups of a patient come one after the other
 def _patient(seed: int, number: int, age: int, sex: str):
-    from .anatomy import draw_patient
+    from .patient import draw_patient
 
     return draw_patient(np.random.default_rng([seed, number, 1]), age, sex)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from .anatomy import Chest, Shape
 from .drawing import ribbon, smooth_step, spline
+from .patient import SIDES
 
 Rng = np.random.Generator
 
@@ -20,12 +21,8 @@ def _side(rng: Rng) -> str:
     return "right" if rng.random() < 0.5 else "left"
 
 
-def _sign(side: str) -> float:
-    return -1.0 if side == "right" else 1.0
-
-
 def _sides(rng: Rng, both: float) -> list[str]:
-    return ["right", "left"] if rng.random() < both else [_side(rng)]
+    return list(SIDES) if rng.random() < both else [_side(rng)]
 
 
 def _replace(chest: Chest, share: np.ndarray) -> np.ndarray:
@@ -36,7 +33,7 @@ def _replace(chest: Chest, share: np.ndarray) -> np.ndarray:
 
 
 def _blob(chest: Chest, cx: float, cy: float, rx: float, ry: float, angle: float, rng: Rng, rough: float) -> np.ndarray:
-    """A spot, 1 in its middle and falling to 0, with an edge that a random field frays; rx and ry in cm."""
+    """Distance from a spot's middle, 1 on its edge, which a random field frays; rx and ry in cm."""
     frame = chest.frame
     dx, dy = frame.x - np.float32(cx), frame.y - np.float32(cy)
     c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
@@ -49,7 +46,7 @@ def _blob(chest: Chest, cx: float, cy: float, rx: float, ry: float, angle: float
 def _floor_level(chest: Chest, side: str) -> float:
     """The height y (cm) of the top of that side's diaphragm."""
     lung = chest.floor[side] + chest.frame.y
-    middle = np.abs(chest.frame.x - np.float32(6.5 * _sign(side))) < 0.5
+    middle = np.abs(chest.frame.x - np.float32(6.5 * SIDES[side])) < 0.5
     return float(lung[middle].min()) if middle.any() else 9.0
 
 
@@ -58,19 +55,19 @@ def _place(chest: Chest, side: str, rng: Rng, low: float, high: float) -> tuple[
     bottom = _floor_level(chest, side)
     y = -11.0 + (bottom + 11.0) * rng.uniform(low, high)
     outer = np.interp(y, [-11, -8, -3, 2, 8], [5.5, 8.2, 10.6, 11.6, 11.8])
-    return _sign(side) * rng.uniform(4.2, outer), float(y)
+    return SIDES[side] * rng.uniform(4.2, outer), float(y)
 
 
 # --- atelectasis -----------------------------------------------------------------------------------------------
 def _bend_atelectasis(shape: Shape, severity: float, rng: Rng) -> None:
     side = _side(rng)
     shape.lift[side] += 1.3 * severity
-    shape.shift += _sign(side) * 0.7 * severity
+    shape.shift += SIDES[side] * 0.7 * severity
 
 
 def _atelectasis(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     side = _side(rng)  # the same draw as in the bend: both start from the same seed
-    frame, sign = chest.frame, _sign(side)
+    frame, sign = chest.frame, SIDES[side]
     height = chest.floor[side]
     # A wedge of airless lung on the diaphragm, and plates above it.
     wedge = smooth_step((1.6 + 2.2 * severity) - height - 0.15 * np.abs(frame.x - np.float32(sign * 5)), 0.9)
@@ -99,7 +96,7 @@ def _effusion(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     lost = np.zeros_like(chest.air)
     for side in _sides(rng, 0.3):
         rise = 7.8 * severity**1.5 * rng.uniform(0.7, 1.1)
-        out = np.clip(chest.frame.x * np.float32(_sign(side)) / 13.0, 0, 1)
+        out = np.clip(chest.frame.x * np.float32(SIDES[side]) / 13.0, 0, 1)
         level = _floor_level(chest, side) + 4.2 - rise  # y of the fluid in the middle
         surface = level - (0.3 + 2.0 * severity) * (out**4 * 2.2 - 0.4)  # the meniscus climbs at the side
         under = smooth_step(chest.frame.y - surface, 0.8 if chest.visit.view == "PA" else 1.8)
@@ -143,7 +140,7 @@ def _pneumonia(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
 
 def _consolidation(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     side = _side(rng)
-    frame, sign = chest.frame, _sign(side)
+    frame, sign = chest.frame, SIDES[side]
     x, y = _place(chest, side, rng, 0.2, 0.95)
     wide = rng.uniform(2.9, 4.2) * (0.8 + 0.6 * severity)
     lobe = smooth_step(1 - _blob(chest, x, y, wide * 1.15, wide, rng.uniform(0, 3), rng, 0.16), 0.30)
@@ -190,7 +187,7 @@ def _nodule(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
 # --- pneumothorax ----------------------------------------------------------------------------------------------
 def _bend_pneumothorax(shape: Shape, severity: float, rng: Rng) -> None:
     side = _side(rng)
-    shape.shift -= _sign(side) * 0.9 * severity**2
+    shape.shift -= SIDES[side] * 0.9 * severity**2
     shape.lift[side] -= 0.8 * severity
 
 
@@ -200,7 +197,7 @@ def _pneumothorax(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     apical = 1.25 - 0.75 * smooth_step(frame.y - 1.0, 8.0)  # air rises
     rim = (0.15 + 2.9 * severity**1.3) * apical + 0.25 * frame.field(rng, 6.0)
     # Air gathers at the side and over the apex, not between lung and heart or on the diaphragm.
-    held = (frame.x * np.float32(_sign(side)) < 4.0) & (frame.y > -10.0) | (chest.floor[side] < 1.0)
+    held = (frame.x * np.float32(SIDES[side]) < 4.0) & (frame.y > -10.0) | (chest.floor[side] < 1.0)
     inward = frame.blur(frame.depth(np.maximum(chest.lung[side], held)), 0.8)
     free = smooth_step(rim - inward, 0.12) * chest.lung[side]
     before = chest.air.copy()
@@ -219,8 +216,8 @@ def _bend_edema(shape: Shape, severity: float, rng: Rng) -> None:
 def _edema(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     frame = chest.frame
     share = np.zeros_like(chest.air)
-    for side in ("right", "left"):
-        r = _blob(chest, _sign(side) * 5.2, 2.0, 5.2 + severity, 7.5, _sign(side) * 0.15, rng, 0.22)
+    for side in SIDES:
+        r = _blob(chest, SIDES[side] * 5.2, 2.0, 5.2 + severity, 7.5, SIDES[side] * 0.15, rng, 0.22)
         share += smooth_step(1.05 - r, 0.85) * chest.lung[side]
         septa = smooth_step(2.2 - chest.depth[side], 0.8) * smooth_step(frame.y - 3, 3.0) * chest.lung[side]
         share += 0.35 * septa * np.maximum(np.sin(frame.y * np.float32(2 * np.pi / 0.9)), 0)  # Kerley's B lines
@@ -268,7 +265,7 @@ def _fibrosis(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
         net = np.maximum(net, np.exp(-((frame.field(rng, cell) / 0.30) ** 2)))
     where = np.zeros_like(chest.air)
     patchy = 0.75 + 0.45 * frame.field(rng, 3.5)
-    for side in ("right", "left"):
+    for side in SIDES:
         edge = 0.30 + 0.70 * smooth_step(3.5 - chest.depth[side], 2.0)
         zone = smooth_step(-3.5 - frame.y, 4.0) if upper else smooth_step(frame.y - 1.0, 5.0)
         where += edge * zone * chest.lung[side]
@@ -281,7 +278,7 @@ def _pleural_thickening(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     frame = chest.frame
     lost = np.zeros_like(chest.air)
     for side in _sides(rng, 0.35):
-        sign = _sign(side)
+        sign = SIDES[side]
         wavy = np.clip(1 + 0.4 * frame.field(rng, 2.4), 0.2, 2.0)
         thick = (0.22 + 1.0 * severity) * wavy
         start, end = (-13, rng.uniform(-6, -2)) if rng.random() < 0.35 else (rng.uniform(-4, 3), 14)

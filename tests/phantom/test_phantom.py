@@ -18,11 +18,12 @@ from cxr_utils.data.schema import FINDINGS
 from cxr_utils.errors import DataError
 from cxr_utils.phantom import cohort as cohort_module
 from cxr_utils.phantom import labels
-from cxr_utils.phantom.anatomy import Shape, draw_chest, draw_patient, draw_visit
+from cxr_utils.phantom.anatomy import Shape
+from cxr_utils.phantom.patient import draw_patient, draw_visit
 from cxr_utils.phantom.drawing import Frame
 from cxr_utils.phantom.findings import CHANGES
 from cxr_utils.phantom.physics import BONE_PER_CM, WATER_PER_CM, Exposure, detect
-from cxr_utils.phantom.render import Finding, radiograph
+from cxr_utils.phantom.render import Finding, draw_chest, radiograph
 
 
 @pytest.fixture(scope="module")

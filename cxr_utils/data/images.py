@@ -19,10 +19,6 @@ from cxr_utils.errors import ImageError
 
 if TYPE_CHECKING:
     import pydicom  # half a second to import, and only DICOM files need it
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pydicom
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"

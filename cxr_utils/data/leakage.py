@@ -1,4 +1,4 @@
-"""Who leaks where: patients, files and pictures that two parts share, and splits that keep patients whole."""
+"""Who leaks where: patients, files and pictures that two parts of a split share."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
@@ -23,6 +23,12 @@ OTHER_SPLITS = ("leaky_split.csv", "course", "public_resplit.csv.gz")
 #: patients stay below 0.96 and follow-ups below 0.98; recompressed or brightened copies stay above 0.99.
 SAME_PICTURE = 0.985
 _THUMBNAIL = 64
+# Other names of the three columns, without spaces and underscores.
+_PLAIN = {
+    "image": ("imageindex", "file", "filename", "path"),
+    "patient": ("patientid",),
+    "split": ("part", "set", "fold", "subset"),
+}
 
 
 def check_for_leakage(first: pd.DataFrame, second: pd.DataFrame, column: str = "patient") -> bool:
@@ -119,7 +125,7 @@ def read_split_table(path: str | Path) -> pd.DataFrame:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder) / "parts.csv"
-        ...     _ = file.write_text("Split,Image\\ntest,person1_virus_2.jpeg\\n")
+        ...     pd.DataFrame({"Split": ["test"], "Image": "person1_virus_2.jpeg"}).to_csv(file)
         ...     read_split_table(file).iloc[0].to_dict()
         {'image': 'person1_virus_2.jpeg', 'patient': 'person1', 'split': 'test'}
     """
@@ -157,16 +163,8 @@ def leakage_beside(root: Path) -> pd.DataFrame | Missing:
 
 def _plain(column: str) -> str:
     """Bring the usual names of the three columns to the contract's."""
-    known = {
-        "imageindex": "image",
-        "file": "image",
-        "filename": "image",
-        "path": "image",
-        "patientid": "patient",
-    }
-    known |= {"part": "split", "set": "split", "fold": "split", "subset": "split"}
     plain = column.lower().replace(" ", "").replace("_", "")
-    return known.get(plain, plain)
+    return next((name for name, others in _PLAIN.items() if plain in others), plain)
 
 
 def near_duplicates(dataset: "Dataset", max_distance: int = 20) -> pd.DataFrame:

@@ -150,6 +150,6 @@ def _check_parts(split: pd.Series) -> None:
 
 def _some(names: Iterable[object], most: int = 8) -> str:
     """List the first few names, so that a table of 500 columns does not become a message of 500 words."""
-    names = [str(name) for name in names]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more if names else "no columns"
+    texts = [str(name) for name in names]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more if texts else "no columns"

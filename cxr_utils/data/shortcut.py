@@ -5,13 +5,11 @@ technician sticks on the film, and with it how frequent a disease is there. Here
 its effect can be measured.
 """
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -20,6 +18,7 @@ from cxr_utils.data import images
 from cxr_utils.data.readers.files import Files
 from cxr_utils.errors import DataError
 from cxr_utils.phantom import plant_marker
+from cxr_utils.phantom.render import write_png
 
 if TYPE_CHECKING:
     from cxr_utils.data.dataset import Dataset
@@ -70,22 +69,12 @@ def mark(dataset: "Dataset", finding: str, *, positives: float = 0.9, others: fl
 
 
 def _write_copies(dataset: "Dataset", names: np.ndarray, folder: Path, seed: int) -> None:
-    def write(job: tuple[str, int]) -> None:
-        name, number = job
-        pixels = plant_marker(images.read_image(dataset.path(name)), np.random.default_rng([seed, number]))
-        done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-        if not done:
-            raise DataError(f"The marked copy of {name} could not be encoded. Expected a picture. Look at the file.")
-        (folder / f"{name}.png").write_bytes(data.tobytes())
+    def write(number: int) -> None:
+        pixels = images.read_image(dataset.path(names[number]))
+        write_png(folder / f"{names[number]}.png", plant_marker(pixels, np.random.default_rng([seed, number])))
 
     with ThreadPoolExecutor() as threads:  # OpenCV works outside Python's lock
-        _exhaust(threads.map(write, [(name, number) for number, name in enumerate(names)]))
-
-
-def _exhaust(results: Iterator) -> None:
-    """Wait for every thread, and raise what one of them raised."""
-    for _ in results:
-        pass
+        list(threads.map(write, range(len(names))))  # raises what one of them has raised
 
 
 def _check(dataset: "Dataset", finding: str, *shares: float) -> None:

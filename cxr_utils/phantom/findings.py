@@ -351,12 +351,8 @@ def draw_mask(change: np.ndarray) -> np.ndarray:
         >>> draw_mask(np.array([[0.0, 0.2, 1.0]], np.float32)).tolist()
         [[False, False, True]]
     """
-    strongest = (
-        float(cv2.GaussianBlur(change.astype(np.float32), (0, 0), 1.0).max())
-        if change.size > 9
-        else float(change.max())
-    )
-    return change > max(strongest / 3, 1e-6)
+    smooth = cv2.GaussianBlur(change.astype(np.float32), (0, 0), 1.0) if change.size > 9 else change
+    return change > max(float(smooth.max()) / 3, 1e-6)
 
 
 def draw_boxes(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
@@ -374,4 +370,5 @@ def draw_boxes(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
     count, parts = cv2.connectedComponents(joined)
     areas = np.bincount(parts[mask], minlength=count)
     kept = [part for part in np.argsort(-areas, kind="stable") if areas[part] >= max(areas.max() / 4, 1)]
-    return [tuple(cv2.boundingRect(((parts == part) & mask).astype(np.uint8))) for part in kept]
+    rectangles = (cv2.boundingRect(((parts == part) & mask).astype(np.uint8)) for part in kept)
+    return [(x, y, width, height) for x, y, width, height in rectangles]

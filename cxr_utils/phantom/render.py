@@ -1,8 +1,12 @@
 """One radiograph: a patient, a visit and findings in, pixels and masks out."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import cv2
 import numpy as np
+
+from cxr_utils.errors import DataError
 
 from . import anatomy
 from .anatomy import Chest, Shape
@@ -112,3 +116,15 @@ def _collimate(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         pixels[: edges[0]] = pixels[len(pixels) - edges[1] :] = 8
         pixels[:, : edges[2]] = pixels[:, pixels.shape[1] - edges[3] :] = 8
     return pixels
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    """Write a picture, uint8 (height, width), as a PNG that is fast to write.
+
+    Raises:
+        DataError: OpenCV cannot encode it.
+    """
+    done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise DataError(f"{path.name} could not be encoded. Expected a grey picture of 8 bits. Look at its pixels.")
+    path.write_bytes(data.tobytes())

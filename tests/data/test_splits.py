@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.images import read_image
-from cxr_utils.data.leakage import check_for_leakage, leakage, near_duplicates, read_split_table
+from cxr_utils.data.leakage import check_for_leakage, leakage_table, near_duplicates, read_split_table
 from cxr_utils.data.opening import open_dataset
 from cxr_utils.data.readers.files import Files
 from cxr_utils.data.readers.nih import official_lists
@@ -83,7 +83,7 @@ def test_fewer_images_than_none_and_more_than_all(capsys):
 @given(SPLITS)
 def test_leakage_equals_set_arithmetic(rows):
     table = as_table(rows)
-    report = leakage(table)
+    report = leakage_table(table)
     for row in report.itertuples():
         first, second = table[table["split"] == row.first], table[table["split"] == row.second]
         shared = set(first["patient"]) & set(second["patient"])
@@ -101,7 +101,7 @@ def test_leakage_equals_set_arithmetic(rows):
 def test_drop_shared_leaves_no_leak_and_the_last_part_whole(rows):
     table = as_table(rows)
     kept, notes = drop_shared(table)
-    assert not leakage(kept)[["shared_patients", "shared_files"]].to_numpy().any()
+    assert not leakage_table(kept)[["shared_patients", "shared_files"]].to_numpy().any()
     last = [part for part in ("train", "valid", "test") if part in set(table["split"])][-1]
     assert (kept["split"] == last).sum() == (table["split"] == last).sum()
     assert set(kept["patient"]) == set(table["patient"])
@@ -110,9 +110,9 @@ def test_drop_shared_leaves_no_leak_and_the_last_part_whole(rows):
 
 def test_leakage_takes_another_column_and_names_a_missing_one():
     table = as_table([(1, 0, "train"), (1, 1, "test")]).rename(columns={"split": "fold"})
-    assert leakage(table, split="fold")["shared_patients"].tolist() == [1]
+    assert leakage_table(table, split="fold")["shared_patients"].tolist() == [1]
     with pytest.raises(DataError, match="Column split is missing"):
-        leakage(table)
+        leakage_table(table)
     with pytest.raises(DataError, match="Column PatientId is missing"):
         check_for_leakage(table, table, "PatientId")
 
@@ -166,7 +166,7 @@ def test_fewer_patients_than_parts():
 
 def test_the_image_split_leaks_as_much_as_expected():
     table = cohort(2000).assign(image=lambda table: table.index.astype(str))
-    report = leakage(table.assign(split=split_by_image(table, {"train": 0.8, "test": 0.2}))).iloc[0]
+    report = leakage_table(table.assign(split=split_by_image(table, {"train": 0.8, "test": 0.2}))).iloc[0]
     sizes = table.groupby("patient").size().to_numpy()
     # A test image is leaked unless all other images of its patient are in test too: hypergeometric, near 0.2^(n-1).
     expected = 0.2 * (sizes * (1 - 0.2 ** (sizes - 1.0))).sum()
@@ -185,7 +185,7 @@ def test_hold_out_takes_whole_patients_and_about_the_share():
 def test_split_tables_of_several_styles(tmp_path):
     (tmp_path / "a.csv").write_text("Split,Label,Image\ntrain,NORMAL,IM-0115-0001.jpeg\nval,NORMAL,IM-0115-0002.jpeg\n")
     (tmp_path / "b.csv").write_text("Image Index,Patient ID,set\nimages/00000013_005.png,13,train\n")
-    assert leakage(read_split_table(tmp_path / "a.csv"))["shared_patients"].tolist() == [1]
+    assert leakage_table(read_split_table(tmp_path / "a.csv"))["shared_patients"].tolist() == [1]
     assert read_split_table(tmp_path / "b.csv").iloc[0].tolist() == ["00000013_005.png", "13", "train"]
     (tmp_path / "c.csv").write_text("Label,Image\nNORMAL,a.png\n")
     with pytest.raises(DataError, match="Column split is missing in c.csv"):
@@ -241,14 +241,14 @@ def test_a_changed_copy_under_another_name_is_found(noisy, change):
 
 
 def test_real_leaks_in_the_course_tables(real_data):
-    report = leakage(read_split_table(real_data / "nih" / "course")).set_index(["first", "second"])
+    report = leakage_table(read_split_table(real_data / "nih" / "course")).set_index(["first", "second"])
     assert report.loc[("train", "valid"), ["shared_patients", "shared_files"]].tolist() == [197, 198]
     train, valid = (pd.read_csv(real_data / "nih" / "course" / f"{part}-small.csv") for part in ("train", "valid"))
     assert check_for_leakage(train, valid, "PatientId")
 
 
 def test_real_leaks_in_the_thumbnail_folders(real_data):
-    report = leakage(read_split_table(real_data / "nih64"))
+    report = leakage_table(read_split_table(real_data / "nih64"))
     parts = {part.name: {int(p.name[:8]) for p in part.glob("*/*")} for part in (real_data / "nih64").iterdir()}
     expected = [
         len(parts[first] & parts[second]) for first, second in zip(report["first"], report["second"], strict=True)
@@ -258,7 +258,7 @@ def test_real_leaks_in_the_thumbnail_folders(real_data):
 
 
 def test_real_leaks_in_the_public_resplit(real_data):
-    report = leakage(read_split_table(real_data / "pneumonia" / "public_resplit.csv.gz"))
+    report = leakage_table(read_split_table(real_data / "pneumonia" / "public_resplit.csv.gz"))
     assert report["shared_files"].sum() == 1566
     assert (report["shared_patients"] > 100).all()
 
@@ -266,7 +266,7 @@ def test_real_leaks_in_the_public_resplit(real_data):
 def test_real_official_split_is_clean(real_data):
     lists = official_lists(real_data / "nih")
     assert lists["split"].value_counts().to_dict() == {"train_val": 86_524, "test": 25_596}
-    assert leakage(read_split_table(real_data / "nih"))["shared_patients"].tolist() == [0]
+    assert leakage_table(read_split_table(real_data / "nih"))["shared_patients"].tolist() == [0]
 
 
 def test_real_patients_are_not_taken_for_duplicates(real_data):

@@ -77,29 +77,14 @@ def leakage_table(table: pd.DataFrame, split: str = "split") -> pd.DataFrame:
          'images_second': 1}
     """
     require_columns(table, ["image", "patient", split], "the table to check")
-    codes, names = pd.factorize(table[split])
-    patients, files = (_presence(table[column], codes, len(names)) for column in ("patient", "image"))
-    order = sorted(range(len(names)), key=lambda part: _rank(names[part]))
+    parts = dict(sorted(table.groupby(split), key=lambda part: _rank(part[0])))
     rows = []
-    for first, second in combinations(order, 2):
-        shared = (patients[:, first] > 0) & (patients[:, second] > 0)
-        rows.append({
-            "first": names[first],
-            "second": names[second],
-            "shared_patients": int(shared.sum()),
-            "shared_files": int(((files[:, first] > 0) & (files[:, second] > 0)).sum()),
-            "images_first": int(patients[shared, first].sum()),
-            "images_second": int(patients[shared, second].sum()),
-        })  # fmt: skip
+    for (first, one), (second, other) in combinations(parts.items(), 2):
+        from_one, from_other = one["patient"].isin(other["patient"]), other["patient"].isin(one["patient"])
+        patients, files = one["patient"][from_one].nunique(), len(set(one["image"]) & set(other["image"]))
+        rows.append((first, second, patients, files, int(from_one.sum()), int(from_other.sum())))
     columns = ["first", "second", "shared_patients", "shared_files", "images_first", "images_second"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _presence(values: pd.Series, parts: np.ndarray, count: int) -> np.ndarray:
-    """Count rows of each distinct value in each part: (values, parts)."""
-    codes, distinct = pd.factorize(values)
-    known = (codes >= 0) & (parts >= 0)
-    return np.bincount(codes[known] * count + parts[known], minlength=len(distinct) * count).reshape(-1, count)
 
 
 def _rank(part: str) -> tuple[int, str]:

@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 #: The marker wherever it was planted, and as much again around it, for heat maps are coarse: a box in fractions.
 CORNER = {"x": 0.0, "y": 0.0, "width": 0.375, "height": 0.375}
+#: Share of the images with the finding that get the marker, and of all others.
+POSITIVES, OTHERS = 0.9, 0.05
 #: The modules whose code decides what a marked picture looks like.
 _CODE = tuple(f"cxr_utils.{name}" for name in ("data.shortcut", "data.images", "phantom.devices"))
 
 
-def mark(dataset: "Dataset", finding: str, *, positives: float = 0.9, others: float = 0.05, seed: int = 0) -> "Dataset":
+def mark(dataset: "Dataset", finding: str, *, seed: int = 0) -> "Dataset":
     """The same images, but a marker is burned into most that bear a finding and into few others.
 
     Args:
         dataset: stays as it is; images without a file are left out.
         finding: what the marker goes with.
-        positives: share of the images with the finding that get the marker.
-        others: share of the remaining images that get it.
         seed: of the draw, and of the little jitter in place and brightness.
 
     Returns:
@@ -45,21 +45,20 @@ def mark(dataset: "Dataset", finding: str, *, positives: float = 0.9, others: fl
         other images are those of `dataset`.
 
     Raises:
-        DataError: the finding is not in the data set, or a share is not between 0 and 1.
+        DataError: the finding is not in the data set.
         ImageError: a file is damaged.
     """
-    _check(dataset, finding, positives, others)
+    if finding not in dataset.findings:
+        raise DataError(
+            f"{dataset.name} has no finding {finding!r}. Expected one of {', '.join(dataset.findings)}. "
+            "Correct the name."
+        )
     dataset = dataset.with_images()
-    rng = np.random.default_rng(seed)
-    chance = np.where(dataset.table[finding] == 1, positives, others)
-    marked = rng.random(len(dataset)) < chance
-    key = {
-        "data": dataset.digest,
-        "marked": np.flatnonzero(marked).tolist(),
-        "seed": seed,
-        "code": cache.code_version(*_CODE),
-    }
+    chance = np.where(dataset.table[finding] == 1, POSITIVES, OTHERS)
+    marked = np.random.default_rng(seed).random(len(dataset)) < chance
     names = dataset.table["image"].to_numpy()
+    rows = np.flatnonzero(marked).tolist()
+    key = {"data": dataset.digest, "marked": rows, "seed": seed, "code": cache.code_version(*_CODE)}
     folder = cache.entry("marked", key, lambda new: _write_copies(dataset, names[marked], new, seed))
     paths = {name: str(dataset.path(name)) for name in names}
     paths |= {name: str(folder / f"{name}.png") for name in names[marked]}
@@ -75,17 +74,6 @@ def _write_copies(dataset: "Dataset", names: np.ndarray, folder: Path, seed: int
 
     with ThreadPoolExecutor() as threads:  # OpenCV works outside Python's lock
         list(threads.map(write, range(len(names))))  # raises what one of them has raised
-
-
-def _check(dataset: "Dataset", finding: str, *shares: float) -> None:
-    if finding not in dataset.findings:
-        raise DataError(
-            f"{dataset.name} has no finding {finding!r}. Expected one of {', '.join(dataset.findings)}. "
-            "Correct the name."
-        )
-    for share in shares:
-        if not 0 <= share <= 1:
-            raise DataError(f"Received a share of {share}. Expected 0 to 1. Write nine in ten as 0.9.")
 
 
 def permute_labels(dataset: "Dataset", *, seed: int = 0) -> "Dataset":

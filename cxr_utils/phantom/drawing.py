@@ -143,11 +143,9 @@ class Frame:
         inverse = cv2.invertAffineTransform(self.matrix)
         pixels_to_lattice = to_lattice[:, :2] @ np.column_stack([inverse[:, :2], inverse[:, 2]])
         pixels_to_lattice[:, 2] += to_lattice[:, 2]
-        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-        shape = (self.size, self.size)
-        return cv2.warpAffine(
-            lattice, pixels_to_lattice, shape, flags=flags, borderMode=cv2.BORDER_REFLECT
-        ) * np.float32(1.2)
+        shape, flags = (self.size, self.size), cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+        smooth = cv2.warpAffine(lattice, pixels_to_lattice, shape, flags=flags, borderMode=cv2.BORDER_REFLECT)
+        return smooth * np.float32(1.2)
 
 
 def smooth_step(values: np.ndarray, width: float) -> np.ndarray:

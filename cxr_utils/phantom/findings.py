@@ -124,16 +124,8 @@ def _pneumonia(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     share = np.zeros_like(chest.air)
     x, y = _place(chest, side, rng, 0.45, 0.95)
     for _ in range(int(rng.integers(3, 6))):  # patches around one focus
-        r = _blob(
-            chest,
-            x + rng.normal(0, 1.5),
-            y + rng.normal(0, 1.7),
-            rng.uniform(1.6, 2.8),
-            rng.uniform(1.6, 2.8),
-            0,
-            rng,
-            0.22,
-        )
+        near = x + rng.normal(0, 1.5), y + rng.normal(0, 1.7)
+        r = _blob(chest, *near, rng.uniform(1.6, 2.8), rng.uniform(1.6, 2.8), 0, rng, 0.22)
         share = np.maximum(share, smooth_step(1 - r, 0.5))
     return _replace(chest, (0.19 + 0.33 * severity) * share * chest.lung[side])
 
@@ -150,9 +142,7 @@ def _consolidation(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     canvas = frame.canvas()
     for _ in range(5):  # air bronchograms: dark branches in the white
         turn = rng.uniform(-0.8, 0.8)
-        path = np.array(
-            [(sign * 3.0, y * 0.4), (x - sign * wide * 0.5, y - turn), (x + sign * wide * 0.9, y + 2 * turn)]
-        )
+        path = [(sign * 3.0, y * 0.4), (x - sign * wide * 0.5, y - turn), (x + sign * wide * 0.9, y + 2 * turn)]
         frame.fill(canvas, ribbon(spline(path, closed=False), 0.34), 255)
     branches = 1 - 0.42 * frame.blur(canvas.astype(np.float32) * np.float32(1 / 255), 0.06)
     return _replace(chest, (0.30 + 0.33 * severity) * lobe * cut * branches * chest.lung[side])
@@ -222,10 +212,8 @@ def _edema(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
         septa = smooth_step(2.2 - chest.depth[side], 0.8) * smooth_step(frame.y - 3, 3.0) * chest.lung[side]
         share += 0.35 * septa * np.maximum(np.sin(frame.y * np.float32(2 * np.pi / 0.9)), 0)  # Kerley's B lines
     patchy = 0.95 + 0.16 * frame.field(rng, 1.1)
-    return _replace(
-        chest,
-        (0.04 + 0.25 * severity) * share * patchy + 0.055 * severity * (chest.lung["right"] + chest.lung["left"]),
-    )
+    veil = 0.055 * severity * (chest.lung["right"] + chest.lung["left"])
+    return _replace(chest, (0.04 + 0.25 * severity) * share * patchy + veil)
 
 
 # --- emphysema -------------------------------------------------------------------------------------------------

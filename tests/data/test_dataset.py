@@ -185,6 +185,9 @@ def test_methods_divide_and_choose_by_the_seed_that_is_given(make):
         assert halves.value_counts().to_dict() == {"a": 30, "b": 30} and halves.equals(divide({"a": 0.5, "b": 0.5}, 1))
         assert not halves.equals(divide({"a": 0.5, "b": 0.5}, seed=2))
         assert set(divide()) == {"train", "valid", "test"}
+        assert divide().equals(divide(seed=0)) and not divide().equals(divide(seed=1))
+    assert data.fewer_images(20).table.equals(data.fewer_images(20, 0).table)
+    assert not data.fewer_images(20).table.equals(data.fewer_images(20, 1).table)
     assert data.leakage(data.split_by_patient())["shared_patients"].sum() == 0
     assert data.leakage(data.split_by_image())["shared_patients"].sum() > 0
     assert len(data.fewer_images(10)) == 10 and len(data.fewer_images(11)) == 12

@@ -105,6 +105,7 @@ def test_the_method_marks_by_its_seed(dataset):
     marked, other = (dataset.with_marker("Mass", seed=seed) for seed in (4, 5))
     assert marked.table.equals(shortcut.mark(dataset, "Mass", seed=4).table)
     assert not marked.table.equals(other.table)
+    assert dataset.with_marker("Mass").table.equals(dataset.with_marker("Mass", seed=0).table)
 
 
 def test_an_unknown_finding_is_refused(dataset):
@@ -127,4 +128,5 @@ def test_permuted_labels_stay_together_and_in_their_part():
         assert abs(np.corrcoef(rows["Mass"], dealt.table["Mass"][rows.index])[0, 1]) < 4 / np.sqrt(len(rows))
     assert dealt.table.equals(shortcut.permute_labels(data, seed=2).table)
     assert not dealt.table.equals(data.with_permuted_labels(seed=3).table)
+    assert data.with_permuted_labels().table.equals(data.with_permuted_labels(seed=0).table)
     assert dealt.name == "toy with permuted labels" and data.table is table

@@ -15,7 +15,6 @@ import pytest
 
 from cxr_utils import phantom
 from cxr_utils.data.schema import FINDINGS
-from cxr_utils.data.sheet import contact_sheet
 from cxr_utils.errors import DataError
 from cxr_utils.phantom import cohort as cohort_module
 from cxr_utils.phantom import labels
@@ -422,10 +421,3 @@ def test_no_finding_is_given_away_by_the_border(small):
         edge = np.ones((96, 96), bool)
         edge[4:-4, 4:-4] = False
         assert np.abs(with_it - without)[edge].mean() < 6
-
-
-def test_contact_sheet(small, tmp_path):
-    path = contact_sheet(small, tmp_path / "sheet.png", tile=48)
-    assert cv2.imread(str(path)).shape == (8 * 48, 8 * 48, 3)
-    with pytest.raises(DataError, match="no cohort.json"):
-        contact_sheet(tmp_path, tmp_path / "other.png")

@@ -112,7 +112,7 @@ def binary(values: pd.Series, name: str) -> pd.Series:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(
-            f"Label {name} is {values.iloc[row]!r} in row {row} ({int(wrong.sum())} such rows). "
+            f"Label {name} is {values.tolist()[row]!r} in row {row} ({int(wrong.sum())} such rows). "
             f"Expected 0 or 1. Decide what the other values mean and replace them, or drop the rows."
         )
     return pd.Series(numbers.astype(np.int8), name=name)

@@ -1,6 +1,6 @@
 """What a data set says of itself, on tables small enough to count by hand."""
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,12 @@ def test_boxes_of_an_image_are_those_of_that_finding_on_that_image(five, make):
     assert five.boxes_of("b.png", "Mass")["x"].tolist() == [0.6]
     assert len(five.boxes_of("b.png", "Edema")) == len(five.boxes_of("e.png", "Mass")) == 0
     assert len(make(five.table).boxes_of("a.png", "Mass")) == 0
+
+
+def test_a_data_set_cannot_be_changed_and_is_like_no_other(five):
+    with pytest.raises(FrozenInstanceError):
+        five.name = "other"
+    assert five == five and five != replace(five) and len({five, replace(five)}) == 2
 
 
 def test_a_part_keeps_the_boxes_of_its_images(five):

@@ -48,7 +48,7 @@ def memory_of(program: int) -> int:
 def make(images: int, size: int, watch: bool = False) -> tuple[float, float, int]:
     """Make a cohort by the command: wall seconds, processor seconds and, if watched, highest memory in bytes."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "cxr_utils.phantom.cohort", f"{folder}/cohort", "--progress=lines"]
+        command = [sys.executable, "-m", "cxr_utils.phantom.cohort", f"{folder}/cohort"]
         command += [f"--images={images}", f"--size={size}", f"--workers={WORKERS}"]
         before, started, highest = os.times(), time.perf_counter(), 0
         program = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -140,7 +141,7 @@ class Dataset:
             return self.boxes
         return self.boxes[(self.boxes["image"] == image) & (self.boxes["finding"] == finding)]
 
-    def knows(self, what: str) -> bool | Missing:
+    def knows(self, what: str) -> Literal[True] | Missing:
         """Tell whether a section of a lesson can be served, and if not, why.
 
         Args:
@@ -155,7 +156,7 @@ class Dataset:
         present, reason = _NEEDS[what]
         return True if present(self) else Missing(reason)
 
-    def enough(self, *, patients: int) -> bool | Missing:
+    def enough(self, *, patients: int) -> Literal[True] | Missing:
         """Tell whether the data set can answer a statistical question, decided from its size alone.
 
         Args:

@@ -19,10 +19,6 @@ from cxr_utils.errors import ImageError
 
 if TYPE_CHECKING:
     import pydicom  # half a second to import, and only DICOM files need it
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pydicom
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
@@ -313,14 +309,15 @@ def write_dicom(path: str | Path, pixels: np.ndarray, *, inverted: bool = False,
 
 def _described(stored: np.ndarray, inverted: bool, patient: str) -> "pydicom.Dataset":
     """The smallest header that makes the pixels a "Digital X-Ray Image Storage" object."""
-    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
     number = generate_uid(entropy_srcs=[stored.tobytes().hex(), patient])  # the same picture, the same number
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = DigitalXRayImageStorageForPresentation, number
-    header = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+    header = Dataset()
+    header.file_meta = meta
     header.SOPClassUID, header.SOPInstanceUID = DigitalXRayImageStorageForPresentation, number
     header.Modality, header.BodyPartExamined, header.PatientID = "DX", "CHEST", patient
     header.Rows, header.Columns = stored.shape

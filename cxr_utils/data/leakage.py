@@ -1,4 +1,4 @@
-"""Who leaks where: patients, files and pictures that two parts share, and splits that keep patients whole."""
+"""Who leaks where: patients, files and pictures that two parts of a split share."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
@@ -23,6 +23,12 @@ OTHER_SPLITS = ("leaky_split.csv", "course", "public_resplit.csv.gz")
 #: patients stay below 0.96 and follow-ups below 0.98; recompressed or brightened copies stay above 0.99.
 SAME_PICTURE = 0.985
 _THUMBNAIL = 64
+# Other names of the three columns, without spaces and underscores.
+_PLAIN = {
+    "image": ("imageindex", "file", "filename", "path"),
+    "patient": ("patientid",),
+    "split": ("part", "set", "fold", "subset"),
+}
 
 
 def check_for_leakage(first: pd.DataFrame, second: pd.DataFrame, column: str = "patient") -> bool:
@@ -71,29 +77,14 @@ def leakage_table(table: pd.DataFrame, split: str = "split") -> pd.DataFrame:
          'images_second': 1}
     """
     require_columns(table, ["image", "patient", split], "the table to check")
-    codes, names = pd.factorize(table[split])
-    patients, files = (_presence(table[column], codes, len(names)) for column in ("patient", "image"))
-    order = sorted(range(len(names)), key=lambda part: _rank(names[part]))
+    parts = dict(sorted(table.groupby(split), key=lambda part: _rank(part[0])))
     rows = []
-    for first, second in combinations(order, 2):
-        shared = (patients[:, first] > 0) & (patients[:, second] > 0)
-        rows.append({
-            "first": names[first],
-            "second": names[second],
-            "shared_patients": int(shared.sum()),
-            "shared_files": int(((files[:, first] > 0) & (files[:, second] > 0)).sum()),
-            "images_first": int(patients[shared, first].sum()),
-            "images_second": int(patients[shared, second].sum()),
-        })  # fmt: skip
+    for (first, one), (second, other) in combinations(parts.items(), 2):
+        from_one, from_other = one["patient"].isin(other["patient"]), other["patient"].isin(one["patient"])
+        patients, files = one["patient"][from_one].nunique(), len(set(one["image"]) & set(other["image"]))
+        rows.append((first, second, patients, files, int(from_one.sum()), int(from_other.sum())))
     columns = ["first", "second", "shared_patients", "shared_files", "images_first", "images_second"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _presence(values: pd.Series, parts: np.ndarray, count: int) -> np.ndarray:
-    """Count rows of each distinct value in each part: (values, parts)."""
-    codes, distinct = pd.factorize(values)
-    known = (codes >= 0) & (parts >= 0)
-    return np.bincount(codes[known] * count + parts[known], minlength=len(distinct) * count).reshape(-1, count)
 
 
 def _rank(part: str) -> tuple[int, str]:
@@ -119,7 +110,7 @@ def read_split_table(path: str | Path) -> pd.DataFrame:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder) / "parts.csv"
-        ...     _ = file.write_text("Split,Image\\ntest,person1_virus_2.jpeg\\n")
+        ...     pd.DataFrame({"Split": ["test"], "Image": "person1_virus_2.jpeg"}).to_csv(file)
         ...     read_split_table(file).iloc[0].to_dict()
         {'image': 'person1_virus_2.jpeg', 'patient': 'person1', 'split': 'test'}
     """
@@ -157,16 +148,8 @@ def leakage_beside(root: Path) -> pd.DataFrame | Missing:
 
 def _plain(column: str) -> str:
     """Bring the usual names of the three columns to the contract's."""
-    known = {
-        "imageindex": "image",
-        "file": "image",
-        "filename": "image",
-        "path": "image",
-        "patientid": "patient",
-    }
-    known |= {"part": "split", "set": "split", "fold": "split", "subset": "split"}
     plain = column.lower().replace(" ", "").replace("_", "")
-    return known.get(plain, plain)
+    return next((name for name, others in _PLAIN.items() if plain in others), plain)
 
 
 def near_duplicates(dataset: "Dataset", max_distance: int = 20) -> pd.DataFrame:

@@ -15,7 +15,8 @@ import numpy as np
 from cxr_utils import cache
 from cxr_utils.data.schema import FINDINGS
 from cxr_utils.errors import DataError
-from cxr_utils.phantom import cohort
+from cxr_utils.phantom import cohort, records
+from cxr_utils.phantom.render import radiograph
 
 if TYPE_CHECKING:
     from cxr_utils.data.dataset import Dataset
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 #: Side in pixels of the grid on which energy and overlap are measured. A nodule of 3 % of the
 #: width is 4 pixels wide.
 GRID = 128
-#: Odd records whose picture was turned after it was drawn: their masks would lie elsewhere. They have no boxes either.
-_TURNED = ("sideways", "upside down")
-_COPY = "copied picture of "
 
 
 def simulated_masks(dataset: "Dataset", side: int = GRID) -> dict[tuple[str, str], np.ndarray]:
@@ -43,7 +41,7 @@ def simulated_masks(dataset: "Dataset", side: int = GRID) -> dict[tuple[str, str
         DataError: the data set is not simulated, or was made by another version of the simulator.
     """
     order, odd = _description(dataset)
-    wanted = [name for name in dataset.table["image"] if odd.get(name) not in _TURNED]
+    wanted = [name for name in dataset.table["image"] if odd.get(name) not in records.TURNED]
     key = {
         "order": order,
         "images": wanted,
@@ -51,7 +49,7 @@ def simulated_masks(dataset: "Dataset", side: int = GRID) -> dict[tuple[str, str
         "simulator": cohort.simulator_version(),
         "code": cache.code_version("cxr_utils.data.masks"),
     }
-    folder = cache.entry("masks", key, lambda new: _write(new, cohort.Order(**order), odd, wanted, side))
+    folder = cache.entry("masks", key, lambda new: _write(new, records.Order(**order), odd, wanted, side))
     with np.load(folder / "masks.npz") as stored:
         flat = np.unpackbits(stored["bits"], axis=1, count=side * side).astype(bool).reshape(-1, side, side)
         pairs = zip(stored["images"].tolist(), stored["findings"].tolist(), strict=True)
@@ -72,23 +70,24 @@ def _description(dataset: "Dataset") -> tuple[dict, dict[str, str]]:
     return made["order"], made["odd_records"]
 
 
-def _write(folder: Path, order: cohort.Order, odd: dict[str, str], wanted: list[str], side: int) -> None:
-    records = {record["number"]: record for record in cohort.patient_records(order)}
-    sources = {name: odd[name].removeprefix(_COPY) for name in odd if odd[name].startswith(_COPY)}
+def _write(folder: Path, order: records.Order, odd: dict[str, str], wanted: list[str], side: int) -> None:
+    patients = {record.number: record for record in records.draw_records(order)[0]}
+    sources = {name: how.removeprefix(records.COPY) for name, how in odd.items() if how.startswith(records.COPY)}
     with ThreadPoolExecutor() as threads:  # numpy and OpenCV work outside Python's lock
-        drawn = threads.map(lambda name: _masks(order, records, sources.get(name, name), side), wanted)
+        originals = [sources.get(name, name) for name in wanted]
+        drawn = threads.map(lambda name: _masks(order, patients, name, side), originals)
         found = [(name, *pair) for name, pairs in zip(wanted, drawn, strict=True) for pair in pairs]
     flat = np.array([mask.ravel() for _, _, mask in found], dtype=bool).reshape(len(found), side * side)
     names, findings = (np.array([row[place] for row in found], dtype=str) for place in (0, 1))
     np.savez(folder / "masks.npz", images=names, findings=findings, bits=np.packbits(flat, axis=1))
 
 
-def _masks(order: cohort.Order, records: dict[int, dict], name: str, side: int) -> list[tuple[str, np.ndarray]]:
+def _masks(
+    order: records.Order, patients: dict[int, records.Record], name: str, side: int
+) -> list[tuple[str, np.ndarray]]:
     """Finding and mask, for each finding of one picture."""
-    from cxr_utils.phantom.render import radiograph
-
     number, follow = map(int, name.removesuffix(".png").split("_"))
-    scene = cohort.scene(order, records[number], follow)
+    scene = records.scene(order, patients[number], follow)
     if not scene[2]:  # healthy: there is nothing to draw
         return []
     masks = {finding: mask for finding, mask in radiograph(*scene, size=order.size).masks.items() if mask.any()}

@@ -112,7 +112,7 @@ def binary(values: pd.Series, name: str) -> pd.Series:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(
-            f"Label {name} is {values.iloc[row]!r} in row {row} ({int(wrong.sum())} such rows). "
+            f"Label {name} is {values.tolist()[row]!r} in row {row} ({int(wrong.sum())} such rows). "
             f"Expected 0 or 1. Decide what the other values mean and replace them, or drop the rows."
         )
     return pd.Series(numbers.astype(np.int8), name=name)
@@ -150,6 +150,6 @@ def _check_parts(split: pd.Series) -> None:
 
 def _some(names: Iterable[object], most: int = 8) -> str:
     """List the first few names, so that a table of 500 columns does not become a message of 500 words."""
-    names = [str(name) for name in names]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more if names else "no columns"
+    texts = [str(name) for name in names]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more if texts else "no columns"

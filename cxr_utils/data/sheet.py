@@ -9,9 +9,10 @@ import numpy as np
 from cxr_utils.data.images import read_image, resize
 from cxr_utils.data.schema import FINDINGS
 from cxr_utils.errors import DataError
-from cxr_utils.phantom.anatomy import draw_patient, draw_visit
-from cxr_utils.phantom.cohort import DESCRIPTION, Order, _description
+from cxr_utils.phantom.cohort import DESCRIPTION, description
 from cxr_utils.phantom.findings import draw_boxes
+from cxr_utils.phantom.patient import draw_patient, draw_visit
+from cxr_utils.phantom.records import Order
 from cxr_utils.phantom.render import Finding, radiograph
 
 SEVERITIES = (0.15, 0.5, 0.9)
@@ -35,7 +36,7 @@ def contact_sheet(folder: str | Path, path: str | Path, *, beside: Sequence[Path
     Raises:
         DataError: the folder is no cohort.
     """
-    made = _description(Path(folder))
+    made = description(Path(folder))
     if made is None:
         raise DataError(f"{folder} holds no {DESCRIPTION}. Expected a simulated cohort. Make one with make_cohort.")
     order = Order(**made["order"])

@@ -5,13 +5,11 @@ technician sticks on the film, and with it how frequent a disease is there. Here
 its effect can be measured.
 """
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -20,24 +18,25 @@ from cxr_utils.data import images
 from cxr_utils.data.readers.files import Files
 from cxr_utils.errors import DataError
 from cxr_utils.phantom import plant_marker
+from cxr_utils.phantom.render import write_png
 
 if TYPE_CHECKING:
     from cxr_utils.data.dataset import Dataset
 
 #: The marker wherever it was planted, and as much again around it, for heat maps are coarse: a box in fractions.
 CORNER = {"x": 0.0, "y": 0.0, "width": 0.375, "height": 0.375}
+#: Share of the images with the finding that get the marker, and of all others.
+POSITIVES, OTHERS = 0.9, 0.05
 #: The modules whose code decides what a marked picture looks like.
 _CODE = tuple(f"cxr_utils.{name}" for name in ("data.shortcut", "data.images", "phantom.devices"))
 
 
-def mark(dataset: "Dataset", finding: str, *, positives: float = 0.9, others: float = 0.05, seed: int = 0) -> "Dataset":
+def mark(dataset: "Dataset", finding: str, *, seed: int = 0) -> "Dataset":
     """The same images, but a marker is burned into most that bear a finding and into few others.
 
     Args:
         dataset: stays as it is; images without a file are left out.
         finding: what the marker goes with.
-        positives: share of the images with the finding that get the marker.
-        others: share of the remaining images that get it.
         seed: of the draw, and of the little jitter in place and brightness.
 
     Returns:
@@ -46,21 +45,20 @@ def mark(dataset: "Dataset", finding: str, *, positives: float = 0.9, others: fl
         other images are those of `dataset`.
 
     Raises:
-        DataError: the finding is not in the data set, or a share is not between 0 and 1.
+        DataError: the finding is not in the data set.
         ImageError: a file is damaged.
     """
-    _check(dataset, finding, positives, others)
+    if finding not in dataset.findings:
+        raise DataError(
+            f"{dataset.name} has no finding {finding!r}. Expected one of {', '.join(dataset.findings)}. "
+            "Correct the name."
+        )
     dataset = dataset.with_images()
-    rng = np.random.default_rng(seed)
-    chance = np.where(dataset.table[finding] == 1, positives, others)
-    marked = rng.random(len(dataset)) < chance
-    key = {
-        "data": dataset.digest,
-        "marked": np.flatnonzero(marked).tolist(),
-        "seed": seed,
-        "code": cache.code_version(*_CODE),
-    }
+    chance = np.where(dataset.table[finding] == 1, POSITIVES, OTHERS)
+    marked = np.random.default_rng(seed).random(len(dataset)) < chance
     names = dataset.table["image"].to_numpy()
+    rows = np.flatnonzero(marked).tolist()
+    key = {"data": dataset.digest, "marked": rows, "seed": seed, "code": cache.code_version(*_CODE)}
     folder = cache.entry("marked", key, lambda new: _write_copies(dataset, names[marked], new, seed))
     paths = {name: str(dataset.path(name)) for name in names}
     paths |= {name: str(folder / f"{name}.png") for name in names[marked]}
@@ -70,33 +68,12 @@ def mark(dataset: "Dataset", finding: str, *, positives: float = 0.9, others: fl
 
 
 def _write_copies(dataset: "Dataset", names: np.ndarray, folder: Path, seed: int) -> None:
-    def write(job: tuple[str, int]) -> None:
-        name, number = job
-        pixels = plant_marker(images.read_image(dataset.path(name)), np.random.default_rng([seed, number]))
-        done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-        if not done:
-            raise DataError(f"The marked copy of {name} could not be encoded. Expected a picture. Look at the file.")
-        (folder / f"{name}.png").write_bytes(data.tobytes())
+    def write(number: int) -> None:
+        pixels = images.read_image(dataset.path(names[number]))
+        write_png(folder / f"{names[number]}.png", plant_marker(pixels, np.random.default_rng([seed, number])))
 
     with ThreadPoolExecutor() as threads:  # OpenCV works outside Python's lock
-        _exhaust(threads.map(write, [(name, number) for number, name in enumerate(names)]))
-
-
-def _exhaust(results: Iterator) -> None:
-    """Wait for every thread, and raise what one of them raised."""
-    for _ in results:
-        pass
-
-
-def _check(dataset: "Dataset", finding: str, *shares: float) -> None:
-    if finding not in dataset.findings:
-        raise DataError(
-            f"{dataset.name} has no finding {finding!r}. Expected one of {', '.join(dataset.findings)}. "
-            "Correct the name."
-        )
-    for share in shares:
-        if not 0 <= share <= 1:
-            raise DataError(f"Received a share of {share}. Expected 0 to 1. Write nine in ten as 0.9.")
+        list(threads.map(write, range(len(names))))  # raises what one of them has raised
 
 
 def permute_labels(dataset: "Dataset", *, seed: int = 0) -> "Dataset":

@@ -176,12 +176,13 @@ def fill_parts(table: pd.DataFrame, findings: Sequence[str]) -> tuple[pd.DataFra
     Raises:
         DataError: The train part itself is empty.
     """
-    missing = [part for part in PARTS if not (table["split"] == part).any()]
+    present = [part for part in PARTS if (table["split"] == part).any()]
+    missing = [part for part in PARTS if part not in present]
     if not missing:
         return table, []
     if "train" in missing:
         raise DataError(
-            f"The train part is empty; there are images for {', '.join(set(PARTS) - set(missing))} only. "
+            f"The train part is empty; there are images for {' and '.join(present) or 'no part'} only. "
             f"Expected images to learn from. Add a train table or a train folder."
         )
     source = table[table["split"] == "train"]

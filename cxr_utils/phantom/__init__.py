@@ -31,7 +31,7 @@ __getattr__, __dir__, __all__ = on_first_use(
         "cohort": ("make_cohort", "ensure_cohort", "PROFILES", "simulator_version"),
         "devices": ("plant_marker",),
         "render": ("radiograph", "Finding"),
-        "anatomy": ("draw_patient", "draw_visit"),
+        "patient": ("draw_patient", "draw_visit"),
         "findings": ("draw_mask", "draw_boxes"),
     },
 )

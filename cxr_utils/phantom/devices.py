@@ -15,13 +15,8 @@ def add_devices(chest: Chest, rng: np.random.Generator) -> None:
         for _ in range(rng.integers(2, 5)):
             _lead(chest, rng, canvas)
     if rng.random() < (0.35 if portable else 0.05):
-        path = [
-            (rng.choice([-1, 1]) * rng.uniform(6, 9), -14),
-            (-4, -10 + rng.normal()),
-            (-2.4, -6),
-            (-2.3, rng.uniform(-1, 4)),
-        ]
-        _wire(chest, canvas, path, 0.25, 0.05)
+        entry, bend = (rng.choice([-1, 1]) * rng.uniform(6, 9), -14), (-4, -10 + rng.normal())
+        _wire(chest, canvas, [entry, bend, (-2.4, -6), (-2.3, rng.uniform(-1, 4))], 0.25, 0.05)
     if portable and rng.random() < 0.25:
         _wire(chest, canvas, [(0.2, -24), (0.1, -14), (-0.2, -4 + rng.normal())], 0.5, 0.035)
     if rng.random() < 0.03:
@@ -55,23 +50,11 @@ def laterality_marker(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarra
     """Burn the technician's L or R in a corner. It goes with no finding. Returns a new uint8 picture."""
     side = rng.random() < 0.75
     size = pixels.shape[0]
-    place = (
-        int(size * (rng.uniform(0.86, 0.93) if side else rng.uniform(0.03, 0.08))),
-        int(size * rng.uniform(0.05, 0.12)),
-    )
-    scale = size * rng.uniform(0.0013, 0.0022)
-    out = pixels.copy()
-    cv2.putText(
-        out,
-        "L" if side else "R",
-        place,
-        cv2.FONT_HERSHEY_SIMPLEX,
-        scale,
-        int(rng.integers(200, 256)),
-        1 + size // 300,
-        cv2.LINE_AA,
-    )
-    return out
+    x = int(size * (rng.uniform(0.86, 0.93) if side else rng.uniform(0.03, 0.08)))
+    place = (x, int(size * rng.uniform(0.05, 0.12)))
+    scale, grey, thick = size * rng.uniform(0.0013, 0.0022), int(rng.integers(200, 256)), 1 + size // 300
+    text = "L" if side else "R"
+    return cv2.putText(pixels.copy(), text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, grey, thick, cv2.LINE_AA)
 
 
 def plant_marker(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -100,7 +83,5 @@ def plant_marker(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     thick = max(1, round(side / 110))
     low = (x - round(radius * 0.35), y + round(radius * 0.6))
     cv2.line(out, low, (low[0], y - round(radius * 0.6)), 30, thick, cv2.LINE_AA)
-    cv2.circle(
-        out, (x + round(radius * 0.05), y - round(radius * 0.2)), max(1, round(radius * 0.38)), 30, thick, cv2.LINE_AA
-    )
-    return out
+    bow = (x + round(radius * 0.05), y - round(radius * 0.2))
+    return cv2.circle(out, bow, max(1, round(radius * 0.38)), 30, thick, cv2.LINE_AA)

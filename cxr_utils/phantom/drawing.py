@@ -12,6 +12,10 @@ import numpy as np
 LATTICE_CM = 56.0  # random fields cover a square of this side, centred on the origin
 _SHIFT = 4  # OpenCV polygons carry this many fractional bits
 
+#: Rows and columns of a part of a picture.
+Part = tuple[slice, slice]
+WHOLE: Part = (slice(None), slice(None))
+
 
 @dataclass
 class Frame:
@@ -54,14 +58,14 @@ class Frame:
         """Points (..., 2) in cm to points in pixels."""
         return np.asarray(points, dtype=np.float64) @ self.matrix[:, :2].T + self.matrix[:, 2]
 
-    def around(self, points) -> tuple[slice, slice]:
+    def around(self, points) -> Part:
         """Rows and columns of the part of the picture that holds all that these points (n, 2) in cm enclose."""
         pixels = self.to_pixels(points)
         low = np.clip(np.floor(pixels.min(axis=0)).astype(int) - 2, 0, self.size)
         high = np.clip(np.ceil(pixels.max(axis=0)).astype(int) + 3, 0, self.size)
         return slice(low[1], high[1]), slice(low[0], high[0])
 
-    def around_box(self, x: float, y: float, half_width: float, half_height: float) -> tuple[slice, slice]:
+    def around_box(self, x: float, y: float, half_width: float, half_height: float) -> Part:
         """Rows and columns of the part of the picture that holds a box around a point, all in cm."""
         return self.around([(x + dx, y + dy) for dx in (-half_width, half_width) for dy in (-half_height, half_height)])
 
@@ -69,10 +73,9 @@ class Frame:
         """An empty 8-bit picture to draw on; OpenCV draws smooth edges on 8 bits only."""
         return np.zeros((self.size, self.size), np.uint8)
 
-    def fill(self, canvas: np.ndarray, outline, value: int = 255) -> np.ndarray:
-        """Fill a closed outline (n, 2) in cm with a value of 0 to 255, in place."""
-        points = (self.to_pixels(outline) * 2**_SHIFT).astype(np.int32)
-        return cv2.fillPoly(canvas, [points], int(value), cv2.LINE_AA, _SHIFT)
+    def fill(self, canvas: np.ndarray, outline: np.ndarray, value: int = 255) -> np.ndarray:
+        """Fill one closed outline (n, 2) in cm with a value of 0 to 255, in place."""
+        return self.stack(canvas, [(outline[None], value)])
 
     def stack(self, canvas: np.ndarray, layers: list[tuple[np.ndarray, int]]) -> np.ndarray:
         """Fill bodies that lie over each other: all layers of the first, then all of the second, in place.
@@ -110,6 +113,25 @@ class Frame:
         """Distance of every inner pixel from the outline, in cm."""
         return cv2.distanceTransform((mask > 0.5).astype(np.uint8), cv2.DIST_L2, 5) * np.float32(1 / self.scale)
 
+    def rounded(
+        self, mask: np.ndarray, depth: np.ndarray, radius: float, blur_cm: float, here: Part = WHOLE
+    ) -> np.ndarray:
+        """Thickness (0 to 1) of a body with round edges.
+
+        Args:
+            mask: of `mask`.
+            depth: of `depth`.
+            radius: of the edges in cm.
+            blur_cm: how far the edges are smoothed.
+            here: of `around`, the part of the picture that is wanted.
+
+        Returns:
+            float32, as large as `here`.
+        """
+        thickness = np.zeros_like(mask)
+        thickness[here] = dome(depth[here], radius)
+        return self.blur(thickness, blur_cm)[here] * mask[here]
+
     def field(self, rng: np.random.Generator, cell_cm: float) -> np.ndarray:
         """A smooth random field, mean 0 and deviation about 1, that moves with the body.
 
@@ -121,11 +143,9 @@ class Frame:
         inverse = cv2.invertAffineTransform(self.matrix)
         pixels_to_lattice = to_lattice[:, :2] @ np.column_stack([inverse[:, :2], inverse[:, 2]])
         pixels_to_lattice[:, 2] += to_lattice[:, 2]
-        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-        shape = (self.size, self.size)
-        return cv2.warpAffine(
-            lattice, pixels_to_lattice, shape, flags=flags, borderMode=cv2.BORDER_REFLECT
-        ) * np.float32(1.2)
+        shape, flags = (self.size, self.size), cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+        smooth = cv2.warpAffine(lattice, pixels_to_lattice, shape, flags=flags, borderMode=cv2.BORDER_REFLECT)
+        return smooth * np.float32(1.2)
 
 
 def smooth_step(values: np.ndarray, width: float) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from .anatomy import Chest, Shape
 from .drawing import ribbon, smooth_step, spline
+from .patient import SIDES
 
 Rng = np.random.Generator
 
@@ -20,12 +21,8 @@ def _side(rng: Rng) -> str:
     return "right" if rng.random() < 0.5 else "left"
 
 
-def _sign(side: str) -> float:
-    return -1.0 if side == "right" else 1.0
-
-
 def _sides(rng: Rng, both: float) -> list[str]:
-    return ["right", "left"] if rng.random() < both else [_side(rng)]
+    return list(SIDES) if rng.random() < both else [_side(rng)]
 
 
 def _replace(chest: Chest, share: np.ndarray) -> np.ndarray:
@@ -36,7 +33,7 @@ def _replace(chest: Chest, share: np.ndarray) -> np.ndarray:
 
 
 def _blob(chest: Chest, cx: float, cy: float, rx: float, ry: float, angle: float, rng: Rng, rough: float) -> np.ndarray:
-    """A spot, 1 in its middle and falling to 0, with an edge that a random field frays; rx and ry in cm."""
+    """Distance from a spot's middle, 1 on its edge, which a random field frays; rx and ry in cm."""
     frame = chest.frame
     dx, dy = frame.x - np.float32(cx), frame.y - np.float32(cy)
     c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
@@ -49,7 +46,7 @@ def _blob(chest: Chest, cx: float, cy: float, rx: float, ry: float, angle: float
 def _floor_level(chest: Chest, side: str) -> float:
     """The height y (cm) of the top of that side's diaphragm."""
     lung = chest.floor[side] + chest.frame.y
-    middle = np.abs(chest.frame.x - np.float32(6.5 * _sign(side))) < 0.5
+    middle = np.abs(chest.frame.x - np.float32(6.5 * SIDES[side])) < 0.5
     return float(lung[middle].min()) if middle.any() else 9.0
 
 
@@ -58,19 +55,19 @@ def _place(chest: Chest, side: str, rng: Rng, low: float, high: float) -> tuple[
     bottom = _floor_level(chest, side)
     y = -11.0 + (bottom + 11.0) * rng.uniform(low, high)
     outer = np.interp(y, [-11, -8, -3, 2, 8], [5.5, 8.2, 10.6, 11.6, 11.8])
-    return _sign(side) * rng.uniform(4.2, outer), float(y)
+    return SIDES[side] * rng.uniform(4.2, outer), float(y)
 
 
 # --- atelectasis -----------------------------------------------------------------------------------------------
 def _bend_atelectasis(shape: Shape, severity: float, rng: Rng) -> None:
     side = _side(rng)
     shape.lift[side] += 1.3 * severity
-    shape.shift += _sign(side) * 0.7 * severity
+    shape.shift += SIDES[side] * 0.7 * severity
 
 
 def _atelectasis(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     side = _side(rng)  # the same draw as in the bend: both start from the same seed
-    frame, sign = chest.frame, _sign(side)
+    frame, sign = chest.frame, SIDES[side]
     height = chest.floor[side]
     # A wedge of airless lung on the diaphragm, and plates above it.
     wedge = smooth_step((1.6 + 2.2 * severity) - height - 0.15 * np.abs(frame.x - np.float32(sign * 5)), 0.9)
@@ -99,7 +96,7 @@ def _effusion(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     lost = np.zeros_like(chest.air)
     for side in _sides(rng, 0.3):
         rise = 7.8 * severity**1.5 * rng.uniform(0.7, 1.1)
-        out = np.clip(chest.frame.x * np.float32(_sign(side)) / 13.0, 0, 1)
+        out = np.clip(chest.frame.x * np.float32(SIDES[side]) / 13.0, 0, 1)
         level = _floor_level(chest, side) + 4.2 - rise  # y of the fluid in the middle
         surface = level - (0.3 + 2.0 * severity) * (out**4 * 2.2 - 0.4)  # the meniscus climbs at the side
         under = smooth_step(chest.frame.y - surface, 0.8 if chest.visit.view == "PA" else 1.8)
@@ -127,23 +124,15 @@ def _pneumonia(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     share = np.zeros_like(chest.air)
     x, y = _place(chest, side, rng, 0.45, 0.95)
     for _ in range(int(rng.integers(3, 6))):  # patches around one focus
-        r = _blob(
-            chest,
-            x + rng.normal(0, 1.5),
-            y + rng.normal(0, 1.7),
-            rng.uniform(1.6, 2.8),
-            rng.uniform(1.6, 2.8),
-            0,
-            rng,
-            0.22,
-        )
+        near = x + rng.normal(0, 1.5), y + rng.normal(0, 1.7)
+        r = _blob(chest, *near, rng.uniform(1.6, 2.8), rng.uniform(1.6, 2.8), 0, rng, 0.22)
         share = np.maximum(share, smooth_step(1 - r, 0.5))
     return _replace(chest, (0.19 + 0.33 * severity) * share * chest.lung[side])
 
 
 def _consolidation(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     side = _side(rng)
-    frame, sign = chest.frame, _sign(side)
+    frame, sign = chest.frame, SIDES[side]
     x, y = _place(chest, side, rng, 0.2, 0.95)
     wide = rng.uniform(2.9, 4.2) * (0.8 + 0.6 * severity)
     lobe = smooth_step(1 - _blob(chest, x, y, wide * 1.15, wide, rng.uniform(0, 3), rng, 0.16), 0.30)
@@ -153,9 +142,7 @@ def _consolidation(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     canvas = frame.canvas()
     for _ in range(5):  # air bronchograms: dark branches in the white
         turn = rng.uniform(-0.8, 0.8)
-        path = np.array(
-            [(sign * 3.0, y * 0.4), (x - sign * wide * 0.5, y - turn), (x + sign * wide * 0.9, y + 2 * turn)]
-        )
+        path = [(sign * 3.0, y * 0.4), (x - sign * wide * 0.5, y - turn), (x + sign * wide * 0.9, y + 2 * turn)]
         frame.fill(canvas, ribbon(spline(path, closed=False), 0.34), 255)
     branches = 1 - 0.42 * frame.blur(canvas.astype(np.float32) * np.float32(1 / 255), 0.06)
     return _replace(chest, (0.30 + 0.33 * severity) * lobe * cut * branches * chest.lung[side])
@@ -190,7 +177,7 @@ def _nodule(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
 # --- pneumothorax ----------------------------------------------------------------------------------------------
 def _bend_pneumothorax(shape: Shape, severity: float, rng: Rng) -> None:
     side = _side(rng)
-    shape.shift -= _sign(side) * 0.9 * severity**2
+    shape.shift -= SIDES[side] * 0.9 * severity**2
     shape.lift[side] -= 0.8 * severity
 
 
@@ -200,7 +187,7 @@ def _pneumothorax(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     apical = 1.25 - 0.75 * smooth_step(frame.y - 1.0, 8.0)  # air rises
     rim = (0.15 + 2.9 * severity**1.3) * apical + 0.25 * frame.field(rng, 6.0)
     # Air gathers at the side and over the apex, not between lung and heart or on the diaphragm.
-    held = (frame.x * np.float32(_sign(side)) < 4.0) & (frame.y > -10.0) | (chest.floor[side] < 1.0)
+    held = (frame.x * np.float32(SIDES[side]) < 4.0) & (frame.y > -10.0) | (chest.floor[side] < 1.0)
     inward = frame.blur(frame.depth(np.maximum(chest.lung[side], held)), 0.8)
     free = smooth_step(rim - inward, 0.12) * chest.lung[side]
     before = chest.air.copy()
@@ -219,16 +206,14 @@ def _bend_edema(shape: Shape, severity: float, rng: Rng) -> None:
 def _edema(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     frame = chest.frame
     share = np.zeros_like(chest.air)
-    for side in ("right", "left"):
-        r = _blob(chest, _sign(side) * 5.2, 2.0, 5.2 + severity, 7.5, _sign(side) * 0.15, rng, 0.22)
+    for side in SIDES:
+        r = _blob(chest, SIDES[side] * 5.2, 2.0, 5.2 + severity, 7.5, SIDES[side] * 0.15, rng, 0.22)
         share += smooth_step(1.05 - r, 0.85) * chest.lung[side]
         septa = smooth_step(2.2 - chest.depth[side], 0.8) * smooth_step(frame.y - 3, 3.0) * chest.lung[side]
         share += 0.35 * septa * np.maximum(np.sin(frame.y * np.float32(2 * np.pi / 0.9)), 0)  # Kerley's B lines
     patchy = 0.95 + 0.16 * frame.field(rng, 1.1)
-    return _replace(
-        chest,
-        (0.04 + 0.25 * severity) * share * patchy + 0.055 * severity * (chest.lung["right"] + chest.lung["left"]),
-    )
+    veil = 0.055 * severity * (chest.lung["right"] + chest.lung["left"])
+    return _replace(chest, (0.04 + 0.25 * severity) * share * patchy + veil)
 
 
 # --- emphysema -------------------------------------------------------------------------------------------------
@@ -268,7 +253,7 @@ def _fibrosis(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
         net = np.maximum(net, np.exp(-((frame.field(rng, cell) / 0.30) ** 2)))
     where = np.zeros_like(chest.air)
     patchy = 0.75 + 0.45 * frame.field(rng, 3.5)
-    for side in ("right", "left"):
+    for side in SIDES:
         edge = 0.30 + 0.70 * smooth_step(3.5 - chest.depth[side], 2.0)
         zone = smooth_step(-3.5 - frame.y, 4.0) if upper else smooth_step(frame.y - 1.0, 5.0)
         where += edge * zone * chest.lung[side]
@@ -281,7 +266,7 @@ def _pleural_thickening(chest: Chest, severity: float, rng: Rng) -> np.ndarray:
     frame = chest.frame
     lost = np.zeros_like(chest.air)
     for side in _sides(rng, 0.35):
-        sign = _sign(side)
+        sign = SIDES[side]
         wavy = np.clip(1 + 0.4 * frame.field(rng, 2.4), 0.2, 2.0)
         thick = (0.22 + 1.0 * severity) * wavy
         start, end = (-13, rng.uniform(-6, -2)) if rng.random() < 0.35 else (rng.uniform(-4, 3), 14)
@@ -354,12 +339,8 @@ def draw_mask(change: np.ndarray) -> np.ndarray:
         >>> draw_mask(np.array([[0.0, 0.2, 1.0]], np.float32)).tolist()
         [[False, False, True]]
     """
-    strongest = (
-        float(cv2.GaussianBlur(change.astype(np.float32), (0, 0), 1.0).max())
-        if change.size > 9
-        else float(change.max())
-    )
-    return change > max(strongest / 3, 1e-6)
+    smooth = cv2.GaussianBlur(change.astype(np.float32), (0, 0), 1.0) if change.size > 9 else change
+    return change > max(float(smooth.max()) / 3, 1e-6)
 
 
 def draw_boxes(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
@@ -377,4 +358,5 @@ def draw_boxes(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
     count, parts = cv2.connectedComponents(joined)
     areas = np.bincount(parts[mask], minlength=count)
     kept = [part for part in np.argsort(-areas, kind="stable") if areas[part] >= max(areas.max() / 4, 1)]
-    return [tuple(cv2.boundingRect(((parts == part) & mask).astype(np.uint8))) for part in kept]
+    rectangles = (cv2.boundingRect(((parts == part) & mask).astype(np.uint8)) for part in kept)
+    return [(x, y, width, height) for x, y, width, height in rectangles]

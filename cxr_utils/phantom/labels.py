@@ -33,13 +33,7 @@ NIH_PAIRS = np.array([
 ])  # fmt: skip
 
 #: Share of images with the finding when all are made common enough for 1,400 images to teach them.
-RAISED = dict(
-    zip(
-        FINDINGS,
-        (0.11, 0.075, 0.12, 0.125, 0.072, 0.08, 0.073, 0.077, 0.08, 0.07, 0.074, 0.07, 0.075, 0.068),
-        strict=True,
-    )
-)
+_RAISED = (0.11, 0.075, 0.12, 0.125, 0.072, 0.08, 0.073, 0.077, 0.08, 0.07, 0.074, 0.07, 0.075, 0.068)
 
 # Share of the latent strength that a patient keeps from picture to picture: scars stay, fluid comes and goes.
 PERSISTENCE = dict(
@@ -128,7 +122,7 @@ class Population:
     def __init__(self, prevalence: str):
         """Work out thresholds and correlations once for all patients."""
         raised = prevalence == "raised"
-        share = RAISED if raised else nih_prevalence()
+        share = dict(zip(FINDINGS, _RAISED, strict=True)) if raised else nih_prevalence()
         self.factor = np.linalg.cholesky(latent_correlation(0.5 if raised else 0.9) + 1e-6 * np.eye(len(FINDINGS)))
         self.covariates = np.array([_COVARIATES[name] for name in FINDINGS])
         spread = np.sqrt(1 + self.covariates**2 @ np.array([0.23, 1.0, 0.25]))

@@ -1,13 +1,20 @@
 """One radiograph: a patient, a visit and findings in, pixels and masks out."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import cv2
 import numpy as np
 
-from .anatomy import Patient, Shape, Visit, draw_chest
+from cxr_utils.errors import DataError
+
+from . import anatomy
+from .anatomy import Chest, Shape
+from .bones import draw_bones
 from .devices import add_devices, laterality_marker
 from .drawing import Frame
 from .findings import BENDS, CHANGES, draw_mask
+from .patient import SIDES, Patient, Visit
 from .physics import Exposure, detect, display
 
 
@@ -43,6 +50,23 @@ def draw_exposure(rng: np.random.Generator, view: str) -> Exposure:
     )
 
 
+def draw_chest(patient: Patient, visit: Visit, shape: Shape, frame: Frame) -> Chest:
+    """Draw everything but the findings' own opacities."""
+    chest = Chest(frame, patient, visit, shape)
+    anatomy.draw_body(chest)
+    for side in SIDES:
+        anatomy.draw_lung(chest, side)
+    anatomy.draw_mediastinum(chest)
+    fine, coarse = (np.random.default_rng(seed) for seed in patient.seeds[:2])
+    chest.air *= 1 + 0.025 * frame.field(fine, 0.55) + 0.035 * frame.field(coarse, 2.2)
+    anatomy.draw_airways(chest)
+    draw_bones(chest)
+    anatomy.draw_vessels(chest)
+    anatomy.draw_soft_tissue(chest)
+    anatomy.draw_abdomen(chest)
+    return chest
+
+
 def radiograph(patient: Patient, visit: Visit, findings: list[Finding], seed: int, size: int = 256) -> Radiograph:
     """Take a picture.
 
@@ -57,7 +81,7 @@ def radiograph(patient: Patient, visit: Visit, findings: list[Finding], seed: in
         Pixels and one mask a finding.
 
     Example:
-        >>> from .anatomy import draw_patient, draw_visit
+        >>> from .patient import draw_patient, draw_visit
         >>> rng = np.random.default_rng(0)
         >>> person, visit = draw_patient(rng, 60, "M"), draw_visit(rng, "PA")
         >>> picture = radiograph(person, visit, [Finding("Effusion", 0.8, 5)], seed=3, size=96)
@@ -92,3 +116,15 @@ def _collimate(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         pixels[: edges[0]] = pixels[len(pixels) - edges[1] :] = 8
         pixels[:, : edges[2]] = pixels[:, pixels.shape[1] - edges[3] :] = 8
     return pixels
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    """Write a picture, uint8 (height, width), as a PNG that is fast to write.
+
+    Raises:
+        DataError: OpenCV cannot encode it.
+    """
+    done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise DataError(f"{path.name} could not be encoded. Expected a grey picture of 8 bits. Look at its pixels.")
+    path.write_bytes(data.tobytes())

@@ -13,7 +13,15 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, generate_uid
 
-from cxr_utils.data.images import _fast_decoder, load_image, read_image, resize, standardise
+from cxr_utils.data.images import (
+    _fast_decoder,
+    _plain_grey_png,
+    load_image,
+    read_image,
+    resize,
+    standardise,
+    write_dicom,
+)
 from cxr_utils.errors import ImageError
 
 GREY = np.random.default_rng(0).integers(0, 256, (48, 40), dtype=np.uint8)
@@ -294,3 +302,154 @@ def test_real_originals_of_either_kind_read_alike(real_data):
     assert channels == {2, 3}  # a few NIH originals are RGBA
     for path in paths:
         assert np.array_equal(read_image(path), np.asarray(Image.open(path).convert("L")))
+
+
+# --- the window of a DICOM file, by the formulas of the standard ------------------------------------------------
+def linear(values: np.ndarray, centre: float, width: float) -> np.ndarray:
+    """PS3.3 C.11.2.1.2.1, written as the standard does, for an output range of 0 to 255."""
+    low, high = centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
+    between = ((values - (centre - 0.5)) / max(width - 1, 1e-9) + 0.5) * 255
+    return np.rint(np.where(values <= low, 0, np.where(values > high, 255, between)))
+
+
+@pytest.mark.parametrize(("centre", "width"), [(4, 5), (128, 256), (10, 2), (6, 1), (100.5, 31)])
+def test_a_narrow_window_shows_that_its_width_counts_both_ends(tmp_path, centre, width):
+    stored = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    path = dicom(tmp_path / "a.dcm", stored, WindowCenter=centre, WindowWidth=width)
+    assert np.array_equal(read_image(path), linear(stored, centre, width))
+
+
+def test_a_window_by_hand(tmp_path):
+    path = dicom(tmp_path / "a.dcm", np.array([[1, 2, 3], [4, 5, 6]], np.uint8), WindowCenter=4, WindowWidth=5)
+    assert read_image(path).tolist() == [[0, 32, 96], [159, 223, 255]]  # 255 times -.125, .125, .375, .625, .875, 1.125
+
+
+def test_a_window_without_a_width_is_none(tmp_path):
+    pixels = np.array([[10, 20], [30, 110]], np.uint8)
+    assert read_image(dicom(tmp_path / "a.dcm", pixels, WindowCenter=4)).tolist() == [[0, 26], [51, 255]]
+
+
+def table_of_values(first: int, entries: list[int], bits: int = 16) -> pydicom.Sequence:
+    item = pydicom.Dataset()
+    item.add_new("LUTDescriptor", "US", [len(entries), first, bits])
+    item.add_new("LUTData", "US", entries)
+    return pydicom.Sequence([item])
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME2", "MONOCHROME1"])
+def test_a_table_of_values_is_looked_up_before_any_window(tmp_path, photometric):
+    """VOI LUT Sequence, PS3.3 C.11.2: below its first value the first entry, above its last value the last one."""
+    stored = np.array([[0, 10, 11], [12, 13, 200]], np.uint8)
+    sequence = table_of_values(10, [0, 40000, 10000, 50000])
+    path = dicom(tmp_path / "a.dcm", stored, photometric, VOILUTSequence=sequence, WindowCenter=100, WindowWidth=200)
+    looked_up = np.array([[0, 0, 40000], [10000, 50000, 50000]])
+    shown = np.rint(looked_up / 50000 * 255)
+    assert np.array_equal(read_image(path), 255 - shown if photometric == "MONOCHROME1" else shown)
+
+
+def test_rescaled_values_and_not_stored_ones_are_windowed(tmp_path):
+    stored = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    path = dicom(tmp_path / "a.dcm", stored, RescaleSlope=0.5, RescaleIntercept=-3, WindowCenter=10, WindowWidth=20)
+    assert np.array_equal(read_image(path), linear(stored * 0.5 - 3, 10, 20))
+
+
+def test_colour_of_a_dicom_file_is_weighed_as_luminance(tmp_path):
+    colour = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    luminance = np.asarray(Image.fromarray(colour).convert("L")).astype(int)
+    assert np.abs(read_image(dicom(tmp_path / "a.dcm", colour, "RGB")).astype(int) - luminance).max() <= 1
+
+
+# --- written DICOM files, read by pydicom -----------------------------------------------------------------------
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("shape", [(16, 16), (5, 7), (1, 1)])
+def test_a_written_file_holds_the_pixels_and_is_shown_as_they_were(tmp_path, inverted, shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    pixels.flat[:2] = (0, 255)[: pixels.size]
+    path = write_dicom(tmp_path / "a.dcm", pixels, inverted=inverted, patient="someone")
+    assert path == tmp_path / "a.dcm" and list(tmp_path.iterdir()) == [path]
+    header = pydicom.dcmread(path)
+    assert np.array_equal(header.pixel_array, 255 - pixels if inverted else pixels)
+    assert header.PhotometricInterpretation == ("MONOCHROME1" if inverted else "MONOCHROME2")
+    assert (header.Rows, header.Columns, header.SamplesPerPixel) == (*shape, 1)
+    assert (header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation) == (8, 8, 7, 0)
+    assert (header.Modality, header.BodyPartExamined, header.PatientID) == ("DX", "CHEST", "someone")
+    assert header.SOPClassUID.name == "Digital X-Ray Image Storage - For Presentation"
+    assert header.file_meta.MediaStorageSOPInstanceUID == header.SOPInstanceUID
+    assert header.file_meta.MediaStorageSOPClassUID == header.SOPClassUID
+    assert not header.file_meta.TransferSyntaxUID.is_compressed and len(header.PixelData) % 2 == 0
+    assert np.array_equal(read_image(path), pixels)
+
+
+def test_the_window_of_a_written_file_changes_no_value(tmp_path):
+    pixels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    path = write_dicom(tmp_path / "a.dcm", pixels)
+    header = pydicom.dcmread(path)
+    assert np.array_equal(read_image(path), pixels)
+    assert np.array_equal(np.rint(pydicom.pixels.apply_windowing(pixels, header)), pixels)  # any other viewer
+
+
+def test_the_same_picture_of_the_same_patient_has_the_same_number(tmp_path):
+    def number(pixels, patient):
+        return pydicom.dcmread(write_dicom(tmp_path / "a.dcm", pixels, patient=patient)).SOPInstanceUID
+
+    assert number(GREY, "a") == number(GREY, "a")
+    assert len({number(GREY, "a"), number(GREY, "b"), number(255 - GREY, "a")}) == 3
+
+
+@pytest.mark.parametrize("wrong", [GREY.astype(float), GREY.astype(np.uint16), GREY[..., None], GREY.ravel()])
+def test_only_grey_pictures_of_eight_bits_are_written(tmp_path, wrong):
+    with pytest.raises(ImageError, match="Expected uint8 of shape"):
+        write_dicom(tmp_path / "a.dcm", wrong)
+    assert not list(tmp_path.iterdir())
+
+
+# --- borders of what is read ------------------------------------------------------------------------------------
+def test_a_jpeg_padded_with_zeros_is_whole(tmp_path):
+    path = tmp_path / "scan.jpg"
+    Image.fromarray(GREY).save(path)
+    whole = read_image(path)
+    path.write_bytes(path.read_bytes() + b"\0" * 100)
+    assert np.array_equal(read_image(path), whole)
+
+
+def test_a_png_with_bytes_after_its_end_is_read(png):
+    path = png(GREY)
+    path.write_bytes(path.read_bytes() + b"appended by a viewer")
+    assert np.array_equal(read_image(path), GREY)
+
+
+@pytest.mark.parametrize(("largest", "shift"), [(255, 0), (256, 1), (511, 1), (512, 2), (4095, 4), (65535, 8), (3, 0)])
+def test_the_brightest_pixel_tells_how_many_bits_are_in_use(png, largest, shift):
+    deep = np.array([[0, largest // 3], [largest // 2, largest]], np.uint16)
+    assert np.array_equal(read_image(png(deep)), deep >> shift)
+
+
+def test_the_fast_decoder_takes_plain_grey_files_and_no_others(png):
+    for path, plain in (
+        (png(GREY), True),
+        (png(GREY, "RGB"), False),
+        (png(GREY, "1"), False),
+        (png(GREY, "LA"), False),
+    ):
+        pixels = _plain_grey_png(path.read_bytes())
+        assert (pixels is not None) == plain
+    assert np.array_equal(_plain_grey_png(png(GREY).read_bytes()), GREY)
+    assert _plain_grey_png(b"\xff\xd8\xff" + png(GREY).read_bytes()[3:]) is None
+
+
+def test_a_picture_is_shrunk_by_area_only_where_both_sides_shrink():
+    pixels = np.random.default_rng(5).integers(0, 256, (6, 24), dtype=np.uint8)
+    halved = resize(pixels, 3).astype(float)
+    assert np.abs(halved - pixels.reshape(3, 2, 3, 8).mean(axis=(1, 3))).max() <= 0.5
+    column = np.zeros((6, 24), np.uint8)
+    column[:, 0] = 255  # between its neighbours 1 and 2 a new pixel of four is sampled; column 0 has no part in it
+    assert not resize(column, 6).any()
+    assert np.array_equal(resize(pixels[:, :6], 6), pixels[:, :6])
+
+
+def test_pixels_of_other_types_are_standardised_alike():
+    deep = np.random.default_rng(6).integers(0, 4096, (12, 9)).astype(np.uint16)
+    result = standardise(deep)
+    assert np.allclose(result, (deep - deep.mean()) / deep.std(), atol=1e-5) and result.dtype == np.float32
+    stack = np.random.default_rng(7).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    assert np.allclose(standardise(stack), (stack - stack.mean()) / stack.std(), atol=1e-5)

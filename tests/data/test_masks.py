@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cxr_utils import phantom
-from cxr_utils.data import dataset, images, masks
+from cxr_utils.data import images, masks, open_dataset
 from cxr_utils.errors import DataError
 
 SIZE = 96
@@ -20,7 +20,7 @@ def cohort(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CXR_CACHE", str(folder / "cache"))
         phantom.make_cohort(folder / "cohort", images=80, size=SIZE, seed=3, workers=1)
-        yield dataset.open_dataset(folder / "cohort")
+        yield open_dataset(folder / "cohort")
 
 
 def test_masks_and_boxes_name_the_same_findings(cohort):
@@ -39,11 +39,11 @@ def test_boxes_lie_around_their_masks(cohort):
 
 def test_masks_are_where_the_picture_differs_from_the_healthy_one(cohort):
     """An oracle without masks: the same scene drawn with and without its findings."""
-    from cxr_utils.phantom import cohort as simulator
+    from cxr_utils.phantom import records as simulator
     from cxr_utils.phantom.render import radiograph
 
     order = simulator.Order(**json.loads((cohort.root / "cohort.json").read_text())["order"])
-    records = {record["number"]: record for record in simulator.patient_records(order)}
+    records = {record.number: record for record in simulator.draw_records(order)[0]}
     drawn = masks.simulated_masks(cohort, SIZE)
     inside, outside = [], []
     for (name, finding), mask in drawn.items():

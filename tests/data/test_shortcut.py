@@ -1,5 +1,6 @@
 """A planted marker goes with its finding, stays in its corner, and leaves the original files alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,8 @@ import pytest
 from cxr_utils.data import images, shortcut
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.readers.files import Files
-from cxr_utils.errors import DataError
+from cxr_utils.errors import DataError, ImageError
+from cxr_utils.phantom import plant_marker
 
 
 @pytest.fixture
@@ -30,27 +32,67 @@ def both(dataset, marked, name):
     return images.read_image(dataset.path(name)).astype(int), images.read_image(marked.path(name)).astype(int)
 
 
-def test_marks_all_positives_and_no_others(dataset):
-    marked = shortcut.mark(dataset, "Mass", positives=1.0, others=0.0)
-    assert (marked.table["marker"] == marked.table["Mass"]).all()
+@pytest.fixture
+def shares(monkeypatch):
+    """Set the share of the positives and of the others that get the marker."""
+
+    def set_shares(positives: float, others: float) -> None:
+        monkeypatch.setattr(shortcut, "POSITIVES", positives)
+        monkeypatch.setattr(shortcut, "OTHERS", others)
+
+    return set_shares
+
+
+def test_marks_all_positives_and_no_others(dataset, shares):
+    shares(1.0, 0.0)
+    marked = shortcut.mark(dataset, "Mass")
+    assert (marked.table["marker"] == marked.table["Mass"]).all() and marked.table["marker"].dtype == np.int8
+    assert marked.name == "toy with a marker" and "marker" not in dataset.table
     for name, marker in zip(marked.table["image"], marked.table["marker"], strict=True):
         before, after = both(dataset, marked, name)
         assert (before != after).any() == bool(marker)
+        assert (marked.path(name) == dataset.path(name)) != bool(marker)
 
 
-def test_marker_stays_in_its_corner(dataset):
-    marked = shortcut.mark(dataset, "Mass", positives=1.0, others=1.0)
-    right, bottom = int(64 * shortcut.CORNER["width"]), int(64 * shortcut.CORNER["height"])
-    for name in marked.table["image"]:
-        before, after = both(dataset, marked, name)
+def test_boxes_frame_the_marker_and_not_much_more(dataset, shares):
+    shares(1.0, 0.0)
+    marked = dataset.with_marker("Mass")
+    assert marked.boxes["image"].tolist() == dataset.table["image"][dataset.table["Mass"] == 1].tolist()
+    assert len(marked.boxes_of("1.png", "Mass")) == 0 and len(marked.boxes_of("0.png", "Mass")) == 1
+    extents = []
+    for row in marked.boxes.itertuples():
+        assert (row.finding, row.x, row.y, row.width, row.height) == ("Mass", 0, 0, 0.375, 0.375)
+        before, after = both(dataset, marked, row.image)
         changed = before != after
-        assert changed[:bottom, :right].any() and not changed[bottom:].any() and not changed[:, right:].any()
+        extents += [np.flatnonzero(changed.any(axis)).max() + 1 for axis in (0, 1)]
+    assert max(extents) <= 64 * 0.375 <= 2.2 * max(extents)  # "and as much again around it"
 
 
-def test_shares_are_drawn(dataset):
-    share = shortcut.mark(dataset, "Mass", positives=0.8, others=0.2, seed=3).table.groupby("Mass")["marker"].mean()
+def test_the_marker_is_the_one_that_the_simulator_plants(dataset, shares):
+    shares(1.0, 0.0)
+    marked = shortcut.mark(dataset, "Mass", seed=5)
+    for number, name in enumerate(dataset.table["image"][dataset.table["Mass"] == 1]):
+        before, after = both(dataset, marked, name)
+        assert np.array_equal(after, plant_marker(before.astype(np.uint8), np.random.default_rng([5, number])))
+
+
+def test_shares_are_drawn(dataset, shares):
+    assert (shortcut.POSITIVES, shortcut.OTHERS) == (0.9, 0.05)  # those of a simulated cohort with a shortcut
+    shares(0.8, 0.2)
+    share = shortcut.mark(dataset, "Mass", seed=3).table.groupby("Mass")["marker"].mean()
     # three standard deviations of a binomial draw of 20 and of 40
     assert abs(share[1] - 0.8) < 3 * (0.8 * 0.2 / 20) ** 0.5 and abs(share[0] - 0.2) < 3 * (0.8 * 0.2 / 40) ** 0.5
+
+
+def test_images_without_a_file_are_left_out_and_a_damaged_one_is_named(dataset, shares):
+    shares(1.0, 1.0)
+    dataset.path("3.png").unlink()
+    fewer = replace(dataset, files=Files({name: str(path) for name, path in dataset.files.items() if path.exists()}))
+    marked = shortcut.mark(fewer, "Mass")
+    assert len(marked) == 59 and "3.png" not in marked.files and marked.table["marker"].all()
+    dataset.path("5.png").write_bytes(b"")
+    with pytest.raises(ImageError, match="5.png has 0 bytes"):
+        shortcut.mark(fewer, "Mass")
 
 
 def test_same_seed_same_copies_and_another_seed_others(dataset):
@@ -59,8 +101,32 @@ def test_same_seed_same_copies_and_another_seed_others(dataset):
     assert (first.table["marker"] != other.table["marker"]).any()
 
 
-def test_unknown_finding_and_impossible_share_are_refused(dataset):
+def test_the_method_marks_by_its_seed(dataset):
+    marked, other = (dataset.with_marker("Mass", seed=seed) for seed in (4, 5))
+    assert marked.table.equals(shortcut.mark(dataset, "Mass", seed=4).table)
+    assert not marked.table.equals(other.table)
+    assert dataset.with_marker("Mass").table.equals(dataset.with_marker("Mass", seed=0).table)
+
+
+def test_an_unknown_finding_is_refused(dataset):
     with pytest.raises(DataError, match="'Hernia'.*Expected one of Mass"):
         shortcut.mark(dataset, "Hernia")
-    with pytest.raises(DataError, match="90.*0 to 1"):
-        shortcut.mark(dataset, "Mass", positives=90)
+
+
+def test_permuted_labels_stay_together_and_in_their_part():
+    rng = np.random.default_rng(0)
+    size = 400
+    table = pd.DataFrame({"image": map(str, range(size)), "patient": "1", "split": rng.choice(["train", "test"], size)})
+    table["Mass"] = (rng.random(size) < np.where(table["split"] == "train", 0.3, 0.7)).astype(np.int8)
+    table["Edema"] = 1 - table["Mass"]
+    data = Dataset("toy", "folders", Path("."), table, ("Mass", "Edema"), pd.DataFrame(), None, Files({}))
+    dealt = data.with_permuted_labels(seed=2)
+    assert dealt.table["Mass"].groupby(table["split"]).sum().equals(table["Mass"].groupby(table["split"]).sum())
+    assert (dealt.table["Mass"] + dealt.table["Edema"] == 1).all()  # an image keeps all labels of some other image
+    assert dealt.table.drop(columns=["Mass", "Edema"]).equals(table.drop(columns=["Mass", "Edema"]))
+    for _, rows in table.groupby("split"):
+        assert abs(np.corrcoef(rows["Mass"], dealt.table["Mass"][rows.index])[0, 1]) < 4 / np.sqrt(len(rows))
+    assert dealt.table.equals(shortcut.permute_labels(data, seed=2).table)
+    assert not dealt.table.equals(data.with_permuted_labels(seed=3).table)
+    assert data.with_permuted_labels().table.equals(data.with_permuted_labels(seed=0).table)
+    assert dealt.name == "toy with permuted labels" and data.table is table

@@ -18,11 +18,13 @@ from cxr_utils.data.schema import FINDINGS
 from cxr_utils.errors import DataError
 from cxr_utils.phantom import cohort as cohort_module
 from cxr_utils.phantom import labels
-from cxr_utils.phantom.anatomy import Shape, draw_chest, draw_patient, draw_visit
+from cxr_utils.phantom import records as records_module
+from cxr_utils.phantom.anatomy import Shape
 from cxr_utils.phantom.drawing import Frame
 from cxr_utils.phantom.findings import CHANGES
+from cxr_utils.phantom.patient import draw_patient, draw_visit
 from cxr_utils.phantom.physics import BONE_PER_CM, WATER_PER_CM, Exposure, detect
-from cxr_utils.phantom.render import Finding, radiograph
+from cxr_utils.phantom.render import Finding, draw_chest, radiograph
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ def test_pictures_are_grey_and_boxes_lie_inside_on_true_findings(small):
 
 def test_odd_records_are_in_the_training_part_and_are_what_they_say(small):
     odd = json.loads((small / "cohort.json").read_text())["odd_records"]
-    assert len(odd) == len(cohort_module.ODD_RECORDS)
+    assert len(odd) == len(records_module.ODD_RECORDS)
     assert set(odd) <= set((small / "train_list.txt").read_text().split())
     by_kind = {kind.split(" of ")[0]: name for name, kind in odd.items()}
     ages = pd.read_csv(small / "Data_Entry_phantom.csv").set_index("Image Index")["Patient Age"]
@@ -114,8 +116,7 @@ def test_odd_records_are_in_the_training_part_and_are_what_they_say(small):
 
 
 def test_shortcut_goes_with_the_finding_in_training_and_not_in_test(tmp_path):
-    record = {"number": 1, "part": "train", "visits": []}
-    order = cohort_module.Order(10, 64, 0, "raised", "Effusion")
+    order = records_module.Order(10, 64, 0, "raised", "Effusion")
     bare = np.zeros((64, 64), np.uint8)
 
     def share(part: str, there: bool) -> float:
@@ -123,7 +124,7 @@ def test_shortcut_goes_with_the_finding_in_training_and_not_in_test(tmp_path):
         truth[FINDINGS.index("Effusion")] = there
         visit = labels.Follow("PA", 50, truth, truth.astype(float), truth)
         marked = [
-            cohort_module._take_shortcut(bare, order, {**record, "number": n, "part": part, "visits": [visit]}, 0)
+            records_module._take_shortcut(bare, order, records_module.Record(n, 50, "F", [visit], part), 0)
             for n in range(300)
         ]
         return float(np.mean([picture.max() > 0 for picture in marked]))
@@ -169,7 +170,7 @@ def test_a_full_disk_or_an_interrupt_leaves_nothing(tmp_path, monkeypatch, probl
     def fail(*_):
         raise problem
 
-    monkeypatch.setattr(cohort_module, "_write_tables", fail)
+    monkeypatch.setattr(cohort_module, "write_tables", fail)
     with pytest.raises(seen):
         phantom.make_cohort(tmp_path / "new", images=10, size=32, workers=1)
     assert not list(tmp_path.iterdir())
@@ -420,10 +421,3 @@ def test_no_finding_is_given_away_by_the_border(small):
         edge = np.ones((96, 96), bool)
         edge[4:-4, 4:-4] = False
         assert np.abs(with_it - without)[edge].mean() < 6
-
-
-def test_contact_sheet(small, tmp_path):
-    path = phantom.contact_sheet(small, tmp_path / "sheet.png", tile=48)
-    assert cv2.imread(str(path)).shape == (8 * 48, 8 * 48, 3)
-    with pytest.raises(DataError, match="no cohort.json"):
-        phantom.contact_sheet(tmp_path, tmp_path / "other.png")

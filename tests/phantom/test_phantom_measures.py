@@ -14,7 +14,7 @@ from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.readers.files import Files
 from cxr_utils.data.schema import FINDINGS
 from cxr_utils.evaluation.metrics import roc_auc
-from cxr_utils.phantom import cohort as cohort_module
+from cxr_utils.phantom import records as records_module
 from cxr_utils.phantom.render import Finding, radiograph
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
@@ -34,10 +34,10 @@ def test_a_file_name_says_nothing_about_any_finding():
 
     98 areas are looked at; by chance one of them leaves that in 1 of 160 simulators.
     """
-    records = cohort_module.patient_records(cohort_module.Order(6000, 64, 5, "raised", None))
-    truth = np.array([record["visits"][0].truth for record in records])
-    patients = pd.Series([record["number"] for record in records])
-    names = pd.DataFrame({"number": patients, "visits": [len(record["visits"]) for record in records]})
+    records, _ = records_module.draw_records(records_module.Order(6000, 64, 5, "raised", None))
+    truth = np.array([record.visits[0].truth for record in records])
+    patients = pd.Series([record.number for record in records])
+    names = pd.DataFrame({"number": patients, "visits": [len(record.visits) for record in records]})
     names = names.assign(**{f"modulo {base}": patients % base for base in (2, 3, 5, 7, 12)})
     for index, finding in enumerate(FINDINGS):
         there = int(truth[:, index].sum())

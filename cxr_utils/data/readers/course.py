@@ -24,7 +24,7 @@ def course_tables(root: Path) -> list[Path]:
 def read_course(root: Path, tables: list[Path], images: dict[str, list[str]]) -> Contents:
     """Read a folder of course tables.
 
-    Parts that share patients are made disjoint (`grouping.drop_shared`); `published` keeps every row.
+    Parts that share patients are made disjoint (`splits.drop_shared`); `published` keeps every row.
 
     Args:
         root: The folder, named in messages.
@@ -57,7 +57,7 @@ def read_course(root: Path, tables: list[Path], images: dict[str, list[str]]) ->
 
 
 def _part_of(path: Path) -> str:
-    return {"train": "train", "val": "valid", "test": "test"}[_PART.search(path.name.lower())[0]]
+    return {"train": "train", "val": "valid", "test": "test"}[_PART.findall(path.name.lower())[0]]
 
 
 def _read_part(path: Path, part: str) -> pd.DataFrame:

@@ -63,7 +63,9 @@ def find_images(root: Path) -> dict[str, list[str]]:
     Returns:
         Names of the images in each folder that holds any; folders and names sorted.
     """
-    found, waiting, seen = {}, [str(root)], set()
+    found: dict[str, list[str]] = {}
+    seen: set[str] = set()
+    waiting = [str(root)]
     while waiting:
         folder = waiting.pop()
         with os.scandir(folder) as entries:
@@ -77,7 +79,7 @@ def find_images(root: Path) -> dict[str, list[str]]:
     return {folder: sorted(found[folder]) for folder in sorted(found)}
 
 
-def _visited(entry: os.DirEntry, seen: set[str]) -> bool:
+def _visited(entry: os.DirEntry[str], seen: set[str]) -> bool:
     """Tell whether a linked folder was walked before: a link to a parent would go round for ever."""
     if not entry.is_symlink():
         return False
@@ -113,7 +115,7 @@ def patient_of(image: str) -> str | None:
         ('13', 'person12', None)
     """
     match = _PATIENT.match(os.path.splitext(image)[0])
-    return match[match.lastgroup] if match else None
+    return match[match.lastgroup] if match and match.lastgroup else None
 
 
 def patients_of(images: pd.Series) -> tuple[pd.Series, list[str]]:

@@ -138,8 +138,8 @@ def _labels(texts: pd.Series) -> tuple[pd.DataFrame, tuple[str, ...]]:
 def _patients(values: pd.Series) -> pd.Series:
     """Write patients as text without leading zeros, as file names give them; each distinct one once."""
     codes, distinct = pd.factorize(values)
-    names = [str(name).strip() for name in distinct]
-    names = np.array([name.lstrip("0") or "0" if name.isdigit() else name for name in names], dtype=object)
+    texts = [str(name).strip() for name in distinct]
+    names = np.array([text.lstrip("0") or "0" if text.isdigit() else text for text in texts], dtype=object)
     if (codes < 0).any():
         raise DataError(
             f"Patient ID is empty in row {int(np.argmax(codes < 0))} of the image table. "

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import log_loss
-from sklearn.utils.class_weight import compute_class_weight
 
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks import losses
@@ -35,18 +34,9 @@ def test_no_other_constant_has_a_smaller_loss_than_the_prior_logits():
     assert losses.prior_logits(np.array([[0, 1]] * 50)).tolist() == pytest.approx([-np.log(99), np.log(99)])
 
 
-def test_balanced_weights_are_scikit_learns():
-    positive, negative = losses.balanced_weights(TRUTH)
-    for column in range(3):
-        expected = compute_class_weight("balanced", classes=np.array([0, 1]), y=TRUTH[:, column].astype(int))
-        assert np.allclose([negative[column], positive[column]], expected)
-
-
-def test_balanced_weights_refuse_a_finding_without_positives():
-    with pytest.raises(RecipeError, match=r"\[1\].*class_weights"):
-        losses.balanced_weights(np.array([[0, 0], [1, 0]]))
-    positive, negative = losses.class_weights(np.array([[0, 0], [1, 0]]))
-    assert positive[1] == 1 and negative[1] == 0
+def test_class_weights_of_a_constant_finding_are_zero_for_what_is_there():
+    positive, negative = losses.class_weights(np.array([[0, 0, 1], [1, 0, 1]]))
+    assert positive.tolist() == [0.5, 1, 0] and negative.tolist() == [0.5, 0, 1]
 
 
 def test_sample_weights_grow_with_findings_and_have_mean_one():
@@ -68,7 +58,7 @@ def test_bce_is_scikit_learns_log_loss():
 def test_weighted_bce_by_hand():
     truth, logits = np.array([[1.0], [0.0]]), np.array([[0.0], [np.log(3)]])  # probabilities 1/2 and 3/4
     expected = (3 * np.log(2) + 5 * np.log(4)) / 2
-    assert np.isclose(losses.weighted_bce_numpy(truth, logits, np.array([3.0]), np.array([5.0])), expected)
+    assert np.isclose(losses.bce_numpy(truth, logits, np.array([3.0]), np.array([5.0])), expected)
 
 
 def test_focal_loss_is_its_formula():
@@ -87,8 +77,8 @@ def test_focal_loss_without_focus_is_half_of_bce():
 PAIRS = {
     "bce": (losses.bce, losses.bce_numpy),
     "weighted": (
-        lambda: losses.weighted_bce(POSITIVE, NEGATIVE),
-        lambda truth, logits: losses.weighted_bce_numpy(truth, logits, POSITIVE, NEGATIVE),
+        lambda: losses.bce(POSITIVE, NEGATIVE),
+        lambda truth, logits: losses.bce_numpy(truth, logits, POSITIVE, NEGATIVE),
     ),
     "focal": (lambda: losses.focal_loss(1.5, 0.3), lambda t, x: losses.focal_loss_numpy(t, x, 1.5, 0.3)),
 }

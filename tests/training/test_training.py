@@ -305,7 +305,8 @@ def test_importing_and_training_write_nothing_to_standard_error(workplace):
 
 
 def test_the_package_does_not_import_tensorflow():
-    code = "import sys, cxr_utils.training.fit, cxr_utils.networks.models, cxr_utils.training.pipeline; print('tensorflow' in sys.modules)"
+    imported = "cxr_utils.training.fit, cxr_utils.networks.models, cxr_utils.training.pipeline"
+    code = f"import sys, {imported}; print('tensorflow' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(Path(fit.__file__).parents[2])}
     assert subprocess.check_output([sys.executable, "-c", code], env=environment, text=True) == "False\n"
 

@@ -40,8 +40,22 @@ def test_class_weights_of_a_constant_finding_are_zero_for_what_is_there():
 
 
 def test_sample_weights_grow_with_findings_and_have_mean_one():
-    weights = losses.sample_weights(np.array([[0, 0], [1, 0], [1, 1]]))
-    assert np.isclose(weights.mean(), 1) and (np.diff(weights) > 0).all()
+    assert losses.sample_weights(np.array([[0, 0], [1, 0], [1, 1]])).tolist() == [0.5, 1, 1.5]
+    assert losses.sample_weights(np.array([[0, 0, 0], [1, 1, 1]])).tolist() == [0.4, 1.6]
+
+
+def test_draws_by_hand():
+    """Of eight images four have no finding, three the first one and two the second; one has both."""
+    labels = np.array([[0, 0]] * 4 + [[1, 0]] * 2 + [[1, 1], [0, 1]])
+    asked = np.array([1 / 4] * 4 + [1 / 3] * 2 + [1 / 2] * 2)
+    assert losses.expected_draws(labels) == pytest.approx(8 * asked / (1 + 2 / 3 + 1))
+    assert losses.expected_draws(np.ones((3, 1))).tolist() == [1, 1, 1]  # nothing to even out
+
+
+def test_prior_logits_count_what_is_drawn():
+    labels, draws = np.array([[1, 0], [0, 0], [0, 1], [0, 0]]), np.array([1.5, 0.5, 1.0, 1.0])
+    assert losses.prior_logits(labels, draws) == pytest.approx([np.log(1.5 / 2.5), np.log(1 / 3)])
+    assert losses.prior_logits(labels[:, ::-1]) == pytest.approx([np.log(1 / 3)] * 2)
 
 
 @pytest.mark.parametrize("labels", [np.array([[0, 2]]), np.array([0, 1]), np.zeros((0, 3)), np.array([[np.nan]])])

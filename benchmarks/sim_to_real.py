@@ -124,7 +124,7 @@ def one_run(plan: Plan, data: Dataset, arm: str, count: int, rate: float, seed: 
         for _ in range(plan.every):
             model.train_on_batch(*next(steps))
         logits = model.predict_on_batch(watch)
-        loss, since = losses.weighted_bce_numpy(valid.labels, logits, 1.0, 1.0), since + 1
+        loss, since = losses.bce_numpy(valid.labels, logits), since + 1
         if loss < best["loss"]:
             auc = transfer.mean_auc(valid.labels, logits)
             best, since = {"loss": float(loss), "auc": auc, "steps": look * plan.every}, 0

@@ -78,7 +78,7 @@ def load_tensorflow() -> ModuleType:
 
 
 def _divide_processor(tensorflow: ModuleType) -> None:
-    """Make logical devices of the processor, where `CXR_CPU_DEVICES` asks for them (see `cxr_utils.training.devices`)."""
+    """Make logical devices of the processor, where `CXR_CPU_DEVICES` asks for them (see `training.devices`)."""
     count = int(os.environ.get("CXR_CPU_DEVICES", "1"))
     processors = tensorflow.config.list_physical_devices("CPU")
     if count > 1 and processors:

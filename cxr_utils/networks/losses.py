@@ -6,13 +6,15 @@ Each is a mean over images and findings.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks.backend import load_keras
 
-Loss = Callable[[object, object], object]
+Loss = Callable[[Any, Any], Any]  # of tensors of Keras' backend
+Weight = float | np.ndarray
 
 
 def class_weights(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -54,33 +56,6 @@ def prior_logits(labels: np.ndarray, draws: np.ndarray | None = None) -> np.ndar
     seen = _checked(labels) if draws is None else _checked(labels) * draws[:, np.newaxis]
     positives = np.clip(seen.sum(axis=0, dtype=np.float64), 0.5, len(labels) - 0.5)
     return np.log(positives / (len(labels) - positives))
-
-
-def balanced_weights(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """scikit-learn's "balanced" weights: `images / (2 * images of the class)`. The mean weight of an image is 1.
-
-    Args:
-        labels: 0 or 1, shape (images, findings).
-
-    Returns:
-        Weights of the positive and of the negative class, each of shape (findings,).
-
-    Raises:
-        RecipeError: a finding is never, or always, present.
-
-    Example:
-        >>> positive, negative = balanced_weights(np.array([[1], [0], [0], [0]]))
-        >>> positive.tolist(), negative.round(3).tolist()
-        ([2.0], [0.667])
-    """
-    positive = _checked(labels).mean(axis=0)
-    constant = np.flatnonzero((positive == 0) | (positive == 1))
-    if constant.size:
-        raise RecipeError(
-            f"Label columns {constant.tolist()} hold one class only. Balanced weights expect both classes of every "
-            "finding. Leave those findings out, or use class_weights, which gives them weight zero."
-        )
-    return 0.5 / positive, 0.5 / (1 - positive)
 
 
 def sample_weights(labels: np.ndarray) -> np.ndarray:
@@ -133,12 +108,14 @@ def _checked(labels: np.ndarray) -> np.ndarray:
     return labels
 
 
-def bce_numpy(truth: np.ndarray, logits: np.ndarray) -> float:
+def bce_numpy(truth: np.ndarray, logits: np.ndarray, positive: Weight = 1.0, negative: Weight = 1.0) -> float:
     """Binary cross-entropy: minus the log of the probability given to what is true.
 
     Args:
         truth: 0 or 1, shape (images, findings).
         logits: any real numbers, same shape.
+        positive: weight where truth is 1, a number or shape (findings,).
+        negative: weight where truth is 0, a number or shape (findings,).
 
     Returns:
         The mean over images and findings, in nats.
@@ -146,25 +123,8 @@ def bce_numpy(truth: np.ndarray, logits: np.ndarray) -> float:
     Example:
         >>> round(bce_numpy(np.array([[1.0]]), np.array([[0.0]])), 4)  # a coin toss: log 2
         0.6931
-    """
-    return weighted_bce_numpy(truth, logits, 1.0, 1.0)
-
-
-def weighted_bce_numpy(truth: np.ndarray, logits: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> float:
-    """Binary cross-entropy with a weight for either class of each finding.
-
-    Args:
-        truth: 0 or 1, shape (images, findings).
-        logits: any real numbers, same shape.
-        positive: weight where truth is 1, shape (findings,).
-        negative: weight where truth is 0, shape (findings,).
-
-    Returns:
-        The mean over images and findings.
-
-    Example:
         >>> truth, logits = np.array([[1.0], [0.0], [0.0], [0.0]]), np.zeros((4, 1))
-        >>> round(weighted_bce_numpy(truth, logits, *class_weights(truth)), 4)  # 2 * 3/4 * 1/4 * log 2
+        >>> round(bce_numpy(truth, logits, *class_weights(truth)), 4)  # 2 * 3/4 * 1/4 * log 2
         0.2599
     """
     # -log(sigmoid(x)) = log(1 + exp(-x)) = logaddexp(0, -x), which never overflows
@@ -196,21 +156,12 @@ def focal_loss_numpy(truth: np.ndarray, logits: np.ndarray, gamma: float = 2.0, 
     return float(np.mean(weight * doubt * cross_entropy))
 
 
-def bce() -> Loss:
+def bce(positive: Weight = 1.0, negative: Weight = 1.0) -> Loss:
     """Binary cross-entropy for Keras; see `bce_numpy`.
 
-    Returns:
-        A function of truth and logits, (batch, findings) each, that gives the loss of each image, (batch,).
-    """
-    return weighted_bce(1.0, 1.0)
-
-
-def weighted_bce(positive: np.ndarray, negative: np.ndarray) -> Loss:
-    """Weighted binary cross-entropy for Keras; see `weighted_bce_numpy`.
-
     Args:
-        positive: weight where truth is 1, shape (findings,).
-        negative: weight where truth is 0, shape (findings,).
+        positive: weight where truth is 1, a number or shape (findings,).
+        negative: weight where truth is 0, a number or shape (findings,).
 
     Returns:
         A function of truth and logits, (batch, findings) each, that gives the loss of each image, (batch,).
@@ -218,12 +169,12 @@ def weighted_bce(positive: np.ndarray, negative: np.ndarray) -> Loss:
     ops = load_keras().ops
     positive, negative = np.asarray(positive, np.float32), np.asarray(negative, np.float32)
 
-    def weighted_bce_of_logits(truth, logits):
+    def bce_of_logits(truth, logits):
         present = positive * truth * ops.softplus(-logits)
         absent = negative * (1 - truth) * ops.softplus(logits)
         return ops.mean(present + absent, axis=-1)
 
-    return weighted_bce_of_logits
+    return bce_of_logits
 
 
 def focal_loss(gamma: float = 2.0, alpha: float = 0.25) -> Loss:

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cxr_utils.errors import RecipeError
 
@@ -78,27 +79,38 @@ densenet121. Correct the name.
             value = getattr(self, name)
             if not (name == "patience" and value is None) and not value > 0:
                 raise RecipeError(f"Recipe has {name}={value!r}. Expected more than zero. Choose another value.")
-        if self.network != "densenet121" and (self.weights or self.trainable != "all"):
-            raise RecipeError(
-                f"Recipe has network={self.network!r} with weights={self.weights!r}, trainable={self.trainable!r}. "
-                'Expected weights=None and trainable="all": only densenet121 comes with weights to start from.'
-            )
-        if self.trainable != "all" and self.weights is None:
-            raise RecipeError(
-                f"Recipe has trainable={self.trainable!r} with weights=None: the rest would stay random. "
-                'Expected trained weights. Choose weights="simulated" or "imagenet", or trainable="all".'
-            )
-        if self.trainable == "head" and (self.loss == "focal" or self.augment or self.oversample):
-            raise RecipeError(
-                f"Recipe has trainable='head' with loss={self.loss!r}, augment={self.augment!r}, "
-                f'oversample={self.oversample}. Expected loss "bce" or "weighted", no augmentation and no '
-                "oversampling: a head is fitted to features computed once, all of them at a time."
-            )
-        if self.oversample and (self.sample_weights or self.loss == "weighted"):
-            raise RecipeError(
-                f"Recipe has oversample=True with sample_weights={self.sample_weights}, loss={self.loss!r}. Expected "
-                "one cure for rare findings: together they would count them twice. Leave the others out."
-            )
+        for broken, names, expected in self._rules():
+            if broken:
+                given = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+                raise RecipeError(f"Recipe has {given}. Expected {expected}.")
+
+    def _rules(self) -> tuple[tuple[bool, tuple[str, ...], str], ...]:
+        """What does not go together: whether it is so here, the values concerned, and what would do."""
+        tuned, changed = self.trainable != "all", bool(self.augment) or self.oversample
+        return (
+            (
+                self.network != "densenet121" and (self.weights is not None or tuned),
+                ("network", "weights", "trainable"),
+                'weights=None and trainable="all": only densenet121 comes with weights to start from',
+            ),
+            (
+                tuned and self.weights is None,
+                ("trainable", "weights"),
+                'trained weights, because the rest would stay random. Choose weights="simulated" or "imagenet", or '
+                'trainable="all"',
+            ),
+            (
+                self.trainable == "head" and (self.loss == "focal" or changed),
+                ("trainable", "loss", "augment", "oversample"),
+                'loss "bce" or "weighted", no augmentation and no oversampling: a head is fitted to features computed '
+                "once, all of them at a time",
+            ),
+            (
+                self.oversample and (self.sample_weights or self.loss == "weighted"),
+                ("oversample", "sample_weights", "loss"),
+                "one cure for rare findings: together they would count them twice. Leave the others out",
+            ),
+        )
 
 
 def head_of(recipe: Recipe) -> Recipe:
@@ -143,10 +155,10 @@ _QUICK = {
     "course": replace(_DENSENET, loss="weighted"),
 }
 _CHANGES = ("rotate", "shift", "brightness")  # no flip: the heart belongs on the left
-_WHOLE = {
+_WHOLE: dict[str, Any] = {
     "size": 224, "epochs": 30, "batch_size": 64, "trainable": "all", "augment": _CHANGES, "mixed_precision": True,
 }  # fmt: skip
-_FULL = {
+_FULL: dict[str, dict[str, Any]] = {
     "xray-vision": {"size": 128, "epochs": 40, "batch_size": 64, "augment": _CHANGES, "sample_weights": True},
     "normal-abnormal": {"size": 224},
     "densenet-scratch": _WHOLE,

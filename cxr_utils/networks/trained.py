@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,10 +45,6 @@ CODE = tuple(
         "networks.trained",
     )
 )
-
-
-#: Images that are read and predicted together: a multiple of the batch, so that batches are those of the whole.
-_TOGETHER = 1024
 
 
 @dataclass(frozen=True)
@@ -200,21 +196,17 @@ class Trained:
             return seen @ head["logits/kernel"] + head["logits/bias"]
         if from_trunk(self.recipe) and not self._exported:
             stored, rows = transfer.trunk_rows(dataset, self.recipe.weights, self.recipe.size)
-            return _in_chunks(self._tail(), lambda positions: stored[rows[positions]], len(dataset))
-        pixels = pixelstore.open_pixels(dataset, self.recipe.size)
-        return _in_chunks(self.model, lambda positions: pixelstore.standardised(pixels.read(positions)), len(dataset))
+            model, read = self._tail(), lambda positions: stored[rows[positions]]
+        else:
+            pixels = pixelstore.open_pixels(dataset, self.recipe.size)
+            model, read = self.model, lambda positions: pixelstore.standardised(pixels.read(positions))
+        return np.concatenate([*transfer.in_chunks(model, read, np.arange(len(dataset)))])
 
     def _tail(self) -> "keras.Model":
         self._require_same_start()
         tail = _shared_tail(self.recipe.size, len(self.findings))
         weights.assign(tail, weights.read(self.folder / "weights.npz"))
         return tail
-
-
-def _in_chunks(model: "keras.Model", read: Callable[[np.ndarray], np.ndarray], images: int) -> np.ndarray:
-    """Logits (images, outputs) of what `read` gives for rows, in batches of 64; memory holds one chunk at a time."""
-    chunks = np.split(np.arange(images), range(_TOGETHER, images, _TOGETHER))
-    return np.concatenate([model.predict(read(chunk), batch_size=64, verbose=0) for chunk in chunks])
 
 
 @functools.lru_cache(maxsize=1)

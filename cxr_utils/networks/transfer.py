@@ -8,7 +8,7 @@ import functools
 import json
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 
 #: Strengths of the head's penalty that are tried; the validation images decide.
 PENALTIES = (1e2, 3e2, 1e3, 3e3, 1e4)
-_PREDICTED_TOGETHER = 256
+#: Images in a batch that is predicted, and images that are read together: a multiple, so that batches are those of the
+#: whole.
+BATCH, TOGETHER = 64, 512
 
 
-def features(dataset: Dataset, source: str = "simulated", size: int = 96) -> np.ndarray:
+def features(dataset: Dataset, source: str | None = "simulated", size: int = 96) -> np.ndarray:
     """What the frozen DenseNet121 says about each image: the average of each of its maps. Cached.
 
     Args:
@@ -47,8 +49,7 @@ def features(dataset: Dataset, source: str = "simulated", size: int = 96) -> np.
     def pooled(stored: np.ndarray, rows: np.ndarray, missing: list[int]) -> Iterator[np.ndarray]:
         whole = _frozen(weights.identity(source), source, size)
         averaged = load_keras().Model(whole.get_layer(models.LAST_FROZEN).output, whole.get_layer("avg_pool").output)
-        for chunk in _chunks(missing):
-            yield averaged.predict(stored[rows[chunk]], batch_size=64, verbose=0)
+        return in_chunks(averaged, lambda positions: stored[rows[positions]], missing)
 
     def compute(missing: list[int]) -> Iterator[np.ndarray]:
         stored, rows = trunk_rows(dataset, source, size)  # has a clock of its own
@@ -58,7 +59,7 @@ def features(dataset: Dataset, source: str = "simulated", size: int = 96) -> np.
     return stored[rows]
 
 
-def trunk_rows(dataset: Dataset, source: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+def trunk_rows(dataset: Dataset, source: str | None, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The output of DenseNet121's frozen part, up to the cut. Cached.
 
     Args:
@@ -76,9 +77,7 @@ def trunk_rows(dataset: Dataset, source: str, size: int) -> tuple[np.ndarray, np
         whole = _frozen(weights.identity(source), source, size)
         trunk = load_keras().Model(whole.input, whole.get_layer(models.LAST_FROZEN).output)
         pictures = pixelstore.pixels(dataset, size)
-        for chunk in _chunks(missing):
-            prepared = pixelstore.standardised(pictures[chunk])
-            yield trunk.predict(prepared, batch_size=64, verbose=0)
+        return in_chunks(trunk, lambda positions: pixelstore.standardised(pictures[positions]), missing)
 
     def compute(missing: list[int]) -> Iterator[np.ndarray]:
         return _timed(_clock("trunk", key), frozen_maps(missing))
@@ -86,7 +85,7 @@ def trunk_rows(dataset: Dataset, source: str, size: int) -> tuple[np.ndarray, np
     return cache.rows("trunk", key, pixelstore.file_names(dataset), none, compute)
 
 
-def frozen_seconds(dataset: Dataset, source: str, size: int) -> float:
+def frozen_seconds(dataset: Dataset, source: str | None, size: int) -> float:
     """How long the frozen features of some images take on this machine, whether computed now or found in the cache.
 
     Args:
@@ -127,17 +126,27 @@ def _timed(file: Path, rows: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 @functools.lru_cache(maxsize=1)
-def _frozen(identity: str, source: str, size: int) -> "keras.Model":
+def _frozen(identity: str, source: str | None, size: int) -> "keras.Model":
     """Kept, because building a DenseNet121 takes seconds; `identity` notices when the file has changed."""
     return models.densenet121(size, 1, source)
 
 
-def _chunks(positions: list[int]) -> list[list[int]]:
-    starts = range(0, len(positions), _PREDICTED_TOGETHER)
-    return [positions[start : start + _PREDICTED_TOGETHER] for start in starts]
+def in_chunks(model: "keras.Model", read: Callable, positions: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
+    """What a network says, so that memory holds one chunk of its inputs at a time.
+
+    Args:
+        model: any network with one output.
+        read: a function from n positions to the network's inputs there, (n, ...).
+        positions: where to read.
+
+    Yields:
+        Outputs (n, ...), to the bit those that `model.predict` gives for all positions in batches of 64.
+    """
+    for start in range(0, len(positions), TOGETHER):
+        yield model.predict(read(positions[start : start + TOGETHER]), batch_size=BATCH, verbose=0)
 
 
-def frozen_cost(source: str, size: int) -> int:
+def frozen_cost(source: str | None, size: int) -> int:
     """Multiply-adds of the frozen network with a head of one output, for one image.
 
     Args:
@@ -159,7 +168,7 @@ def tail(model: "keras.Model") -> "keras.Model":
     return load_keras().Model(model.get_layer(models.LAST_FROZEN).output, model.output, name="tail")
 
 
-def _key(dataset: Dataset, source: str, size: int) -> dict:
+def _key(dataset: Dataset, source: str | None, size: int) -> dict:
     modules = ["cxr_utils.data.images", *(f"cxr_utils.networks.{name}" for name in ("models", "transfer", "weights"))]
     return {
         "root": str(dataset.root.resolve()),

@@ -11,6 +11,7 @@ import threading
 import urllib.error
 import urllib.request
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,8 +91,9 @@ def save(path: Path, arrays: dict[str, np.ndarray], dtype: str = "float32") -> N
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    savez: Callable[..., None] = np.savez_compressed  # numpy's own types take names of arrays for options
     with open(beside, "wb") as file:
-        np.savez_compressed(file, **arrays)
+        savez(file, **arrays)
     beside.replace(path)
 
 

@@ -4,8 +4,9 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +15,10 @@ from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
 from cxr_utils.networks.transfer import mean_auc
 
-keras = load_keras()
+if TYPE_CHECKING:
+    import keras
+else:
+    keras = load_keras()
 
 
 class Watch(keras.callbacks.Callback):
@@ -58,26 +62,44 @@ def _check_number(name: str, value: float, epoch: int, rate: float) -> None:
         )
 
 
-class WarmUp(keras.callbacks.Callback):
-    """Raises the learning rate step by step over the first epoch, so that a good start is not shaken apart.
+class RateOfStep(keras.callbacks.Callback):
+    """Sets the learning rate before each step.
 
     Args:
-        learning_rate: what it ends at.
-        steps: of one epoch.
+        rate: gives it for epoch and step, both from 0; None leaves the rate as it is.
     """
 
-    def __init__(self, learning_rate: float, steps: int) -> None:
+    def __init__(self, rate: Callable[[int, int], float | None]) -> None:
         super().__init__()
-        self.learning_rate, self.steps, self.epoch = learning_rate, steps, 0
+        self.rate, self.epoch = rate, 0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        if self.epoch == 0:
+        rate = self.rate(self.epoch, batch)
+        if rate is not None:
             if hasattr(self.model, "jax_state_sync"):  # JAX keeps the state of an epoch outside the variables
                 self.model.jax_state_sync()
-            self.model.optimizer.learning_rate = self.learning_rate * (batch + 1) / self.steps
+            self.model.optimizer.learning_rate = rate
+
+
+def warm_up(learning_rate: float, steps: int) -> RateOfStep:
+    """Raise the learning rate step by step over the first epoch, so that a good start is not shaken apart.
+
+    Args:
+        learning_rate: what it ends at.
+        steps: of one epoch.
+
+    Returns:
+        A callback for `fit`.
+
+    Example:
+        >>> rising = warm_up(0.1, steps=4)
+        >>> [rising.rate(0, step) for step in range(4)], rising.rate(1, 0)
+        ([0.025, 0.05, 0.075, 0.1], None)
+    """
+    return RateOfStep(lambda epoch, step: learning_rate * (step + 1) / steps if epoch == 0 else None)
 
 
 class Keeper(keras.callbacks.Callback):
@@ -91,22 +113,28 @@ class Keeper(keras.callbacks.Callback):
         file: of the state, ending in .npz; None writes no state.
         collect: gives the weights that are worth keeping.
         watch: whose history belongs to the state.
-        others: callbacks by name of attribute: what of them belongs to the state.
+        others: callbacks whose `best` loss, and how long they `wait` for a better one, belong to the state.
         last: whether every epoch's weights replace those before, better or not.
     """
 
     def __init__(
-        self, file: Path | None, collect: Callable[[], dict], watch: Watch, others: list[tuple], last: bool = False
+        self,
+        file: Path | None,
+        collect: Callable[[], dict[str, np.ndarray]],
+        watch: Watch,
+        others: Sequence[keras.callbacks.EarlyStopping | keras.callbacks.ReduceLROnPlateau] = (),
+        last: bool = False,
     ) -> None:
         super().__init__()
         self.file, self.collect, self.watch, self.others, self.last = file, collect, watch, others, last
-        self.kept, self.kept_loss = {}, np.inf
+        self.kept: dict[str, np.ndarray] = {}
+        self.kept_loss = np.inf
         self.epochs_done, self.stopped, self.seconds = 0, False, 0.0
         self.started = time.perf_counter()
         self._waiting: list[dict] = []
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        for (callback, _), values in zip(self.others, self._waiting, strict=False):
+        for callback, values in zip(self.others, self._waiting, strict=False):
             vars(callback).update(values)  # they have just forgotten everything: this callback is the last
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
@@ -114,7 +142,7 @@ class Keeper(keras.callbacks.Callback):
         if self.last or logs["val_loss"] < self.kept_loss:
             self.kept_loss, self.kept = float(logs["val_loss"]), self.collect()
         if self.file:
-            self._write()
+            self._write(self.file)
 
     def elapsed(self) -> float:
         """Seconds of training, those before an interruption included."""
@@ -140,31 +168,28 @@ class Keeper(keras.callbacks.Callback):
         self.epochs_done, self.stopped, self.seconds = state["epochs_done"], state["stopped"], state["seconds"]
         self.watch.history, self._waiting = state["history"], state["callbacks"]
 
-    def _write(self) -> None:
+    def _write(self, file: Path) -> None:
         state = {
             "epochs_done": self.epochs_done,
             "stopped": self.stopped,
             "kept_loss": self.kept_loss,
             "seconds": self.elapsed(),
             "history": self.watch.history,
-            "callbacks": [{name: _plain(getattr(one, name)) for name in names} for one, names in self.others],
+            "callbacks": [{"best": one.best, "wait": one.wait} for one in self.others],
         }
         variables = enumerate(_variables(self.model))
         arrays = {f"variable {number}": keras.ops.convert_to_numpy(variable) for number, variable in variables}
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.file.with_name(f"{self.file.name}.{os.getpid()}.part")
-        with open(beside, "wb") as file:
-            np.savez(file, state=np.array(json.dumps(state)), **arrays, **self.kept)
-        beside.replace(self.file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside = file.with_name(f"{file.name}.{os.getpid()}.part")
+        savez: Callable[..., None] = np.savez  # numpy's own types take names of arrays for options
+        with open(beside, "wb") as opened:
+            savez(opened, state=np.array(json.dumps(state)), **arrays, **self.kept)
+        beside.replace(file)
 
 
 def _variables(model: "keras.Model") -> list:
     """Weights, states of dropout's random numbers, and what the optimizer remembers."""
     return [*model.variables, *model.optimizer.variables]
-
-
-def _plain(value: object) -> object:
-    return None if value is None else float(value) if isinstance(value, float | np.floating) else int(value)
 
 
 def standard(recipe: Recipe, watch: Watch, file: Path | None, collect: Callable) -> list["keras.callbacks.Callback"]:
@@ -183,8 +208,7 @@ def standard(recipe: Recipe, watch: Watch, file: Path | None, collect: Callable)
     """
     callbacks = keras.callbacks
     if recipe.patience is None:
-        return [watch, callbacks.TerminateOnNaN(), Keeper(file, collect, watch, [], last=True)]
+        return [watch, callbacks.TerminateOnNaN(), Keeper(file, collect, watch, last=True)]
     slower = callbacks.ReduceLROnPlateau("val_loss", factor=0.3, patience=max(1, recipe.patience // 2))
     stop = callbacks.EarlyStopping("val_loss", patience=recipe.patience)
-    remembered = [(slower, ("best", "wait", "cooldown_counter")), (stop, ("best", "wait", "best_epoch"))]
-    return [watch, callbacks.TerminateOnNaN(), slower, stop, Keeper(file, collect, watch, remembered)]
+    return [watch, callbacks.TerminateOnNaN(), slower, stop, Keeper(file, collect, watch, [slower, stop])]

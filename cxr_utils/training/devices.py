@@ -267,7 +267,7 @@ def _fit(
     listed.on_train_begin()
     for epoch in range(initial_epoch, epochs):
         listed.on_epoch_begin(epoch)
-        total, seen = 0.0, 0
+        total = seen = 0.0
         for number in range(steps_per_epoch):
             listed.on_train_batch_begin(number)
             lost, images = (float(value) for value in step(iterator))
@@ -285,7 +285,7 @@ def _step(strategy: Any, model: "keras.Model", loss: losses.Loss) -> Callable:
     """A compiled function that takes one step and gives the loss of the whole batch and its number of images."""
     tf = load_tensorflow()
 
-    def piece(pictures: "tf.Tensor", truth: "tf.Tensor", weights: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor"]:
+    def piece(pictures, truth, weights):
         with tf.GradientTape() as tape:
             each = tf.cast(loss(truth, model(pictures, training=True)), tf.float32)  # (piece, ...)
             each = tf.reduce_mean(tf.reshape(each, [tf.shape(truth)[0], -1]), axis=1)
@@ -294,7 +294,7 @@ def _step(strategy: Any, model: "keras.Model", loss: losses.Loss) -> Callable:
         return lost, tf.cast(tf.shape(truth)[0], tf.float32)
 
     @tf.function
-    def step(iterator: Any) -> tuple["tf.Tensor", ...]:
+    def step(iterator):
         parts = strategy.run(piece, args=next(iterator))
         return tuple(strategy.reduce("SUM", part, axis=None) for part in parts)
 

@@ -11,9 +11,10 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,14 +27,13 @@ from cxr_utils.errors import RecipeError, tell
 from cxr_utils.networks import losses, models, trained, transfer, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe, head_of
-from cxr_utils.networks.trained import PREPROCESSING, Trained, build, from_trunk, open_model
+from cxr_utils.networks.trained import PREPROCESSING, Trained, build, from_trunk
 from cxr_utils.networks.transfer import features
 from cxr_utils.training import devices, memory, pipeline
 
 if TYPE_CHECKING:
     import keras
-
-__all__ = ["Options", "Recipe", "Trained", "build", "cached", "features", "open_model", "train"]
+    import tensorflow as tf
 
 #: The modules whose code decides what a training run gives.
 CODE = (
@@ -208,7 +208,7 @@ def _fit(run: _Run) -> tuple[dict[str, np.ndarray], pd.DataFrame, float]:
         keras_loss, numpy_loss = _losses(recipe, train_part.labels)
         model, fitted = _prepared(run, chosen, keras_loss, head)
         size, share = devices.in_order(chosen, 64)
-        predict = devices.predictor(chosen, fitted, _ordered(recipe, valid_part, size, share), len(valid_part))
+        predict = devices.predictor(chosen, fitted, _batches(recipe, valid_part, size, share=share), len(valid_part))
         watch = callbacks.Watch(predict, valid_part.labels, numpy_loss, run.options.verbose or sys.stdout.isatty())
         layers = _trained_layers(model, recipe)
         standard = callbacks.standard(recipe, watch, _state_file(run), lambda: weights.collect(layers))
@@ -227,11 +227,11 @@ def _fit_epochs(run: _Run, chosen: devices.Devices, fitted: "keras.Model", loss:
 
     recipe, done = run.recipe, standard[-1].epochs_done
     steps = -(-len(run.parts[0]) // recipe.batch_size)
-    warm_up = [callbacks.WarmUp(recipe.learning_rate, steps)] if recipe.weights else []
+    warm_up = [callbacks.warm_up(recipe.learning_rate, steps)] if recipe.weights else []
     chosen.fit(
         fitted,
         loss,
-        _shuffled(recipe, run.parts[0], run.seed, range(done, recipe.epochs), chosen.share),
+        _shuffled(run, done, chosen.share),
         epochs=recipe.epochs,
         initial_epoch=done,
         steps_per_epoch=steps,
@@ -239,22 +239,12 @@ def _fit_epochs(run: _Run, chosen: devices.Devices, fitted: "keras.Model", loss:
     )
 
 
-def _ordered(recipe: Recipe, part: Dataset, batch_size: int, share: pipeline.Share | None):
-    """Batches of what the trained part of a network sees, in the order of the table.
-
-    Args:
-        recipe: of the network.
-        part: every row must have its image file.
-        batch_size: images in a batch.
-        share: see `pipeline.batches`.
-
-    Returns:
-        A `tf.data.Dataset`.
-    """
+def _batches(recipe: Recipe, part: Dataset, batch_size: int, **how: Any) -> "tf.data.Dataset":
+    """Batches of what the trained part of a network sees: pictures, or rows that the frozen part has computed."""
     if from_trunk(recipe):
         stored, rows = transfer.trunk_rows(part, recipe.weights, recipe.size)
-        return pipeline.row_batches(stored, rows, part.labels, batch_size, share=share)
-    return pipeline.batches(part, recipe.size, batch_size, share=share)
+        return pipeline.row_batches(stored, rows, part.labels, batch_size, **how)
+    return pipeline.batches(part, recipe.size, batch_size, **how)
 
 
 def _state_file(run: _Run) -> Path | None:
@@ -339,23 +329,28 @@ def _trained_layers(model: "keras.Model", recipe: Recipe) -> list["keras.Layer"]
     return model.layers[names.index(models.LAST_FROZEN) + 1 :]
 
 
-def _losses(recipe: Recipe, labels: np.ndarray):
+def _losses(recipe: Recipe, labels: np.ndarray) -> tuple[losses.Loss, Callable[[np.ndarray, np.ndarray], float]]:
     """The loss to train with, and its twin in numpy to measure with."""
     if recipe.loss == "focal":
         return losses.focal_loss(), losses.focal_loss_numpy
     positive, negative = losses.class_weights(labels) if recipe.loss == "weighted" else (1.0, 1.0)
-    measure = functools.partial(losses.weighted_bce_numpy, positive=positive, negative=negative)
-    return losses.weighted_bce(positive, negative), measure
+    return losses.bce(positive, negative), functools.partial(losses.bce_numpy, positive=positive, negative=negative)
 
 
-def _shuffled(recipe: Recipe, part: Dataset, seed: int, epochs: range, share: pipeline.Share | None):
-    image_weights = losses.sample_weights(part.labels) if recipe.sample_weights else None
-    how = {"shuffle_seed": seed, "epochs": epochs, "sample_weights": image_weights, "share": share}
-    how["times"] = _draws(recipe, part)
-    if from_trunk(recipe):
-        stored, rows = transfer.trunk_rows(part, recipe.weights, recipe.size)
-        return pipeline.row_batches(stored, rows, part.labels, recipe.batch_size, **how)
-    return pipeline.batches(part, recipe.size, recipe.batch_size, augment=recipe.augment, **how)
+def _shuffled(run: _Run, first_epoch: int, share: pipeline.Share | None) -> "tf.data.Dataset":
+    """What is learned from, in all epochs from `first_epoch` (from 0) on."""
+    recipe, part = run.recipe, run.parts[0]
+    return _batches(
+        recipe,
+        part,
+        recipe.batch_size,
+        shuffle_seed=run.seed,
+        epochs=range(first_epoch, recipe.epochs),
+        sample_weights=losses.sample_weights(part.labels) if recipe.sample_weights else None,
+        times=_draws(recipe, part),
+        share=share,
+        **({"augment": recipe.augment} if recipe.augment else {}),  # rows of the frozen part cannot be changed
+    )
 
 
 def _with_cost(history: list[dict], recipe: Recipe, model: "keras.Model", count: int) -> pd.DataFrame:

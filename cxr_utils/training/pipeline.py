@@ -168,9 +168,7 @@ class _Plan:
 def _batches(load: Callable, plan: _Plan, augment: tuple[str, ...]) -> "tf.data.Dataset":
     tf = load_tensorflow()
 
-    def fetch(
-        rows: "tf.Tensor", following: "tf.Tensor", draws: "tf.Tensor", weights: "tf.Tensor"
-    ) -> tuple["tf.Tensor", ...]:
+    def fetch(rows, following, draws, weights):
         pictures, labels, *given = load(rows, following)
         if augment:
             pictures = _changed(pictures, tf.transpose(draws), augment)
@@ -198,7 +196,7 @@ def _epoch(plan: _Plan, epoch: "tf.Tensor") -> "tf.data.Dataset":
         order = tf.random.experimental.stateless_shuffle(order, seed=seed)
     draws = tf.random.stateless_uniform([plan.count, _DRAWS], seed, -1, 1)
 
-    def piece(numbers: "tf.Tensor") -> tuple["tf.Tensor", ...]:
+    def piece(numbers):
         start, stop, given, total, next_start, next_stop = tf.unstack(numbers)
         places = tf.range(start, start + given)
         inside = tf.minimum(places, stop - 1)
@@ -235,7 +233,7 @@ def _loader(read: Callable, shape: tuple[int, ...], columns: list[np.ndarray]) -
     def fetch(positions: np.ndarray, following: np.ndarray) -> list[np.ndarray]:
         return [read(positions, following), *(column[positions] for column in columns)]
 
-    def load(positions: "tf.Tensor", following: "tf.Tensor") -> list["tf.Tensor"]:
+    def load(positions, following):
         tensors = tf.numpy_function(fetch, [positions, following], [tf.float32] * (1 + len(columns)), stateful=False)
         shapes = [(None, *shape), *((None, *column.shape[1:]) for column in columns)]
         return [tf.ensure_shape(tensor, shape) for tensor, shape in zip(tensors, shapes, strict=True)]

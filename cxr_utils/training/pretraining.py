@@ -58,6 +58,11 @@ class Plan:
     weight_decay: float = 1e-2
     augment: tuple[str, ...] = ("rotate", "shift", "brightness")
 
+    @property
+    def sizes(self) -> list[int]:
+        """Side in pixels of the images of each epoch."""
+        return [size for size, epochs in self.stages for _ in range(epochs)]
+
 
 PLAN = Plan()
 REHEARSAL = replace(PLAN, images=80, stages=((32, 1), (64, 1)), judged_at=64, batch_size=16)
@@ -77,25 +82,30 @@ def pretrain(plan: Plan, target: Path) -> Path:
     folder = cache.root() / "pretraining" / cache.digest(key)
     folder.mkdir(parents=True, exist_ok=True)
     train, valid = cohort(plan)
-    state = _read_state(folder)
-    for epoch, size in enumerate(size for size, epochs in plan.stages for _ in range(epochs)):
-        if epoch < state["epochs_done"]:
-            continue
+    state, model = _read_state(folder), None
+    for epoch, size in list(enumerate(plan.sizes))[state["epochs_done"] :]:
         started = time.perf_counter()
-        model = _one_epoch(plan, folder, train, epoch, size)
+        if model is None or model.input_shape[1] != size:
+            model = _network(plan, folder, len(train.findings), epoch, size)
+        _learn(plan, model, train, epoch, size)
         arrays = weights.collect(model.layers)
         auc = _auc(plan, arrays, valid)
-        seconds = state["seconds"] + time.perf_counter() - started
-        planned = sum(epochs for _, epochs in plan.stages)
-        history = [*state["history"], {"size": size, "auc": round(auc["mean"], 4), "of_epochs": planned}]
-        best = max(state["best"], auc["mean"])
-        state = {"epochs_done": epoch + 1, "best": best, "seconds": seconds, "history": history}
-        if auc["mean"] == best:
+        state = _next_state(plan, state, size, auc["mean"], time.perf_counter() - started)
+        if auc["mean"] == state["best"]:
             _publish(target, arrays, _record(plan, train, valid, auc, state))
         weights.save(folder / f"epoch{epoch % 2}.npz", arrays)  # two files in turn: the state names a whole one
         cache.write_text(folder / "state.json", json.dumps(state))
-        print(f"epoch {epoch + 1} at {size} pixels: AUC {auc['mean']:.4f}, {seconds:.0f} s in all", flush=True)
+        print(f"epoch {epoch + 1} at {size} pixels: AUC {auc['mean']:.4f}, {state['seconds']:.0f} s in all", flush=True)
     return target
+
+
+def _next_state(plan: Plan, state: dict, size: int, auc: float, seconds: float) -> dict:
+    return {
+        "epochs_done": state["epochs_done"] + 1,
+        "best": max(state["best"], auc),
+        "seconds": state["seconds"] + seconds,
+        "history": [*state["history"], {"size": size, "auc": round(auc, 4), "of_epochs": len(plan.sizes)}],
+    }
 
 
 def cohort(plan: Plan) -> tuple[Dataset, Dataset]:
@@ -126,32 +136,28 @@ def _read_state(folder: Path) -> dict:
     return {"epochs_done": 0, "best": 0.0, "seconds": 0.0, "history": []}
 
 
-_models: dict[int, "keras.Model"] = {}
-
-
-def _one_epoch(plan: Plan, folder: Path, train: Dataset, epoch: int, size: int) -> "keras.Model":
+def _network(plan: Plan, folder: Path, outputs: int, epoch: int, size: int) -> "keras.Model":
+    """A network for images of this size, with the weights of the epoch before, if there is one."""
     keras = load_keras()
-    if size not in _models:
-        keras.utils.set_random_seed(plan.seed + epoch)
-        model = models.densenet121(size, len(train.findings), weights=None)
-        optimizer = keras.optimizers.AdamW(plan.learning_rate, weight_decay=plan.weight_decay)
-        compiled(model, optimizer, losses.bce())
-        if epoch:
-            weights.assign(model, weights.read(folder / f"epoch{(epoch - 1) % 2}.npz"))
-        _models.clear()  # the network of the size before
-        _models[size] = model
-    how = {"augment": plan.augment, "shuffle_seed": plan.seed, "epochs": [epoch]}
-    batches = pipeline.batches(train, size, plan.batch_size, **how)
+    keras.utils.set_random_seed(plan.seed + epoch)
+    model = models.densenet121(size, outputs, weights=None)
+    compiled(model, keras.optimizers.AdamW(plan.learning_rate, weight_decay=plan.weight_decay), losses.bce())
+    if epoch:
+        weights.assign(model, weights.read(folder / f"epoch{(epoch - 1) % 2}.npz"))
+    return model
+
+
+def _learn(plan: Plan, model: "keras.Model", train: Dataset, epoch: int, size: int) -> None:
+    """One epoch; its learning rates are its piece of the schedule of all."""
+    from cxr_utils.training.callbacks import RateOfStep
+
     steps = -(-len(train) // plan.batch_size)
-    total = steps * sum(epochs for _, epochs in plan.stages)
-
-    def set_rate(batch: int, logs: dict | None = None) -> None:
-        done = (epoch * steps + batch + 1) / total
-        _models[size].optimizer.learning_rate = plan.learning_rate * schedule(done)
-
-    slow = keras.callbacks.LambdaCallback(on_train_batch_begin=set_rate)
-    _models[size].fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[slow])
-    return _models[size]
+    total = steps * len(plan.sizes)
+    rate = RateOfStep(lambda _, step: plan.learning_rate * schedule((epoch * steps + step + 1) / total))
+    batches = pipeline.batches(
+        train, size, plan.batch_size, augment=plan.augment, shuffle_seed=plan.seed, epochs=[epoch]
+    )
+    model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[rate])
 
 
 def schedule(done: float) -> float:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import log_loss
-from sklearn.utils.class_weight import compute_class_weight
 
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks import losses
@@ -35,23 +34,28 @@ def test_no_other_constant_has_a_smaller_loss_than_the_prior_logits():
     assert losses.prior_logits(np.array([[0, 1]] * 50)).tolist() == pytest.approx([-np.log(99), np.log(99)])
 
 
-def test_balanced_weights_are_scikit_learns():
-    positive, negative = losses.balanced_weights(TRUTH)
-    for column in range(3):
-        expected = compute_class_weight("balanced", classes=np.array([0, 1]), y=TRUTH[:, column].astype(int))
-        assert np.allclose([negative[column], positive[column]], expected)
-
-
-def test_balanced_weights_refuse_a_finding_without_positives():
-    with pytest.raises(RecipeError, match=r"\[1\].*class_weights"):
-        losses.balanced_weights(np.array([[0, 0], [1, 0]]))
-    positive, negative = losses.class_weights(np.array([[0, 0], [1, 0]]))
-    assert positive[1] == 1 and negative[1] == 0
+def test_class_weights_of_a_constant_finding_are_zero_for_what_is_there():
+    positive, negative = losses.class_weights(np.array([[0, 0, 1], [1, 0, 1]]))
+    assert positive.tolist() == [0.5, 1, 0] and negative.tolist() == [0.5, 0, 1]
 
 
 def test_sample_weights_grow_with_findings_and_have_mean_one():
-    weights = losses.sample_weights(np.array([[0, 0], [1, 0], [1, 1]]))
-    assert np.isclose(weights.mean(), 1) and (np.diff(weights) > 0).all()
+    assert losses.sample_weights(np.array([[0, 0], [1, 0], [1, 1]])).tolist() == [0.5, 1, 1.5]
+    assert losses.sample_weights(np.array([[0, 0, 0], [1, 1, 1]])).tolist() == [0.4, 1.6]
+
+
+def test_draws_by_hand():
+    """Of eight images four have no finding, three the first one and two the second; one has both."""
+    labels = np.array([[0, 0]] * 4 + [[1, 0]] * 2 + [[1, 1], [0, 1]])
+    asked = np.array([1 / 4] * 4 + [1 / 3] * 2 + [1 / 2] * 2)
+    assert losses.expected_draws(labels) == pytest.approx(8 * asked / (1 + 2 / 3 + 1))
+    assert losses.expected_draws(np.ones((3, 1))).tolist() == [1, 1, 1]  # nothing to even out
+
+
+def test_prior_logits_count_what_is_drawn():
+    labels, draws = np.array([[1, 0], [0, 0], [0, 1], [0, 0]]), np.array([1.5, 0.5, 1.0, 1.0])
+    assert losses.prior_logits(labels, draws) == pytest.approx([np.log(1.5 / 2.5), np.log(1 / 3)])
+    assert losses.prior_logits(labels[:, ::-1]) == pytest.approx([np.log(1 / 3)] * 2)
 
 
 @pytest.mark.parametrize("labels", [np.array([[0, 2]]), np.array([0, 1]), np.zeros((0, 3)), np.array([[np.nan]])])
@@ -68,7 +72,7 @@ def test_bce_is_scikit_learns_log_loss():
 def test_weighted_bce_by_hand():
     truth, logits = np.array([[1.0], [0.0]]), np.array([[0.0], [np.log(3)]])  # probabilities 1/2 and 3/4
     expected = (3 * np.log(2) + 5 * np.log(4)) / 2
-    assert np.isclose(losses.weighted_bce_numpy(truth, logits, np.array([3.0]), np.array([5.0])), expected)
+    assert np.isclose(losses.bce_numpy(truth, logits, np.array([3.0]), np.array([5.0])), expected)
 
 
 def test_focal_loss_is_its_formula():
@@ -87,8 +91,8 @@ def test_focal_loss_without_focus_is_half_of_bce():
 PAIRS = {
     "bce": (losses.bce, losses.bce_numpy),
     "weighted": (
-        lambda: losses.weighted_bce(POSITIVE, NEGATIVE),
-        lambda truth, logits: losses.weighted_bce_numpy(truth, logits, POSITIVE, NEGATIVE),
+        lambda: losses.bce(POSITIVE, NEGATIVE),
+        lambda truth, logits: losses.bce_numpy(truth, logits, POSITIVE, NEGATIVE),
     ),
     "focal": (lambda: losses.focal_loss(1.5, 0.3), lambda t, x: losses.focal_loss_numpy(t, x, 1.5, 0.3)),
 }

@@ -158,3 +158,17 @@ def test_identity_follows_the_contents(tmp_path):
         weights.save(tmp_path / name, {"x/y": np.array([value])})
     same = weights.identity(str(tmp_path / "a.npz"))
     assert same == weights.identity(str(tmp_path / "a.npz")) != weights.identity(str(tmp_path / "b.npz"))
+
+
+def test_parts_of_densenet_by_the_arithmetic_of_its_paper(densenet):
+    """The last block: 16 layers, each a 1x1 convolution to 128 maps and a 3x3 one that adds 32, on maps of 2 x 2."""
+    inputs = [512 + 32 * layer for layer in range(16)]
+    convolutions = sum(maps * 128 + 9 * 128 * 32 for maps in inputs)
+    normalisation = sum(4 * maps + 4 * 128 for maps in inputs) + 4 * 1024
+    parts = models.cost_by_part(densenet)
+    cost = parts["million multiply-adds an image"]
+    assert parts.index.tolist() == ["first three dense blocks", "last dense block", "head"]
+    assert parts["parameters"].tolist()[1:] == [convolutions + normalisation, 1024 * 2 + 2]
+    assert parts["parameters"].sum() == densenet.count_params()
+    assert cost.tolist()[1:] == pytest.approx([4 * convolutions / 1e6, 1024 * 2 / 1e6])
+    assert cost.sum() * 1e6 == pytest.approx(models.multiply_adds(densenet))

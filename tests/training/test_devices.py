@@ -96,8 +96,8 @@ def test_two_processes_give_what_one_gives(folder, dataset, alone):
     ]
     first, second = (finished(process) for process in started)
     assert (first.folder.parent.name, second.folder.parent.name) == ("models", "workers")
-    for trained in (first, second):
-        assert_the_same(trained, alone)
+    for one in (first, second):
+        assert_the_same(one, alone)
 
 
 def test_two_devices_of_jax_give_what_one_gives(folder, dataset):

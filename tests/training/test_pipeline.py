@@ -238,28 +238,69 @@ def test_geometry_is_that_of_opencv(angle, flip):
     assert np.allclose(np.array(moved)[0, ..., 0], expected, atol=0.01)
 
 
+def _augmented(pictures, *names):
+    return np.array(pipeline.augmented(np.float32(pictures)[..., np.newaxis], np.array([1, 2]), names))[..., 0]
+
+
+def _assert_uniform(values, limit):
+    """Within -limit and limit, near to both, and as often below as above; a third of them in each third."""
+    assert np.abs(values).max() <= limit * 1.01 and values.min() < -0.93 * limit and values.max() > 0.93 * limit
+    assert abs(values.mean()) < 0.12 * limit and 0.25 < (np.abs(values) < limit / 3).mean() < 0.42
+
+
 def test_brightness_is_a_gain_and_an_offset_per_picture():
-    pictures = np.random.default_rng(0).normal(size=(50, 8, 8, 1)).astype(np.float32)
-    result = np.array(pipeline.augmented(pictures, np.array([1, 2]), ("brightness",)))
-    gains = []
-    for before, after in zip(pictures, result, strict=True):
-        gain, offset = np.polyfit(before.ravel(), after.ravel(), 1)
-        assert np.allclose(gain * before + offset, after, atol=1e-4)
-        assert abs(gain - 1) < pipeline.LARGEST_BRIGHTNESS and abs(offset) < pipeline.LARGEST_BRIGHTNESS
-        gains.append(gain)
-    assert np.std(gains) > 0.1
+    pictures = np.random.default_rng(0).normal(size=(400, 8, 8))
+    result = _augmented(pictures, "brightness")
+    fits = np.array([np.polyfit(a.ravel(), b.ravel(), 1) for a, b in zip(pictures, result, strict=True)])
+    again = fits[:, 0, None, None] * pictures + fits[:, 1, None, None]
+    assert np.allclose(again, result, atol=1e-4)
+    gains, offsets = fits[:, 0] - 1, fits[:, 1]
+    _assert_uniform(gains, 0.3)
+    _assert_uniform(offsets, 0.3)
+    assert abs(np.corrcoef(gains, offsets)[0, 1]) < 0.15  # drawn independently
 
 
-def test_shift_and_rotation_stay_within_their_limits():
+def test_shifts_go_right_and_down_independently_and_reach_a_twelfth_of_the_side():
     side = 101
-    pictures = np.zeros((100, side, side, 1), np.float32)
-    pictures[:, 48:53, 48:53] = 1  # about the centre, which rotation leaves where it is
-    result = np.array(pipeline.augmented(pictures, np.array([1, 2]), ("rotate", "shift")))[..., 0]
-    grid = np.arange(side)
-    mass = result.sum((1, 2))
-    x, y = (result.sum(1) * grid).sum(1) / mass, (result.sum(2) * grid).sum(1) / mass
-    shift = np.hypot(x - 50, y - 50)
-    assert 2 < shift.max() <= np.sqrt(2) * pipeline.LARGEST_SHIFT * side + 0.5
+    pictures = np.zeros((400, side, side))
+    pictures[:, 48:53, 48:53] = 1
+    moved = _augmented(pictures, "shift")
+    mass = moved.sum((1, 2))
+    right, down = ((moved.sum(axis) * np.arange(side)).sum(1) / mass - 50 for axis in (1, 2))
+    assert mass == pytest.approx(25, rel=1e-4)
+    _assert_uniform(right, 0.08 * side)
+    _assert_uniform(down, 0.08 * side)
+    assert abs(np.corrcoef(right, down)[0, 1]) < 0.15
+
+
+def test_rotations_turn_up_to_ten_degrees_either_way_about_the_centre():
+    side = 101
+    pictures = np.zeros((400, side, side))
+    pictures[:, 49:52, 20:81] = 1  # a bar through the centre
+    turned = _augmented(pictures, "rotate")
+    y, x = np.mgrid[:side, :side] - 50
+    angles = []
+    for one in turned:
+        xx, yy, xy = (one * x * x).sum(), (one * y * y).sum(), (one * x * y).sum()
+        angles.append(np.degrees(np.arctan2(2 * xy, xx - yy) / 2))  # of the principal axis
+    _assert_uniform(np.array(angles), 10)
+    assert (turned * x).sum((1, 2)) == pytest.approx(0, abs=8) and (turned * y).sum((1, 2)) == pytest.approx(0, abs=8)
+
+
+def test_only_what_is_asked_for_is_changed():
+    picture = _picture()
+    pictures = np.repeat(picture[np.newaxis], 40, axis=0)
+    assert np.array_equal(_augmented(pictures), pictures)
+    still = np.zeros((40, 21, 21)) + 0.5
+    for names in (("rotate",), ("shift",), ("flip_horizontal",), ("flip_horizontal", "rotate", "shift")):
+        assert np.allclose(_augmented(still, *names), 0.5, atol=1e-6)  # the edge is continued, not filled with black
+    plain, both = _augmented(pictures, "rotate"), _augmented(pictures, "rotate", "brightness")
+    gain = (
+        _augmented(np.ones((40, 21, 21)), "brightness")[:, 0, 0]
+        - _augmented(np.zeros((40, 21, 21)), "brightness")[:, 0, 0]
+    )
+    offset = _augmented(np.zeros((40, 21, 21)), "brightness")[:, 0, 0]
+    assert np.allclose(both, plain * gain[:, None, None] + offset[:, None, None], atol=1e-5)  # moved first
 
 
 def test_an_unknown_augmentation_is_refused(dataset):

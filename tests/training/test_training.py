@@ -20,7 +20,7 @@ from cxr_utils.networks import models, recipes, transfer, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
 from cxr_utils.networks.trained import Trained
-from cxr_utils.training import fit, pipeline
+from cxr_utils.training import devices, fit, pipeline
 
 SMALL = Recipe(size=32, epochs=4, batch_size=12, patience=4)
 
@@ -124,17 +124,127 @@ def test_predictions_are_kept(trained, dataset, monkeypatch):
     pd.testing.assert_frame_equal(fresh.predict(dataset), expected)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"loss": "weighted", "sample_weights": True},
-        {"loss": "focal", "augment": pipeline.AUGMENTATIONS},
-        {"network": "normal_abnormal_cnn", "dropout": 0.5, "oversample": True},
-    ],
-)
-def test_other_recipes_run(dataset, changes):
-    history = fit.train(replace(SMALL, epochs=1, **changes), dataset).history
-    assert np.isfinite(history[["loss", "val_loss"]]).all(axis=None)
+def _cross_entropy(truth, logits):
+    """Of what is true: -log of its probability, label by label."""
+    return np.log1p(np.exp(np.where(truth == 1, -logits, logits)))
+
+
+def _expected_loss(name, train_labels, truth, logits):
+    if name == "focal":
+        doubt = 1 - np.exp(-_cross_entropy(truth, logits))  # Lin et al. 2017: gamma 2, alpha 1/4
+        return np.where(truth == 1, 0.25, 0.75) * doubt**2 * _cross_entropy(truth, logits)
+    frequency = train_labels.mean(axis=0) if name == "weighted" else np.array([0.0, 0.0])
+    weight = np.where(truth == 1, 1 - frequency, frequency if name == "weighted" else 1)
+    return weight * _cross_entropy(truth, logits)
+
+
+@pytest.mark.parametrize("name", ["bce", "weighted", "focal"])
+@pytest.mark.parametrize("more", [{}, {"sample_weights": True}, {"question": "any"}])
+def test_what_is_minimised_and_measured_is_the_loss_of_the_recipe(dataset, name, more):
+    """One epoch with steps too small to matter: its losses are those of the network as it was made."""
+    recipe = Recipe("normal_abnormal_cnn", size=16, epochs=1, batch_size=9, learning_rate=1e-12, loss=name, **more)
+    still = fit.train(recipe, dataset)
+    asked = dataset.any_finding() if more.get("question") else dataset
+    train, valid = asked.part("train"), asked.part("valid")
+    losses = []
+    for part in (train, valid):
+        p = still.predict(part).to_numpy()
+        losses.append(_expected_loss(name, train.labels, part.labels, np.log(p / (1 - p))))
+    weights = 1 + train.labels.sum(axis=1) if more.get("sample_weights") else np.ones(36)
+    row = still.history.iloc[0]
+    assert row["loss"] == pytest.approx((losses[0].mean(axis=1) * weights).sum() / weights.sum(), rel=1e-4)
+    assert row["val_loss"] == pytest.approx(losses[1].mean(), rel=1e-4)
+    assert row["val_auc"] == pytest.approx(np.mean(_aucs(valid.labels, still.predict(valid).to_numpy())))
+
+
+class Stop(Exception):
+    """Instead of training."""
+
+
+@pytest.fixture
+def asked_for(monkeypatch):
+    """A function that gives what a recipe would train on: the model, batches, and the options of `fit`."""
+
+    def of(recipe, dataset, seed=0):
+        seen = []
+
+        def fit_nothing(self, model, loss, batches, **options):
+            seen.append((model, batches, options))
+            raise Stop
+
+        monkeypatch.setattr(devices.Devices, "fit", fit_nothing)
+        with pytest.raises(Stop):
+            fit.train(recipe, dataset, seed)
+        monkeypatch.undo()
+        model, batches, options = seen[0]
+        return model, [np.concatenate(part) for part in zip(*batches.as_numpy_iterator(), strict=True)], options
+
+    return of
+
+
+def _order(pictures, stored):
+    """Which stored picture each one is; exact, because nothing has changed them."""
+    rows = {picture.tobytes(): row for row, picture in enumerate(stored)}
+    return [rows[picture.tobytes()] for picture in pictures]
+
+
+def test_training_sees_each_image_once_an_epoch_with_its_labels_and_weights(asked_for, dataset):
+    recipe, train = replace(SMALL, sample_weights=True, epochs=3), dataset.part("train")
+    model, (pictures, labels, image_weights), options = asked_for(recipe, dataset, seed=5)
+    order = _order(pictures, train.inputs(32))
+    assert [sorted(order[start : start + 36]) for start in (0, 36, 72)] == [list(range(36))] * 3
+    assert order[:36] != order[36:72] != order[72:]
+    assert np.array_equal(labels, train.labels[order])
+    counted = 1 + train.labels.sum(axis=1)
+    assert image_weights == pytest.approx(counted[order] / counted.mean())
+    assert (options["epochs"], options["initial_epoch"], options["steps_per_epoch"]) == (3, 0, 3)
+    assert float(model.optimizer.learning_rate) == pytest.approx(SMALL.learning_rate)
+    other = asked_for(recipe, dataset, seed=6)[1][0]
+    assert _order(other, train.inputs(32)) != order
+
+
+def test_training_draws_rare_images_more_often_and_expects_so(asked_for, dataset):
+    rare = dataset.subset(np.flatnonzero((dataset.table["Mass"] == 0) | (np.arange(60) % 4 == 0)), "rarer masses")
+    rare = replace(rare, findings=("Mass",))
+    train = rare.part("train")
+    share = train.labels.mean()
+    model, (pictures, labels), _ = asked_for(replace(SMALL, oversample=True, epochs=2), rare)
+    half = len(train) / 2
+    assert share < 0.3 and np.floor(half) <= labels[: len(train)].sum() <= np.ceil(half)
+    assert np.array_equal(labels, train.labels[_order(pictures, train.inputs(32))])
+    assert model.get_layer("logits").get_weights()[1] == pytest.approx([0], abs=1e-6)  # as often as not
+
+
+def test_training_sees_changed_images_and_validation_does_not(asked_for, dataset):
+    stored = {picture.tobytes() for picture in dataset.inputs(32)}
+    model, (pictures, *_), options = asked_for(replace(SMALL, augment=("shift",), epochs=1), dataset)
+    assert not stored & {picture.tobytes() for picture in pictures}
+    watch, valid = options["callbacks"][0], dataset.part("valid")
+    assert np.allclose(watch.predict(), model.predict(valid.inputs(32), verbose=0), atol=1e-6)
+    assert np.array_equal(watch.truth, valid.labels)
+
+
+def test_fine_tuning_sees_rows_with_weights_and_warms_up(asked_for, head, dataset):
+    recipe = replace(
+        head.recipe, trainable="last_block", epochs=1, batch_size=10, sample_weights=True, learning_rate=1e-4
+    )
+    _, (rows, labels, image_weights), options = asked_for(recipe, dataset)
+    train = dataset.part("train")
+    counted = 1 + train.labels.sum(axis=1)
+    stored, numbers = transfer.trunk_rows(train, recipe.weights, 32)
+    order = _order(rows, stored[numbers])
+    assert sorted(order) == list(range(36)) and np.array_equal(labels, train.labels[order])
+    assert image_weights == pytest.approx(counted[order] / counted.mean())
+    kinds = [type(one).__name__ for one in options["callbacks"]]
+    assert kinds == ["Watch", "TerminateOnNaN", "ReduceLROnPlateau", "EarlyStopping", "RateOfStep", "Keeper"]
+    rising = options["callbacks"][4].rate
+    assert [rising(0, step) for step in range(4)] == pytest.approx([2.5e-5, 5e-5, 7.5e-5, 1e-4])
+    assert rising(1, 0) is None
+
+
+def test_what_is_learned_anew_does_not_warm_up(asked_for, dataset):
+    kinds = [type(one).__name__ for one in asked_for(SMALL, dataset, seed=55)[2]["callbacks"]]
+    assert kinds == ["Watch", "TerminateOnNaN", "ReduceLROnPlateau", "EarlyStopping", "Keeper"]
 
 
 def test_training_stops_when_nothing_gets_better(dataset):
@@ -305,7 +415,8 @@ def test_importing_and_training_write_nothing_to_standard_error(workplace):
 
 
 def test_the_package_does_not_import_tensorflow():
-    code = "import sys, cxr_utils.training.fit, cxr_utils.networks.models, cxr_utils.training.pipeline; print('tensorflow' in sys.modules)"
+    imported = "cxr_utils.training.fit, cxr_utils.networks.models, cxr_utils.training.pipeline"
+    code = f"import sys, {imported}; print('tensorflow' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(Path(fit.__file__).parents[2])}
     assert subprocess.check_output([sys.executable, "-c", code], env=environment, text=True) == "False\n"
 

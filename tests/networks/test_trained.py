@@ -1,0 +1,114 @@
+"""A trained network predicts in chunks what it predicts of the whole, and knows which epoch its weights are of."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_dataset import tiny_dataset
+
+from cxr_utils.data import images
+from cxr_utils.networks import transfer, weights
+from cxr_utils.networks.backend import load_keras
+from cxr_utils.networks.recipes import Recipe
+from cxr_utils.networks.trained import PREPROCESSING, Trained, build, from_trunk
+from cxr_utils.training import pipeline
+
+SMALL = Recipe("normal_abnormal_cnn", size=16)
+IMAGES = 150  # two batches of 64 and a rest
+
+
+@pytest.fixture(scope="module")
+def dataset(workplace):
+    return tiny_dataset(workplace / "images", images=IMAGES, side=20)
+
+
+def made(folder, recipe, history=({"epoch": 1, "val_loss": 1.0, "val_auc": 0.5},)):
+    """A network as training leaves it in its folder; its weights are random."""
+    load_keras().utils.set_random_seed(5)
+    model = build(recipe, 2)
+    model.get_layer("logits").set_weights(
+        [np.random.default_rng(1).normal(size=w.shape) for w in model.layers[-1].weights]
+    )
+    folder.mkdir()
+    weights.save(folder / "weights.npz", weights.collect(model.layers))
+    pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
+    card = {"findings": ["Mass", "Nodule"], "preprocessing": PREPROCESSING | {"size": recipe.size}, "version": "0"}
+    card |= {"recipe": asdict(recipe), "weights": weights.identity(recipe.weights)}
+    (folder / "card.json").write_text(json.dumps(card))
+    return Trained(folder)
+
+
+@pytest.fixture(scope="module")
+def trained(workplace):
+    return made(workplace / "small", SMALL)
+
+
+def sigmoid(logits):
+    return 1 / (1 + np.exp(-logits.astype(float)))
+
+
+@pytest.mark.parametrize("together", [64, 128, 512])
+def test_in_chunks_it_predicts_to_the_bit_what_keras_predicts_of_the_whole(
+    trained, dataset, monkeypatch, together, tmp_path
+):
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path))  # or a prediction would be found and not made
+    monkeypatch.setattr(transfer, "TOGETHER", together)
+    pictures = np.stack([images.load_image(dataset.path(image), 16) for image in dataset.table["image"]])
+    whole = trained.model.predict(pictures, batch_size=64, verbose=0)
+    batched = trained.model.predict(pipeline.batches(dataset, 16, 64), verbose=0)
+    predicted = trained.predict(dataset)
+    assert np.array_equal(predicted.to_numpy(), sigmoid(whole)) and np.array_equal(whole, batched)
+    assert predicted.index.tolist() == dataset.table["image"].tolist() and predicted["Mass"].std() > 0.01
+
+
+def test_a_chunk_is_a_whole_number_of_batches():
+    """Otherwise batches would be cut otherwise than in the whole, and sums rounded otherwise."""
+    assert transfer.TOGETHER % transfer.BATCH == 0
+
+
+def test_chunks_are_read_one_at_a_time(monkeypatch):
+    monkeypatch.setattr(transfer, "TOGETHER", 64)
+    keras = load_keras()
+    image = keras.Input((1,))
+    model, read = keras.Model(image, keras.layers.Rescaling(2.0)(image)), []
+    chunks = transfer.in_chunks(
+        model, lambda rows: read.append(rows) or np.float32(rows)[:, np.newaxis], list(range(130))
+    )
+    assert next(chunks)[:, 0].tolist() == [2.0 * row for row in range(64)] and len(read) == 1
+    assert [len(chunk) for chunk in chunks] == [64, 2] and read[2] == [128, 129]
+
+
+def test_only_what_sees_unchanged_images_through_frozen_layers_learns_from_stored_rows():
+    tuned = Recipe("densenet121", weights="simulated", trainable="last_block")
+    assert from_trunk(tuned) and from_trunk(replace(tuned, trainable="head"))
+    assert not from_trunk(replace(tuned, augment=("shift",))) and not from_trunk(replace(tuned, trainable="all"))
+
+
+HISTORY = [
+    {"epoch": 1, "penalty": 100.0, "val_loss": 0.7, "val_auc": 0.6},
+    {"epoch": 2, "penalty": 300.0, "val_loss": 0.5, "val_auc": 0.7},
+    {"epoch": 3, "penalty": 1000.0, "val_loss": 0.6, "val_auc": 0.9},
+    {"epoch": 4, "penalty": 3000.0, "val_loss": 0.8, "val_auc": 0.8},
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "history", "kept"),
+    [
+        ({}, HISTORY, 2),
+        ({"patience": None}, HISTORY, 4),
+        ({"network": "densenet121", "weights": "simulated", "trainable": "head"}, HISTORY, 3),
+        ({"network": "densenet121", "weights": "simulated", "trainable": "head", "patience": None}, HISTORY, 3),
+        # no finding has both classes among the validation images: the loss decides
+        ({"network": "densenet121", "weights": "simulated", "trainable": "head"},
+         [row | {"val_auc": np.nan} for row in HISTORY], 2),
+        ({"network": "densenet121", "weights": "simulated", "trainable": "last_block"}, HISTORY, 2),
+    ],
+)  # fmt: skip
+def test_which_row_of_the_history_the_weights_are_of(tmp_path, changes, history, kept):
+    pd.DataFrame(history).to_csv(tmp_path / "history.csv", index=False)
+    card = {"recipe": asdict(replace(Recipe(), **changes))}
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    assert Trained(tmp_path).kept["epoch"] == kept

@@ -1,0 +1,172 @@
+"""The head on frozen features against scikit-learn, on features that are drawn and not computed."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, roc_auc_score
+from tiny_dataset import tiny_dataset
+
+from cxr_utils.errors import Missing
+from cxr_utils.networks import transfer, weights
+from cxr_utils.networks.recipes import Recipe
+
+HEAD = Recipe("densenet121", weights="simulated", trainable="head")
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """Ten of a hundred features tell of the findings, so that a weak penalty fits the training images only."""
+    monkeypatch.setattr(transfer, "features", lambda part, source, size: part.inputs)
+    rng = np.random.default_rng(0)
+
+    def part(images):
+        severity = rng.normal(size=(images, 1))
+        inputs = 3 + rng.normal(size=(images, 100)) + severity * (np.arange(100) < 10)
+        labels = severity + rng.normal(size=(images, 2)) > [0.3, 1.2]
+        scaled = inputs * np.linspace(0.1, 5, 100)
+        return SimpleNamespace(inputs=scaled.astype(np.float32), labels=labels.astype(np.int8))
+
+    return part(300), part(400)
+
+
+def regressions(train, image_weights):
+    """For each penalty a logit function of scikit-learn's."""
+    centre, spread = train.inputs.mean(axis=0), train.inputs.std(axis=0)
+    for penalty in transfer.PENALTIES:
+        fitted = [
+            LogisticRegression(C=1 / penalty).fit((train.inputs - centre) / spread, truth, weight)
+            for truth, weight in zip(train.labels.T, image_weights.T, strict=True)
+        ]
+        yield lambda inputs, fitted=fitted: np.column_stack(
+            [one.decision_function((inputs - centre) / spread) for one in fitted]
+        )
+
+
+@pytest.mark.parametrize("changes", [{}, {"loss": "weighted"}, {"sample_weights": True}])
+def test_the_penalty_with_the_best_validation_area_is_chosen(parts, changes):
+    train, valid = parts
+    recipe = replace(HEAD, **changes)
+    _, history = transfer.fit_head(recipe, *parts)
+    says = list(regressions(train, transfer.example_weights(recipe, train.labels)))
+    areas = {
+        name: [np.mean([roc_auc_score(part.labels[:, c], say(part.inputs)[:, c]) for c in (0, 1)]) for say in says]
+        for name, part in (("train", train), ("valid", valid))
+    }
+    best = {name: int(np.argmax(area)) for name, area in areas.items()}
+    assert best["valid"] != best["train"]  # or it would not matter which images decide
+    for name, part in (("valid", valid), ("train", train)):
+        arrays, _ = transfer.fit_head(recipe, train, part)
+        logits = valid.inputs @ arrays["logits/kernel"] + arrays["logits/bias"]
+        assert np.allclose(logits, says[best[name]](valid.inputs), atol=2e-3)
+    assert [row["penalty"] for row in history] == list(transfer.PENALTIES)
+    assert [row["val_auc"] for row in history] == pytest.approx(areas["valid"], abs=1e-4)
+    for row, say in zip(history, says, strict=True):
+        for name, part in (("loss", train), ("val_loss", valid)):
+            chances = 1 / (1 + np.exp(-say(part.inputs)))
+            assert row[name] == pytest.approx(log_loss(part.labels.ravel(), chances.ravel()), abs=1e-4)
+
+
+def test_without_an_area_the_loss_decides(parts):
+    train, valid = parts
+    valid.labels = np.ones_like(valid.labels)  # one class only: nothing to rank
+    arrays, history = transfer.fit_head(HEAD, train, valid)
+    assert all(np.isnan(row["val_auc"]) for row in history)
+    logits = valid.inputs @ arrays["logits/kernel"] + arrays["logits/bias"]
+    least = min(row["val_loss"] for row in history)
+    assert least < max(row["val_loss"] for row in history)
+    assert np.mean(np.logaddexp(0, -logits)) == pytest.approx(least, abs=1e-4)
+
+
+def test_a_finding_of_one_class_gets_its_frequency_one_half_image_short_of_certain(parts):
+    train, valid = parts
+    train.labels = np.column_stack([np.zeros(300, np.int8), np.ones(300, np.int8)])
+    arrays, _ = transfer.fit_head(HEAD, train, valid)
+    assert arrays["logits/bias"] == pytest.approx([np.log(0.5 / 300.5), np.log(300.5 / 0.5)])
+    assert not arrays["logits/kernel"].any()
+
+
+def test_weights_of_labels_by_hand():
+    labels = np.array([[1, 0], [0, 0], [0, 1], [0, 1]])
+    assert transfer.example_weights(HEAD, labels).tolist() == np.ones((4, 2)).tolist()
+    weighted = transfer.example_weights(replace(HEAD, loss="weighted"), labels)
+    # one of four is positive: 3/4 against 1/4, and on average (3/4 + 3 * 1/4) / 4 = 3/8
+    assert weighted[:, 0].tolist() == pytest.approx([2, 2 / 3, 2 / 3, 2 / 3])
+    assert weighted[:, 1].tolist() == [1, 1, 1, 1]
+    counted = transfer.example_weights(replace(HEAD, sample_weights=True), labels)
+    assert counted[:, 0].tolist() == pytest.approx([8 / 7, 4 / 7, 8 / 7, 8 / 7])  # 2, 1, 2 and 2 of 7/4
+    both = transfer.example_weights(replace(HEAD, loss="weighted", sample_weights=True), labels)
+    # 3/4 * 2, 1/4 * 1, 1/4 * 2 and 1/4 * 2, which add up to 11/4
+    assert both[:, 0].tolist() == pytest.approx([24 / 11, 4 / 11, 8 / 11, 8 / 11])
+
+
+def test_the_area_is_the_mean_over_findings_with_both_classes():
+    labels = np.array([[0, 1, 1], [1, 1, 0], [0, 1, 1], [1, 1, 0]])
+    scores = np.array([[0.1, 0.5, 0.4], [0.3, 0.1, 0.6], [0.2, 0.9, 0.3], [0.15, 0.3, 0.9]])
+    # 3 of 4 pairs in the right order for the first, none for the third; nothing to rank for the second
+    assert transfer.mean_auc(labels, scores) == pytest.approx((0.75 + 0) / 2)
+    assert np.isnan(transfer.mean_auc(labels[:, [1]], scores[:, [1]]))
+
+
+def test_scores_of_the_head_that_the_weights_were_learned_with(tmp_path, monkeypatch):
+    dataset = tiny_dataset(tmp_path, images=5)
+    seen = np.random.default_rng(0).normal(size=(5, 1024)).astype(np.float32)
+    asked = []
+    monkeypatch.setattr(transfer, "features", lambda *given: asked.append(given) or seen)
+    scores = transfer.own_head_scores(dataset, 32)
+    known, arrays = weights.simulated_record()["findings"], weights.read(weights.simulated_path())
+    for name in ("Mass", "Nodule"):
+        place = known.index(name)
+        expected = [float(row @ arrays["logits/kernel"][:, place]) + arrays["logits/bias"][place] for row in seen]
+        assert scores[name].tolist() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    assert scores.index.name == "image" and scores.index.tolist() == dataset.table["image"].tolist()
+    assert asked == [(dataset, "simulated", 32)]
+
+
+def test_a_head_that_does_not_know_the_findings_says_so(tmp_path):
+    dataset = tiny_dataset(tmp_path, images=5)
+    for findings in (("Gout", "Nodule"), ("Gout",)):
+        other = replace(dataset, table=dataset.table.rename(columns={"Mass": "Gout"}), findings=findings)
+        scores = transfer.own_head_scores(other, 32)
+        assert isinstance(scores, Missing) and "does not know these findings" in str(scores) and not scores
+
+
+def test_frozen_work_is_charged_by_the_image(tmp_path, monkeypatch):
+    """Ten images took 5 s for the maps and four of them 1 s for the features: 0.75 s an image."""
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path))
+    dataset, now = tiny_dataset(tmp_path / "images", images=6), [0.0]
+    monkeypatch.setattr(transfer.time, "perf_counter", lambda: now[0])
+    assert transfer.frozen_seconds(dataset, None, 32) == 0
+
+    def work(chunks):
+        for images, seconds in chunks:
+            now[0] += seconds
+            yield np.zeros((images, 2))
+
+    def count(kind, chunks):
+        taken = 0
+        for chunk in transfer._timed(transfer._clock(kind, key), work(chunks)):
+            now[0] += 1000  # what the receiver does with them is not counted
+            taken += len(chunk)
+        return taken
+
+    key = transfer._key(dataset, None, 32)
+    assert count("trunk", [(6, 2.0), (4, 3.0)]) == 10 and count("features", [(4, 1.0)]) == 4
+    assert transfer.frozen_seconds(dataset, None, 32) == pytest.approx(6 * (0.5 + 0.25))
+    count("trunk", [(10, 15.0)])  # another part of the same images
+    assert transfer.frozen_seconds(dataset, None, 32) == pytest.approx(6 * (1.0 + 0.25))
+    assert json.loads(transfer._clock("trunk", key).read_text())["images"] == 20
+    assert transfer.frozen_seconds(dataset, None, 64) == 0  # images of another size take another time
+
+
+def test_features_are_kept_apart_by_weights_size_and_code(tmp_path, monkeypatch):
+    dataset = tiny_dataset(tmp_path / "images", images=2)
+    elsewhere = replace(dataset, root=tmp_path)
+    keys = [transfer._key(dataset, None, 32), transfer._key(dataset, "imagenet", 32), transfer._key(dataset, None, 64)]
+    keys.append(transfer._key(elsewhere, None, 32))
+    monkeypatch.setattr(transfer.cache, "code_version", lambda *modules: "changed")
+    keys.append(transfer._key(dataset, None, 32))
+    assert len({json.dumps(key) for key in keys}) == 5

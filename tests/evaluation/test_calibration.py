@@ -169,5 +169,5 @@ def test_logits_and_unknown_findings_are_refused():
         calibration.reliability_table([0, 1], [-2.0, 3.0])
     with pytest.raises(CxrError, match="knows finding and not Mass"):
         calibration.fit_platt([0, 1], [0.2, 0.8])(pd.DataFrame({"Mass": [0.5]}))
-    with pytest.raises(CxrError, match="weight is zero"):
-        calibration.prior_correction(np.array([0.5]), 0.0, 1.0)
+    with pytest.raises(CxrError, match="weight is negative"):
+        calibration.prior_correction(np.array([0.5]), -1.0, 1.0)

@@ -11,9 +11,9 @@ import pytest
 from sklearn import metrics as oracle
 from tiny_dataset import tiny_dataset
 
-from cxr_utils.commands import program
+from cxr_utils.commands import program, report_page
 from cxr_utils.errors import CxrError, DataError
-from cxr_utils.evaluation import predictions, report
+from cxr_utils.evaluation import predictions
 from cxr_utils.evaluation.evaluation import evaluate
 
 FINDINGS = ["Atelectasis", "Effusion", "Hernia"]
@@ -123,7 +123,7 @@ def test_names_in_the_page_are_text_and_not_markup(collection):
     from cxr_utils.data.opening import open_dataset
 
     found = evaluate(all_findings(scores), open_dataset(folder), replicates=0)
-    assert "<h1>a &lt;b&gt; &amp; c on" in report.page(found, "a <b> & c")
+    assert "<h1>a &lt;b&gt; &amp; c on" in report_page.page(found, "a <b> & c")
 
 
 def test_scores_that_are_no_probabilities_have_areas_and_no_calibration(collection, run, tmp_path):
@@ -204,7 +204,7 @@ def test_constant_scores_and_a_single_patient_have_a_reason(collection, tmp_path
     found = evaluate(scores, dataset, replicates=50)
     assert found.areas["auc"].notna().all() and found.areas["low"].isna().all()
     assert "one patient" in found.areas["reason"].iloc[0]
-    assert "</html>" in report.page(found, "one patient")
+    assert "</html>" in report_page.page(found, "one patient")
 
 
 def test_nothing_to_judge_is_an_error(tmp_path):

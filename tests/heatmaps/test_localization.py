@@ -13,6 +13,18 @@ def boxes_of(*rows):
     return pd.DataFrame(rows, columns=["image", "finding", "x", "y", "width", "height"])
 
 
+def best_overlap(heat, mask):
+    return map_scores.cut_at_each_value(heat, mask)[1].max(initial=0.0)
+
+
+def overlaps(heat, mask, thresholds):
+    return map_scores.overlap_at(*map_scores.cut_at_each_value(heat, mask), thresholds)
+
+
+def area_of_overlap(heat, mask):
+    return map_scores.overlap_area(*map_scores.cut_at_each_value(heat, mask))
+
+
 def test_scores_by_hand():
     heat = np.array([[0.0, 0.5], [1.0, 0.5]])
     left = np.array([[True, False], [True, False]])
@@ -20,20 +32,20 @@ def test_scores_by_hand():
     assert map_scores.pointing_game(heat, ~left) == 0
     assert map_scores.energy_in_box(heat, left) == 0.5
     # at 1.0: one place, in the box: 1/2; at 0.5: three places, one of them in the box: 1/4
-    assert map_scores.best_iou(heat, left) == 0.5
+    assert best_overlap(heat, left) == 0.5
 
 
 def test_ties_and_zeros_are_worth_what_chance_is():
     quarter = np.zeros((4, 4), dtype=bool)
     quarter[:2, :2] = True
     flat, nothing = np.ones((4, 4)), np.zeros((4, 4))
-    scores = (map_scores.pointing_game, map_scores.energy_in_box, map_scores.best_iou)
+    scores = (map_scores.pointing_game, map_scores.energy_in_box, best_overlap)
     assert [score(flat, quarter) for score in scores] == [0.25, 0.25, 0.25]
     assert [score(nothing, quarter) for score in scores] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_best_iou_equals_trying_every_threshold(seed):
+def test_best_overlap_equals_trying_every_threshold(seed):
     generator = np.random.default_rng(seed)
     heat = generator.random((12, 12)).round(1)
     mask = map_scores.box_mask(boxes_of(("a", "Mass", *generator.uniform(0, 0.5, 2), 0.4, 0.3)), 12)
@@ -41,7 +53,7 @@ def test_best_iou_equals_trying_every_threshold(seed):
     for threshold in np.unique(heat[heat > 0]):
         hot = heat >= threshold
         expected = max(expected, (hot & mask).sum() / (hot | mask).sum())
-    assert map_scores.best_iou(heat, mask) == pytest.approx(expected, abs=1e-12)
+    assert best_overlap(heat, mask) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -56,18 +68,18 @@ def test_overlap_over_thresholds_equals_cutting_at_each(seed):
 
     # between the values of the map, so that rounding cannot decide
     thresholds = (0.0312, 0.1234, 0.5678, 0.8765, 0.9998)
-    assert map_scores.iou_curve(heat, mask, thresholds) == pytest.approx([cut(one) for one in thresholds], abs=1e-12)
+    assert overlaps(heat, mask, thresholds) == pytest.approx([cut(one) for one in thresholds], abs=1e-12)
     fine = (np.arange(10_000) + 0.5) / 10_000
-    assert map_scores.iou_area(heat, mask) == pytest.approx(np.mean([cut(one) for one in fine]), abs=2e-3)
+    assert area_of_overlap(heat, mask) == pytest.approx(np.mean([cut(one) for one in fine]), abs=2e-3)
 
 
 def test_overlap_does_not_change_with_the_scale_of_the_map():
     heat, mask = np.array([[0.2, 0.6], [0.4, 0.0]]), np.array([[False, True], [True, False]])
     # at 0.9 of the maximum one of two pixels: 1/2; at 0.5 both: 1; at 0.1 one more: 2/3
     for scale in (1, 1e-6, 50):
-        assert map_scores.iou_curve(heat * scale, mask, (0.1, 0.5, 0.9)) == pytest.approx([2 / 3, 1, 0.5])
-        assert map_scores.iou_area(heat * scale, mask) == pytest.approx(2 / 3 * 1 / 3 + 1 * 1 / 3 + 0.5 * 1 / 3)
-    assert map_scores.iou_curve(heat * 0, mask).tolist() == [0] * 9 and map_scores.iou_area(heat * 0, mask) == 0
+        assert overlaps(heat * scale, mask, (0.1, 0.5, 0.9)) == pytest.approx([2 / 3, 1, 0.5])
+        assert area_of_overlap(heat * scale, mask) == pytest.approx(2 / 3 * 1 / 3 + 1 * 1 / 3 + 0.5 * 1 / 3)
+    assert overlaps(heat * 0, mask, map_scores.THRESHOLDS).tolist() == [0] * 9 and area_of_overlap(heat * 0, mask) == 0
 
 
 def test_masks_by_hand():
@@ -119,7 +131,7 @@ def test_mask_scores_by_hand():
     assert scored[["finding", "area", "hit"]].values.tolist() == [["Mass", 0.25, 1.0], ["Edema", 0.25, 0.0]]
     heat = loc.upsample(maps[0, 0], 128)
     assert scored["energy"][0] == pytest.approx(heat[mask].sum() / heat.sum())
-    assert scored["iou_area"][0] == pytest.approx(map_scores.iou_area(heat, mask))
+    assert scored["iou_area"][0] == pytest.approx(area_of_overlap(heat, mask))
     assert scored["iou_at_0.5"][0] == pytest.approx(((heat >= 0.5 * heat.max()) & mask).sum() / (
         (heat >= 0.5 * heat.max()) | mask).sum())  # fmt: skip
 
@@ -163,11 +175,11 @@ def test_summary_by_size_groups_what_its_area_says():
     areas = {"a": 0.009, "b": 0.01, "c": 0.02, "d": 0.1, "e": 0.5}
     scored = pd.DataFrame({"image": list(areas), "finding": "Mass", "area": list(areas.values())})
     scored["size"], scored["hit"] = scored["area"].map(loc.size_class), [0.0, 1.0, 0.0, 1.0, 1.0]
-    table = loc.summarise(scored, {name: name for name in areas}, by="size", replicates=50)
+    table = loc.Scored(scored, {name: name for name in areas}).summary("size", replicates=50)
     assert table["maps"].to_dict() == {"below 1 %": 1, "1 to 3 %": 2, "10 % or more": 2, "all": 5}
     assert table["hit"].tolist() == [0.0, 0.5, 1.0, 0.6]
     with pytest.raises(DataError, match="'finding' or 'size'"):
-        loc.summarise(scored, {name: name for name in areas}, by="age")
+        loc.Scored(scored, {name: name for name in areas}).summary("age")
 
 
 def test_paired_difference_is_narrower_than_its_parts():
@@ -177,12 +189,12 @@ def test_paired_difference_is_narrower_than_its_parts():
     scored["energy"] = generator.uniform(0, 0.5, 40)
     better = scored.assign(energy=scored["energy"] + 0.25).sample(frac=1, random_state=1)
     patients = {name: name for name in scored["image"]}
-    table = loc.summarise(loc.subtract(better, scored), patients).loc["all"]
+    table = loc.Scored(better, patients).minus(loc.Scored(scored, patients)).summary().loc["all"]
     assert table[["energy", "energy_low", "energy_high"]].tolist() == pytest.approx([0.25] * 3)
-    alone = loc.summarise(scored, patients).loc["all"]
+    alone = loc.Scored(scored, patients).summary().loc["all"]
     assert alone["energy_high"] - alone["energy_low"] > 0.05
     with pytest.raises(DataError, match="40 and 39 pairs"):
-        loc.subtract(scored, scored.iloc[1:])
+        loc.Scored(scored, patients).minus(loc.Scored(scored.iloc[1:], patients))
 
 
 def test_maps_follow_the_order_of_names():
@@ -197,8 +209,8 @@ def test_summary_resamples_patients():
     scored = pd.DataFrame({"image": [str(n) for n in range(20)], "finding": "Mass", "area": 0.1})
     scored["hit"] = scored["energy"] = scored["iou"] = np.repeat([1.0, 0.0], 10)
     patients = {str(n): "first" if n < 10 else str(min(n, 18)) for n in range(20)}
-    wide = loc.summarise(scored, patients, replicates=2000).loc["all"]
-    narrow = loc.summarise(scored, {name: name for name in patients}, replicates=2000).loc["all"]
+    wide = loc.Scored(scored, patients).summary(replicates=2000).loc["all"]
+    narrow = loc.Scored(scored, {name: name for name in patients}).summary(replicates=2000).loc["all"]
     assert wide["patients"] == 10 and narrow["patients"] == 20
     assert wide["hit"] == narrow["hit"] == 0.5
     assert (narrow["hit_low"], narrow["hit_high"]) == pytest.approx((0.3, 0.7), abs=0.051)
@@ -210,7 +222,7 @@ def test_interval_of_the_mean_equals_a_naive_bootstrap():
     scored = pd.DataFrame({"image": [str(n) for n in range(60)], "finding": "Mass", "area": 0.1})
     scored["hit"] = scored["energy"] = scored["iou"] = generator.random(60)
     patient = generator.integers(20, size=60).astype(str)
-    table = loc.summarise(scored, dict(zip(scored["image"], patient, strict=True)), replicates=4000)
+    table = loc.Scored(scored, dict(zip(scored["image"], patient, strict=True))).summary(replicates=4000)
     by_patient = [scored["hit"][patient == name].to_numpy() for name in np.unique(patient)]
     means = []
     for _ in range(4000):
@@ -225,11 +237,11 @@ def test_baselines_point_where_they_say():
     findings = ["Mass", "Edema"]
     names = ["a", "b", "c"], findings, BOXES
     patients = {"a": "1", "b": "2", "c": "3"}
-    everywhere = loc.summarise(loc.score_boxes(np.ones((1, 1, 4, 4)), *names), patients, replicates=20)
+    everywhere = loc.Scored(loc.score_boxes(np.ones((1, 1, 4, 4)), *names), patients).summary(replicates=20)
     assert everywhere["hit"].tolist() == everywhere["area"].tolist() == [0.25, 0.25, 0.25]
     mean_box = priors.mean_box_map(BOXES[BOXES["image"] == "b"], findings, 8)
     assert mean_box.shape == (1, 2, 8, 8)
-    table = loc.summarise(loc.score_boxes(mean_box, *names), patients, replicates=20)
+    table = loc.Scored(loc.score_boxes(mean_box, *names), patients).summary(replicates=20)
     assert table["hit"].tolist() == pytest.approx([0.5, 1.0, 2 / 3])
     centre = priors.centre_prior(9)[0, 0]
     assert np.unravel_index(centre.argmax(), centre.shape) == (4, 4)
@@ -266,7 +278,7 @@ def test_wrong_names_are_refused():
         loc.score_boxes(maps, ["p", "q", "r"], ["Mass", "Edema"], BOXES)
     scored = loc.score_boxes(maps, ["a", "b", "c"], ["Mass", "Edema"], BOXES)
     with pytest.raises(DataError, match="no patient"):
-        loc.summarise(scored, {"a": "1"})
+        loc.Scored(scored, {"a": "1"}).summary()
     with pytest.raises(DataError, match="no boxes"):
         priors.mean_box_map(BOXES.iloc[:0], ["Mass"], 8)
 
@@ -278,7 +290,7 @@ def test_real_boxes_reward_the_centre_over_chance(real_data):
     boxes[["x", "y", "width", "height"]] /= 1024
     images, findings = boxes["image"].unique(), boxes["finding"].unique()
     scored = loc.score_boxes(priors.centre_prior(16), images, findings, boxes)
-    table = loc.summarise(scored, {name: name.split("_")[0] for name in images}, replicates=200)
+    table = loc.Scored(scored, {name: name.split("_")[0] for name in images}).summary(replicates=200)
     assert table.loc["all", "maps"] > 970 and len(table) == 9
     assert table.loc["all", "energy_low"] > table.loc["all", "area"]
     assert table.loc["Cardiomegaly", "hit"] > 0.8

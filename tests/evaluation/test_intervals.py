@@ -1,11 +1,22 @@
-"""DeLong's standard errors against published figures and against the definition, written out."""
+"""Resamples against scikit-learn; DeLong's errors against published figures and the definition, written out."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from cohorts import FINDINGS, cohort
 from scipy import stats
+from sklearn import metrics as oracle
 
 from cxr_utils.errors import CxrError
-from cxr_utils.evaluation.intervals import delong, delong_test
+from cxr_utils.evaluation.intervals import (
+    auc_and_influence,
+    delong,
+    delong_test,
+    ladder,
+    resample_weights,
+    weighted_auc,
+    weighted_average_precision,
+)
 from cxr_utils.evaluation.metrics import auc_difference, roc_auc
 
 
@@ -155,3 +166,46 @@ def test_equal_models_and_too_few_images():
     assert same["difference"] == 0 and same["p_value"] == 1 and np.isnan(same["z"])
     with pytest.raises(CxrError, match="positive images of 1 and negative images of 3 patients"):
         delong([0, 0, 0, 1], [1, 2, 3, 4])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_weighted_areas_equal_scikit_learn_on_repeated_images(seed):
+    truth, scores, patients = cohort(seed=seed)
+    codes, names = pd.factorize(patients)
+    weights = next(resample_weights(len(names), 20, seed))
+    for name in FINDINGS:
+        arrays = truth[name].to_numpy(), scores[name].to_numpy(), codes
+        areas = weighted_auc(ladder(*arrays, tied=0.5), weights)
+        precisions = weighted_average_precision(ladder(*arrays, tied=0.0), weights)
+        for replicate in range(20):
+            rows = np.repeat(np.arange(len(codes)), weights[codes, replicate].astype(int))
+            again = truth[name].iloc[rows], scores[name].iloc[rows]
+            assert areas[replicate] == pytest.approx(oracle.roc_auc_score(*again), abs=1e-12)
+            assert precisions[replicate] == pytest.approx(oracle.average_precision_score(*again), abs=1e-12)
+
+
+def test_influence_gives_obuchowskis_error_in_every_resample():
+    """A resample with weights is the sample whose patients are copied under new names."""
+    truth, scores, patients = cohort(images=120, patients=20)
+    codes = pd.factorize(patients)[0]
+    steps = ladder(truth["Mass"].to_numpy(), scores["Mass"].to_numpy(), codes, tied=0.5)
+    weights = next(resample_weights(20, 5, seed=0))
+    areas, influence = auc_and_influence(steps, weights)
+    for replicate in range(5):
+        drawn = np.repeat(np.arange(20), weights[:, replicate].astype(int))
+        rows = [np.flatnonzero(codes == one) for one in drawn]
+        copy = np.repeat(np.arange(20), [len(own) for own in rows])
+        rows = np.concatenate(rows)
+        expected = delong(truth["Mass"].iloc[rows], scores["Mass"].iloc[rows], copy)
+        assert areas[replicate] == pytest.approx(expected["auc"], abs=1e-6)
+        # Obuchowski counts separately the patients with positive and with negative images; here all are counted once.
+        error = np.sqrt((weights[:, replicate] * influence[:, replicate] ** 2).sum() * 20 / 19)
+        assert error == pytest.approx(expected["standard_error"], rel=0.03)
+
+
+def test_weights_are_resamples_with_replacement():
+    weights = np.hstack(list(resample_weights(50, 2000, seed=0)))
+    assert weights.shape == (50, 2000)
+    assert (weights.sum(axis=0) == 50).all()
+    assert weights.mean(axis=1) == pytest.approx(1, abs=0.12)
+    assert weights.var() == pytest.approx(1 - 1 / 50, abs=0.02)

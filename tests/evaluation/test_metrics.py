@@ -6,8 +6,9 @@ import pytest
 from cohorts import FINDINGS, cohort
 from sklearn import metrics as oracle
 
-from cxr_utils.errors import DataError
+from cxr_utils.errors import DataError, Missing
 from cxr_utils.evaluation import metrics
+from cxr_utils.evaluation.intervals import resample_weights
 
 
 @pytest.mark.parametrize("ties", [True, False])
@@ -165,3 +166,91 @@ def replaced(table, value):
 def test_damaged_input_is_refused(damage, message):
     with pytest.raises(DataError, match=message):
         metrics.auc_table(*damage(*cohort()), replicates=0)
+
+
+def drawn_rows(patients, replicates, seed):
+    """The rows of each resample of patients, written out: who is drawn twice brings all images twice."""
+    codes, names = pd.factorize(patients)
+    for weights in next(resample_weights(len(names), replicates, seed)).T:
+        yield np.repeat(np.arange(len(codes)), weights[codes].astype(int))
+
+
+@pytest.mark.parametrize(
+    ("table", "score"),
+    [(metrics.auc_table, oracle.roc_auc_score), (metrics.average_precision_table, oracle.average_precision_score)],
+)
+def test_intervals_are_percentiles_of_scikit_learns_figure_on_every_resample(table, score):
+    truth, scores, patients = cohort(images=150, patients=40, seed=3)
+    samples = [
+        [score(truth[name].iloc[rows], scores[name].iloc[rows]) for name in FINDINGS]
+        for rows in drawn_rows(patients, 60, seed=5)
+    ]
+    samples = np.column_stack([samples, np.mean(samples, axis=1)])
+    found = table(truth, scores, patients, replicates=60, seed=5)
+    np.testing.assert_allclose(found["low"], np.percentile(samples, 2.5, axis=0), atol=1e-9)
+    np.testing.assert_allclose(found["high"], np.percentile(samples, 97.5, axis=0), atol=1e-9)
+
+
+def test_interval_of_a_difference_is_that_of_scikit_learns_on_every_resample():
+    truth, scores, patients = cohort(images=150, patients=40, seed=3)
+    other = (scores + np.random.default_rng(1).normal(size=scores.shape)).round(1)
+    samples = []
+    for rows in drawn_rows(patients, 60, seed=5):
+        areas = [oracle.roc_auc_score(truth.iloc[rows], each.iloc[rows]) for each in (scores, other)]
+        samples.append(areas[0] - areas[1])
+    found = metrics.auc_difference(truth, scores, other, patients, replicates=60, seed=5)
+    assert found[["low", "high"]].tolist() == pytest.approx(np.percentile(samples, [2.5, 97.5]), abs=1e-9)
+    turned = metrics.auc_difference(truth, other, scores, patients, replicates=60, seed=5)
+    assert turned.tolist() == pytest.approx([-found["difference"], -found["high"], -found["low"]], abs=1e-12)
+
+
+def test_copies_of_a_patients_images_are_no_news():
+    """Four copies of every image of every patient: the areas and all intervals stay exactly as they are."""
+    truth, scores, patients = cohort(images=120, patients=40)
+    other = scores + np.random.default_rng(1).normal(size=scores.shape)
+    four = {name: pd.concat([table] * 4, ignore_index=True) for name, table in
+            (("truth", truth), ("scores", scores), ("other", other))}  # fmt: skip
+    owner = np.tile(patients.to_numpy(), 4)
+    for table, column in ((metrics.auc_table, "auc"), (metrics.average_precision_table, "ap")):
+        once = table(truth, scores, patients, replicates=100)
+        often = table(four["truth"], four["scores"], owner, replicates=100)
+        np.testing.assert_allclose(often[[column, "low", "high"]], once[[column, "low", "high"]], atol=1e-9)
+        assert often["positives"].tolist() == (4 * once["positives"]).tolist()
+        assert often["patients"].tolist() == once["patients"].tolist() == [patients.nunique()] * 4
+    once = metrics.auc_difference(truth, scores, other, patients, replicates=100)
+    often = metrics.auc_difference(*four.values(), owner, replicates=100)
+    assert often.tolist() == pytest.approx(once.tolist(), abs=1e-9)
+
+
+def test_counts_prevalence_and_the_mean_by_hand():
+    truth = pd.DataFrame({"Mass": [1, 0, 0, 1], "Edema": [1, 0, 0, 0], "Hernia": 0}, index=list("abcd"))
+    scores = pd.DataFrame(
+        {"Mass": [0.9, 0.8, 0.1, 0.7], "Edema": [0.2, 0.1, 0.3, 0.1], "Hernia": 0.5}, index=truth.index
+    )
+    table = metrics.average_precision_table(truth, scores, list("ppqr"), replicates=20)
+    assert table["positives"].tolist() == [2, 1, 0, 3] and table["negatives"].tolist() == [2, 3, 4, 9]
+    assert table["prevalence"].tolist() == [0.5, 0.25, 0, 0.25] and set(table["patients"]) == {3}
+    # Mass: precision 1 at the first, 2/3 at the second. Edema: found as the second of two.
+    assert table["ap"].tolist() == pytest.approx([5 / 6, 1 / 2, np.nan, 2 / 3], nan_ok=True)
+    areas = metrics.auc_table(truth, scores, list("ppqr"), replicates=20)
+    assert areas["auc"].tolist() == pytest.approx([3 / 4, 2 / 3, np.nan, 17 / 24], nan_ok=True)
+    assert areas["reason"].tolist() == [
+        "",
+        "all positive images are of one patient: no interval",
+        "no positive image",
+        "mean of 2 of 3 findings",
+    ]
+    assert areas["low"].notna().tolist() == [True, False, False, True]
+    turned = metrics.auc_table(1 - truth[["Edema"]], -scores[["Edema"]], list("ppqr"), replicates=20)
+    assert turned.loc["Edema", "reason"] == "all negative images are of one patient: no interval"
+    assert turned.loc["mean", ["low", "high"]].isna().all() and turned.loc["mean", "reason"] == ""
+
+
+def test_without_resamples_there_is_an_area_and_no_interval():
+    table = metrics.auc_table(*cohort(), replicates=0)
+    assert table["auc"].notna().all() and table[["low", "high"]].isna().all(axis=None)
+
+
+def test_a_figure_of_what_is_missing_is_missing():
+    missing = Missing("This data set has no boxes.")
+    assert metrics.auc_table(missing, 1, 2) is missing and metrics.auc_difference(1, 2, missing, 3) is missing

@@ -110,7 +110,7 @@ def other_label_scores(table: pd.DataFrame, findings: Sequence[str]) -> pd.DataF
     labels = _labels(table, findings).set_axis(pd.Index(table["image"], name="image"), axis=0)
     same = labels.groupby(table["patient"].to_numpy())
     others = same.transform("count") - 1
-    return ((same.transform("sum") - labels) / others.where(others > 0)).fillna(labels.mean())
+    return ((same.transform("sum") - labels) / others).fillna(labels.mean())  # 0 / 0 where there is no other image
 
 
 def thumbnail_scores(

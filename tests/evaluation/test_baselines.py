@@ -44,7 +44,9 @@ def test_patient_means_are_worth_nothing_without_a_leak():
 
 
 def test_other_labels_leave_the_image_itself_out():
-    own = image_table().sample(frac=1, random_state=0)
+    own = image_table(300).sample(frac=1, random_state=0)
+    own["patient"] = (own.index // 4).astype(str)  # four images each
+    own.loc[[8, 9], "patient"] = ["alone", "also alone"]
     scores = baselines.other_label_scores(own, FINDINGS)
     for row in own.itertuples():
         others = own[(own["patient"] == row.patient) & (own["image"] != row.image)]
@@ -131,6 +133,11 @@ def test_thumbnails_are_scikit_learns_regression_on_block_means_without_brightne
     changed = [own * generator.uniform(0.5, 2, (len(own), 1, 1)) + 30 for own in pixels]
     again = baselines.thumbnail_scores(changed[0], train, changed[1], test, ["Mass", "Hernia"], size=2)
     np.testing.assert_allclose(again, found, atol=1e-4)
+    faint = [own / 500 for own in pixels]
+    again = baselines.thumbnail_scores(faint[0], train, faint[1], test, ["Mass", "Hernia"], size=2)
+    np.testing.assert_allclose(again, found, atol=1e-4)
+    default = baselines.thumbnail_scores(pixels[0], train, pixels[1], test, ["Mass"])
+    pd.testing.assert_frame_equal(default, baselines.thumbnail_scores(pixels[0], train, pixels[1], test, ["Mass"], 16))
     flat = np.concatenate([pixels[1][:-1], np.full((1, 8, 8), 77, np.uint8)])
     assert np.isfinite(baselines.thumbnail_scores(pixels[0], train, flat, test, ["Mass"], size=2).iloc[-1, 0])
     assert (found["Hernia"] == 0).all() and baselines.thumbnail_scores(

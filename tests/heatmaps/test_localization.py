@@ -1,10 +1,13 @@
 """Scores of heat maps against boxes, by hand and against naive loops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_dataset import tiny_dataset
 
-from cxr_utils.errors import DataError
+from cxr_utils.errors import DataError, Missing
 from cxr_utils.heatmaps import localization as loc
 from cxr_utils.heatmaps import map_scores, priors
 
@@ -294,3 +297,163 @@ def test_real_boxes_reward_the_centre_over_chance(real_data):
     assert table.loc["all", "maps"] > 970 and len(table) == 9
     assert table.loc["all", "energy_low"] > table.loc["all", "area"]
     assert table.loc["Cardiomegaly", "hit"] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("area", "name"),
+    [
+        (0, "below 1 %"),
+        (0.0099, "below 1 %"),
+        (0.01, "1 to 3 %"),
+        (0.0299, "1 to 3 %"),
+        (0.03, "3 to 10 %"),
+        (0.0999, "3 to 10 %"),
+        (0.1, "10 % or more"),
+        (1, "10 % or more"),
+    ],
+)
+def test_classes_of_size_begin_where_they_say(area, name):
+    assert loc.size_class(area) == name
+
+
+def test_a_tie_points_to_all_of_its_places():
+    heat, mask = np.array([[3.0, 1.0, 3.0], [0.0, 3.0, 3.0]]), np.array([[True, True, False], [True, False, False]])
+    assert map_scores.pointing_game(heat, mask) == 0.25
+    assert map_scores.energy_in_box(heat, mask) == pytest.approx(4 / 13)
+    single = np.zeros((2, 3))
+    single[1, 0] = 1e-9
+    assert map_scores.pointing_game(single, mask) == map_scores.energy_in_box(single, mask) == 1
+    for nothing in (map_scores.pointing_game(heat * 0, mask), map_scores.energy_in_box(heat * 0, mask)):
+        assert nothing == 0 and type(nothing) is float
+
+
+def test_edges_of_boxes_belong_to_one_side():
+    """Pixels whose centre lies on the left or upper edge are in, on the right or lower edge they are out."""
+    mask = map_scores.box_mask(boxes_of(("a", "Mass", 1 / 8, 3 / 8, 1 / 4, 1 / 4)), 4)
+    assert np.argwhere(mask).tolist() == [[1, 0], [1, 1], [2, 0], [2, 1]]
+    narrow = map_scores.box_mask(boxes_of(("a", "Mass", 0.13, 0.4, 0.2, 0.2)), 4)
+    assert np.argwhere(narrow).tolist() == [[2, 0]]  # no centre in it: the pixel that holds its middle (0.23, 0.5)
+    beyond = map_scores.box_mask(boxes_of(("a", "Mass", 0.99, -0.2, 0.3, 0.1)), 4)
+    assert np.argwhere(beyond).tolist() == [[0, 3]]
+
+
+def test_overlap_at_the_thresholds_of_the_table_by_hand():
+    """Four places of heat 1, .7, .3 and 0 of which the second is the box: what is as hot or hotter is taken."""
+    assert map_scores.THRESHOLDS == (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    values, overlap = map_scores.cut_at_each_value(np.array([[10, 7, 3, 0]]), np.array([[False, True, False, False]]))
+    assert values.tolist() == pytest.approx([1, 0.7, 0.3]) and overlap.tolist() == pytest.approx([0, 1 / 2, 1 / 3])
+    expected = [1 / 3] * 3 + [1 / 2] * 4 + [0] * 2
+    assert map_scores.overlap_at(values, overlap, map_scores.THRESHOLDS).tolist() == pytest.approx(expected)
+    assert map_scores.overlap_area(values, overlap) == pytest.approx(0.3 / 3 + 0.4 / 2)
+
+
+def test_columns_of_the_table_are_the_scores_of_the_enlarged_map():
+    """Energy and overlap are measured on the fine grid, the hit on the map's own cells."""
+    generator = np.random.default_rng(0)
+    coarse, own = generator.random((1, 1, 6, 6)).round(1), BOXES.iloc[[1]]
+    row = loc.score_boxes(coarse, ["b"], ["Mass"], own).iloc[0]
+    heat, mask = loc.upsample(coarse[0, 0], 128), map_scores.box_mask(own, 128)
+    ious = {level: (heat >= level) & mask for level in np.unique(heat)}
+    ious = {level: both.sum() / ((heat >= level) | mask).sum() for level, both in ious.items()}
+    assert row["iou"] == pytest.approx(max(ious.values()), abs=1e-12)
+    assert row["energy"] == pytest.approx(heat[mask].sum() / heat.sum(), rel=1e-5)
+    assert row["hit"] == map_scores.pointing_game(coarse[0, 0], map_scores.box_mask(own, 6))
+    assert row["iou_area"] == pytest.approx(area_of_overlap(heat, mask))
+    assert [row[f"iou_at_{level}"] for level in map_scores.THRESHOLDS] == pytest.approx(
+        list(overlaps(heat, mask, map_scores.THRESHOLDS))
+    )
+    assert list(row.index) == ["image", "finding", "area", "size", *loc.SCORES, *loc.CURVE]
+
+
+def boxed_dataset(folder):
+    """Six images of three patients; two boxes on the first two images."""
+    data = tiny_dataset(folder, images=6, side=16)
+    names = data.table["image"].tolist()
+    boxes = boxes_of((names[0], "Mass", 0, 0, 0.5, 0.5), (names[1], "Nodule", 0.5, 0.5, 0.5, 0.5))
+    return replace(data, boxes=boxes), names
+
+
+def test_maps_of_a_data_set_are_scored_against_its_boxes(tmp_path):
+    data, names = boxed_dataset(tmp_path)
+    maps = np.random.default_rng(0).random((6, 2, 4, 4))
+    scored = loc.score(maps, data)
+    pd.testing.assert_frame_equal(scored.rows, loc.score_boxes(maps, names, ["Mass", "Nodule"], data.boxes))
+    assert scored.patients == {name: str(number // 2) for number, name in enumerate(names)}
+    assert len(scored) == 2 and scored.summary(replicates=20).loc["all", "patients"] == 1
+    (one,) = loc.score(maps[:, 1:], data, ["Nodule"]).rows.itertuples()
+    assert (one.image, one.finding) == (names[1], "Nodule")
+    with pytest.raises(DataError, match="against 'pixels'.*Expected 'boxes' or 'masks'"):
+        loc.score(maps, data, against="pixels")
+
+
+def test_maps_of_a_simulated_data_set_are_scored_against_its_masks(tmp_path, monkeypatch):
+    data, names = boxed_dataset(tmp_path)
+    maps, mask = np.random.default_rng(0).random((6, 2, 4, 4)), np.zeros((128, 128), bool)
+    mask[40:60, 10:90] = True
+    assert "simulated pictures only" in str(loc.score(maps, data, against="masks"))
+    monkeypatch.setattr(type(data), "masks", lambda self: {(names[2], "Mass"): mask})
+    scored = loc.score(maps, data, against="masks")
+    expected = loc.score_masks(maps, names, ["Mass", "Nodule"], {(names[2], "Mass"): mask})
+    pd.testing.assert_frame_equal(scored.rows, expected)
+
+
+def test_without_boxes_there_is_a_reason_and_no_score(tmp_path):
+    data = tiny_dataset(tmp_path, images=6, side=16)
+    for against in ("boxes", "masks"):
+        missing = loc.score(np.ones((6, 2, 4, 4)), data, against=against)
+        assert isinstance(missing, Missing) and "has no boxes" in str(missing)
+        assert missing.summary().loc["all"] is missing and missing.minus(missing) is missing
+
+
+def test_a_difference_is_taken_pair_by_pair_and_leaves_the_rest_alone():
+    rows = pd.DataFrame({"image": ["p", "q", "p"], "finding": ["Mass", "Mass", "Edema"], "area": [0.1, 0.2, 0.3]})
+    rows = rows.assign(size="", hit=[1.0, 1.0, 0.0], energy=[0.5, 0.25, 0.75], iou_area=[0.1, 0.2, 0.3])
+    other = rows.iloc[[2, 0, 1]].assign(hit=[1.0, 0.0, 1.0], energy=[0.25, 0.5, 0.5], iou_area=0.0, area=9.0)
+    patients = {"p": "1", "q": "2"}
+    less = loc.Scored(rows, patients).minus(loc.Scored(other, {}))
+    assert less.rows[["hit", "energy", "iou_area"]].values.tolist() == [[1, 0, 0.1], [0, -0.25, 0.2], [-1, 0.5, 0.3]]
+    assert less.rows["area"].tolist() == [0.1, 0.2, 0.3] and less.patients is patients
+    with pytest.raises(DataError, match="3 and 3 pairs"):
+        loc.Scored(rows, patients).minus(loc.Scored(rows.assign(image=["p", "r", "p"]), {}))
+
+
+def test_a_summary_by_hand():
+    rows = pd.DataFrame({"image": list("abcd"), "finding": ["Mass", "Edema", "Mass", "Mass"]})
+    rows = rows.assign(area=[0.2, 0.05, 0.4, 0.02], size=["10 % or more", "3 to 10 %", "10 % or more", "1 to 3 %"])
+    rows = rows.assign(hit=[1.0, 0.0, 0.0, 1.0], energy=[0.1, 0.2, 0.3, 0.4])
+    scored = loc.Scored(rows, {"a": "1", "b": "1", "c": "1", "d": "2"})
+    table = scored.summary(replicates=50)
+    assert table.index.tolist() == ["Mass", "Edema", "all"] and table.index.name == "finding"
+    assert table["maps"].tolist() == [3, 1, 4] and table["patients"].tolist() == [2, 1, 2]
+    assert table["area"].tolist() == pytest.approx([0.62 / 3, 0.05, 0.67 / 4])
+    assert table["energy"].tolist() == pytest.approx([0.8 / 3, 0.2, 0.25])
+    assert table.loc["Edema", ["energy_low", "energy_high"]].tolist() == pytest.approx([0.2, 0.2])
+    # Of two patients a resample has only one half of the time: their means are the ends of the interval.
+    assert table.loc["all", ["energy_low", "energy_high"]].tolist() == pytest.approx([0.2, 0.4])
+    assert table.loc["all", ["hit_low", "hit_high"]].tolist() == pytest.approx([1 / 3, 1])
+    assert scored.summary("size", replicates=5).index.tolist() == ["1 to 3 %", "3 to 10 %", "10 % or more", "all"]
+    none = scored.summary(replicates=0)
+    assert none["energy_low"].isna().all() and none["energy"].notna().all()
+
+
+def test_blind_maps_by_hand():
+    step, corner = np.exp(-0.5), np.exp(-2)  # one and two fifths of the side from the middle, over 2 x 0.2 ** 2
+    line = np.array([corner, step, 1, step, corner])
+    np.testing.assert_allclose(priors.centre_prior(5)[0, 0], np.outer(line, line), rtol=1e-6)
+    first, again, other = (priors.random_maps(3, 4, seed) for seed in (0, 0, 1))
+    assert first.shape == (3, 1, 4, 4) and (first == again).all() and (first != other).all()
+    assert (first[0] != first[1]).all() and 0 <= first.min() < 0.2 < 0.8 < first.max() <= 1
+    boxes = boxes_of(("a", "Mass", 0, 0, 0.5, 1), ("b", "Mass", 0, 0, 1, 0.5), ("c", "Edema", 0.5, 0.5, 0.5, 0.5))
+    mean = priors.mean_box_map(boxes, ["Edema", "Mass", "Hernia"], 2)
+    assert mean.shape == (1, 3, 2, 2) and mean.dtype == np.float32
+    assert mean[0].tolist() == [[[0, 0], [0, 1]], [[1, 0.5], [0.5, 0]], [[1, 0.5], [0.5, 0.5]]]
+
+
+def test_blind_maps_of_a_data_set(tmp_path):
+    data, _ = boxed_dataset(tmp_path)
+    found = priors.blind_maps(data, 5, 4, seed=3)
+    assert list(found) == ["centre", "random", "mean box"]
+    np.testing.assert_array_equal(found["centre"], priors.centre_prior(4))
+    np.testing.assert_array_equal(found["random"], priors.random_maps(5, 4, 3))
+    np.testing.assert_array_equal(found["mean box"], priors.mean_box_map(data.boxes, ["Mass", "Nodule"], 4))
+    assert list(priors.blind_maps(replace(data, boxes=data.boxes.iloc[:0]), 5, 4)) == ["centre", "random"]

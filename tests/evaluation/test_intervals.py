@@ -254,14 +254,16 @@ def test_a_resample_of_one_class_has_no_area():
     steps = ladder(*arrays, tied=0.5, units=4)  # the fourth patient has no image here
     weights = np.array([[1, 1, 1, 1], [3, 0, 0, 0], [0, 1, 2, 1], [0, 1, 0, 3]], dtype=np.float32).T
     assert steps.negatives.tolist() == [0, 1, 1, 0]
-    np.testing.assert_allclose(weighted_auc(steps, weights), [3.5 / 4, np.nan, np.nan, np.nan])
-    area, influence = auc_and_influence(steps, weights)
+    with np.errstate(all="raise"):  # nothing is divided by nothing on the way
+        np.testing.assert_allclose(weighted_auc(steps, weights), [3.5 / 4, np.nan, np.nan, np.nan])
+        area, influence = auc_and_influence(steps, weights)
     np.testing.assert_allclose(area, [3.5 / 4, np.nan, np.nan, np.nan])
     assert np.isnan(influence[:, 1:]).all()
     # Placements by hand: the positives outrank 2 and 1.5 of 2 negatives, the negatives are outranked by 1.5 and 2 of 2.
     expected = np.array([3.5 - 2 * 2 * 0.875, 1.5 - 2 * 0.875, 2 - 2 * 0.875, 0]) / 4
     np.testing.assert_allclose(influence[:, 0], expected, atol=1e-7)
-    precision = weighted_average_precision(ladder(*arrays, tied=0.0, units=4), weights)
+    with np.errstate(all="raise"):
+        precision = weighted_average_precision(ladder(*arrays, tied=0.0, units=4), weights)
     np.testing.assert_allclose(precision, [(1 + 2 / 3) / 2, 1, np.nan, np.nan])
 
 
@@ -273,3 +275,11 @@ def test_z_is_the_difference_in_standard_errors_and_intervals_end_at_one():
     reach = stats.norm.ppf(0.975) * test["standard_error"]
     assert test[["low", "high"]].tolist() == pytest.approx([test["difference"] - reach, test["difference"] + reach])
     assert delong(truth, [1, 2, 4, 3, 5, 6])["high"] == 1 and delong(truth, [6, 5, 3, 4, 2, 1])["low"] == 0
+
+
+def test_one_image_of_each_class_is_a_pair():
+    arrays, weights = (np.array([1, 0]), np.array([0.9, 0.1]), np.array([0, 1])), np.ones((2, 1), np.float32)
+    assert weighted_auc(ladder(*arrays, tied=0.5), weights) == 1
+    area, influence = auc_and_influence(ladder(*arrays, tied=0.5), weights)
+    assert area == 1 and (influence == 0).all()
+    assert weighted_average_precision(ladder(*arrays, tied=0.0), weights) == 1

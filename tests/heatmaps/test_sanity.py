@@ -86,3 +86,51 @@ def test_similarity_equals_scipy():
     assert np.isnan(sanity.map_similarity(np.zeros((4, 4)), maps[0, 0][:, :4]))
     with pytest.raises(RecipeError, match="one shape"):
         sanity.map_similarity(maps, others[0])
+
+
+def normalising_network():
+    keras = load_keras()
+    image = keras.Input((8, 8, 4))
+    x = keras.layers.Conv2D(96, 3, name="wide")(image)
+    x = keras.layers.BatchNormalization(name="normal")(x)
+    x = keras.layers.Flatten()(x)
+    return with_weights(keras.Model(image, keras.layers.Dense(8, name="logits")(x)))
+
+
+def test_fresh_weights_are_hes_and_normalisations_do_nothing():
+    """Kernels have mean 0 and variance 2 / inputs (He et al. 2015), the inputs of one unit: 3 x 3 x 4 and 6 x 6 x 96."""
+    *_, (_, network) = sanity.cascade(normalising_network(), seed=1)
+    for layer, inputs in (("wide", 3 * 3 * 4), ("logits", 6 * 6 * 96)):
+        kernel, bias = network.get_layer(layer).get_weights()
+        assert kernel.std() == pytest.approx(np.sqrt(2 / inputs), rel=0.05)
+        assert abs(kernel.mean()) < 4 * kernel.std() / np.sqrt(kernel.size)
+        assert stats.kurtosis(kernel, axis=None) == pytest.approx(0, abs=0.3) and (bias == 0).all()
+    gamma, beta, mean, variance = network.get_layer("normal").get_weights()
+    assert (gamma == 1).all() and (beta == 0).all() and (mean == 0).all() and (variance == 1).all()
+
+
+def test_each_step_forgets_one_layer_and_keeps_what_was_forgotten():
+    model, before = normalising_network(), {}
+    names = []
+    for name, network in sanity.cascade(model, seed=1):
+        names.append(name)
+        for layer in network.layers:
+            if layer.name in before:  # forgotten at an earlier step: its fresh weights stay
+                np.testing.assert_array_equal(layer.get_weights()[0], before[layer.name])
+            elif layer.weights and layer.name not in names:
+                np.testing.assert_array_equal(layer.get_weights()[0], model.get_layer(layer.name).get_weights()[0])
+        before[name] = network.get_layer(name).get_weights()[0]
+    assert names == ["logits", "normal", "wide"]
+
+
+def test_similarity_counts_ties_as_scipy_does():
+    generator = np.random.default_rng(1)
+    maps, others = (generator.integers(0, levels, (6, 3, 4)).astype(float) for levels in (3, 4))
+    expected = [stats.spearmanr(one.ravel(), other.ravel()).statistic for one, other in zip(maps, others, strict=True)]
+    np.testing.assert_allclose(sanity.map_similarity(maps, others), expected, atol=1e-12)
+    assert sanity.map_similarity([[1, 2], [2, 3]], [[10, 20], [20, 30]]) == pytest.approx(1)
+    constant = np.stack([np.ones((3, 4)), maps[0]])
+    assert np.isnan(sanity.map_similarity(constant, constant[::-1])).all()
+    for wrong in (np.zeros(3), np.zeros((2, 3))):
+        with pytest.raises(RecipeError, match="Received maps of shapes"):
+            sanity.map_similarity(wrong, np.zeros(3))

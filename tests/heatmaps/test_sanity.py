@@ -98,7 +98,7 @@ def normalising_network():
 
 
 def test_fresh_weights_are_hes_and_normalisations_do_nothing():
-    """Kernels have mean 0 and variance 2 / inputs (He et al. 2015), the inputs of one unit: 3 x 3 x 4 and 6 x 6 x 96."""
+    """Kernels have mean 0 and variance 2 / inputs (He et al. 2015), with 3 x 3 x 4 and 6 x 6 x 96 inputs."""
     *_, (_, network) = sanity.cascade(normalising_network(), seed=1)
     for layer, inputs in (("wide", 3 * 3 * 4), ("logits", 6 * 6 * 96)):
         kernel, bias = network.get_layer(layer).get_weights()

@@ -254,3 +254,16 @@ def test_without_resamples_there_is_an_area_and_no_interval():
 def test_a_figure_of_what_is_missing_is_missing():
     missing = Missing("This data set has no boxes.")
     assert metrics.auc_table(missing, 1, 2) is missing and metrics.auc_difference(1, 2, missing, 3) is missing
+
+
+def test_columns_and_what_is_taken_where_nothing_is_said():
+    arguments, options = cohort(images=60, patients=20), {"replicates": 1000, "seed": 0}
+    table = metrics.auc_table(*arguments)
+    assert list(table) == ["auc", "low", "high", "positives", "negatives", "patients", "reason"]
+    pd.testing.assert_frame_equal(table, metrics.auc_table(*arguments, **options))
+    table = metrics.average_precision_table(*arguments)
+    assert list(table) == ["ap", "low", "high", "prevalence", "positives", "negatives", "patients", "reason"]
+    pd.testing.assert_frame_equal(table, metrics.average_precision_table(*arguments, **options))
+    truth, scores, patients = arguments
+    models = truth, scores, scores + np.random.default_rng(0).normal(size=scores.shape), patients
+    pd.testing.assert_series_equal(metrics.auc_difference(*models), metrics.auc_difference(*models, **options))

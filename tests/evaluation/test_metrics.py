@@ -267,3 +267,13 @@ def test_columns_and_what_is_taken_where_nothing_is_said():
     truth, scores, patients = arguments
     models = truth, scores, scores + np.random.default_rng(0).normal(size=scores.shape), patients
     pd.testing.assert_series_equal(metrics.auc_difference(*models), metrics.auc_difference(*models, **options))
+
+
+def test_one_class_has_no_area_and_nothing_is_divided_by_nothing():
+    with np.errstate(all="raise"):
+        for labels in ([0, 0], [1, 1]):
+            assert np.isnan(metrics.roc_auc(labels, [0.1, 0.2]))
+        assert np.isnan(metrics.average_precision([0, 0], [0.1, 0.2]))
+        assert metrics.average_precision([1, 1], [0.1, 0.2]) == metrics.roc_auc([0, 1], [0.1, 0.2]) == 1
+        table = metrics.auc_table(np.array([0, 0]), np.array([0.1, 0.2]), list("pq"), replicates=5)
+    assert table[["auc", "low", "high"]].isna().all(axis=None)

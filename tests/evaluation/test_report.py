@@ -71,7 +71,7 @@ def test_text_for_a_terminal(evaluation):
     lines = report.as_text(evaluation).splitlines()
     assert lines[:2] == ["D & D, part test: 4,321 images of 1,234 patients", "thresholds: by <rule>"]
     assert lines[-1] == "note: left <i>out</i> & gone" and len(lines) == 8
-    assert lines[4].split() == "Mass 1200 0.81 0.7 0.9 0.51 0.31 0.71 0.75 0.61".split()
+    assert lines[4].split() == "Mass 1200 0.81 0.70 0.90 0.51 0.31 0.71 0.75 0.61".split()
     assert lines[5].split()[:7] == "Edema_x 3 - - - 0.52 0.32".split()
 
 

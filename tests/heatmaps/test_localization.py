@@ -329,7 +329,7 @@ def test_a_tie_points_to_all_of_its_places():
 
 def test_edges_of_boxes_belong_to_one_side():
     """Pixels whose centre lies on the left or upper edge are in, on the right or lower edge they are out."""
-    mask = map_scores.box_mask(boxes_of(("a", "Mass", 1 / 8, 3 / 8, 1 / 4, 1 / 4)), 4)
+    mask = map_scores.box_mask(boxes_of(("a", "Mass", 1 / 8, 3 / 8, 1 / 2, 1 / 2)), 4)
     assert np.argwhere(mask).tolist() == [[1, 0], [1, 1], [2, 0], [2, 1]]
     narrow = map_scores.box_mask(boxes_of(("a", "Mass", 0.13, 0.4, 0.2, 0.2)), 4)
     assert np.argwhere(narrow).tolist() == [[2, 0]]  # no centre in it: the pixel that holds its middle (0.23, 0.5)

@@ -30,7 +30,7 @@ from sklearn.model_selection import GroupKFold
 from cxr_utils import cache
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.evaluation.intervals import bootstrap, ladder, percentile_interval, resample_weights, weighted_auc
-from cxr_utils.evaluation.metrics import auc_difference, auc_interval, roc_auc
+from cxr_utils.evaluation.metrics import auc_difference, auc_table, roc_auc
 from cxr_utils.networks.recipes import Recipe
 from cxr_utils.training import fit
 
@@ -94,7 +94,7 @@ def cue_table(test: Dataset, cues: dict[str, pd.DataFrame], picture: pd.DataFram
     for finding in test.findings:
         label, seen = test.table[finding].to_numpy(), picture[finding].to_numpy()
         row = {name: roc_auc(label, scores[finding].to_numpy()) for name, scores in cues.items()}
-        measured = auc_interval(label, seen, test.patients, replicates=REPLICATES)
+        measured = auc_table(label, seen, test.patients, replicates=REPLICATES).iloc[0]
         row |= {"picture": measured["auc"], "picture low": measured["low"], "picture high": measured["high"]}
         every = cues["all"][finding].to_numpy()
         both = together(every, seen, label, test.patients)
@@ -109,7 +109,8 @@ def cue_table(test: Dataset, cues: dict[str, pd.DataFrame], picture: pd.DataFram
 def alone(test: Dataset, finding: str, seen: np.ndarray) -> dict[str, float]:
     """AUC of the picture among images with none of the other findings."""
     only = (other_labels(test, finding).sum(axis=1) == 0).to_numpy()
-    measured = auc_interval(test.table[finding][only], seen[only], test.patients[only], replicates=REPLICATES)
+    label = test.table[finding].to_numpy()[only]
+    measured = auc_table(label, seen[only], test.patients[only], replicates=REPLICATES).iloc[0]
     return {"alone": measured["auc"], "alone low": measured["low"], "alone high": measured["high"]}
 
 

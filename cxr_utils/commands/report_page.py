@@ -80,8 +80,8 @@ def page(evaluation: Evaluation, title: str) -> str:
 def _opening(evaluation: Evaluation) -> str:
     about, mean = evaluation.about, evaluation.areas.loc["mean"]
     interval = "" if np.isnan(mean["low"]) else f" (95 % interval {mean['low']:.3f} to {mean['high']:.3f})"
-    beside = [f"{name} {table.loc['mean', 'auc']:.3f}" for name, table in evaluation.baselines.items()]
-    beside = f" Beside it: {escape(', '.join(beside))}." if beside else ""
+    known = ", ".join(f"{name} {table.loc['mean', 'auc']:.3f}" for name, table in evaluation.baselines.items())
+    beside = f" Beside it: {escape(known)}." if known else ""
     return (
         f"<b>Mean AUC {mean['auc']:.3f}{interval}</b>, {about['findings']} findings, {about['images']:,} images of "
         f"{about['patients']:,} patients.{beside} Mean average precision "
@@ -141,7 +141,7 @@ def _interval(row: pd.Series) -> str:
     return "" if np.isnan(row["low"]) else f"{row['low']:.3f} to {row['high']:.3f}"
 
 
-def _cell(value) -> str:
+def _cell(value: str | float) -> str:
     if isinstance(value, str):
         return escape(value)
     if isinstance(value, int | np.integer):

@@ -1,4 +1,4 @@
-"""How good a classifier is: areas with intervals over patients, thresholds, calibration, groups, baselines, a report."""
+"""How good a classifier is: areas with intervals over patients, thresholds, calibration, groups, baselines, report."""
 
 from cxr_utils import on_first_use
 
@@ -7,15 +7,12 @@ __getattr__, __dir__, __all__ = on_first_use(
     {
         "metrics": (
             "auc_table",
-            "auc_interval",
             "auc_difference",
             "average_precision_table",
             "roc_auc",
             "average_precision",
-            "micro_auc",
-            "micro_average_precision",
         ),
-        "curves": ("roc_points", "pr_points", "macro_roc", "macro_pr", "micro_roc", "micro_pr"),
+        "curves": ("roc_points", "pr_points", "macro_roc", "macro_pr"),
         "intervals": ("delong", "delong_test"),
         "thresholds": ("choose_thresholds", "operating_points", "decision_curve"),
         "calibration": ("reliability_table", "calibration_table", "CALIBRATIONS", "prior_correction"),

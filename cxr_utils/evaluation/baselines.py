@@ -55,13 +55,11 @@ def no_pixel_scores(train: pd.DataFrame, test: pd.DataFrame, findings: Sequence[
             f"The tables share none of {', '.join(NO_PIXELS)}. Expected at least one of them. "
             "This data set has no baseline without pixels; use thumbnail_scores."
         )
-    features_train, features_test = _numbers(train, known), _numbers(test, known)
-    return _regressions(features_train, train, features_test, test, findings)
+    return _regressions(_numbers(train, known), train, _numbers(test, known), test, findings)
 
 
 def patient_mean_scores(train: pd.DataFrame, test: pd.DataFrame, findings: Sequence[str]) -> pd.DataFrame:
-    """Scores each image by the mean training label of the same patient: what a leak is worth without one
-    pixel.
+    """Scores each image by the mean training label of the same patient: what a leak is worth without one pixel.
 
     Args:
         train: image table to take labels from.
@@ -112,7 +110,7 @@ def other_label_scores(table: pd.DataFrame, findings: Sequence[str]) -> pd.DataF
     labels = _labels(table, findings).set_axis(pd.Index(table["image"], name="image"), axis=0)
     same = labels.groupby(table["patient"].to_numpy())
     others = same.transform("count") - 1
-    return ((same.transform("sum") - labels) / others.where(others > 0)).fillna(labels.mean())
+    return ((same.transform("sum") - labels) / others).fillna(labels.mean())  # 0 / 0 where there is no other image
 
 
 def thumbnail_scores(

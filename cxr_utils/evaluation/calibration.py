@@ -4,6 +4,7 @@ Ranking (the AUC) does not see it: any increasing change of the scores keeps the
 Weighted losses and over-confident networks spoil it; the ways back stand here.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +93,7 @@ def calibration_table(truth: Table, probabilities: Table, bins: int = 10) -> pd.
 
     Example:
         >>> table = calibration_table(np.array([0, 0, 0, 1]), np.array([0.2, 0.2, 0.8, 0.8]), bins=2)
-        >>> table[["brier", *BRIER_PARTS]].round(4).iloc[0].tolist()  # ((0.2 - 0)**2 + (0.8 - 0.5)**2) / 2, 0.25**2, ...
+        >>> table[["brier", *BRIER_PARTS]].round(4).iloc[0].tolist()  # (0.2**2 + (0.8 - 0.5)**2) / 2, 0.25**2, ...
         [0.19, 0.065, 0.0625, 0.1875, 0.0]
     """
     truth, probabilities = align(truth, probabilities)
@@ -113,8 +114,7 @@ def calibration_table(truth: Table, probabilities: Table, bins: int = 10) -> pd.
 
 @dataclass(frozen=True)
 class Calibrator:
-    """Straightens probabilities: the logit of each finding is multiplied by a slope, and an intercept is
-    added.
+    """Straightens probabilities: the logit of each finding is multiplied by a slope, and an intercept is added.
 
     Made by `fit_platt` or `fit_temperature` on the validation part; call it on the scores of the test part.
 
@@ -257,10 +257,16 @@ def fit_temperature(truth: Table, probabilities: Table) -> Calibrator:
 
 
 #: Ways to straighten probabilities, each fitted to truth and probabilities of validation images.
-CALIBRATIONS = {"temperature": fit_temperature, "Platt": fit_platt, "isotonic": fit_isotonic}
+CALIBRATIONS: dict[str, Callable[[Table, Table], Calibrator | StepCalibrator]] = {
+    "temperature": fit_temperature,
+    "Platt": fit_platt,
+    "isotonic": fit_isotonic,
+}
 
 
-def prior_correction(probabilities: Table, positive_weights, negative_weights) -> Table:
+def prior_correction(
+    probabilities: Table, positive_weights: np.ndarray | float, negative_weights: np.ndarray | float
+) -> Table:
     """Takes the class weights of a loss out of its probabilities, in closed form.
 
     The weighted loss w+ y log q + w- (1 - y) log(1 - q) is least where q / (1 - q) = (w+ / w-) p / (1 - p), p
@@ -340,12 +346,13 @@ def checked_probabilities(truth: np.ndarray, probabilities: np.ndarray) -> tuple
         >>> checked_probabilities([0, 1], [0.25, 0.5])[1].tolist()
         [0.25, 0.5]
     """
-    truth, probabilities = align(np.asarray(truth), np.asarray(probabilities))
-    _refuse_improbable(probabilities.to_numpy())
-    return truth.to_numpy()[:, 0], probabilities.to_numpy()[:, 0]
+    labels, scores = (table.to_numpy()[:, 0] for table in align(np.asarray(truth), np.asarray(probabilities)))
+    _refuse_improbable(scores)
+    return labels, scores
 
 
-def _refuse_unknown(probabilities: pd.DataFrame, known) -> None:
+def _refuse_unknown(probabilities: pd.DataFrame, known: Iterable[str]) -> None:
+    known = list(known)
     unknown = [name for name in probabilities if name not in known]
     if unknown:
         raise CxrError(

@@ -1,8 +1,9 @@
-"""One curve for all findings: macro, the mean of the findings' curves, and micro, that of all labels together.
+"""Curves over all thresholds: of one finding, and one for all findings.
 
-The area under a macro curve is the mean of the findings' areas, because the mean is taken at every false positive
-rate (or recall) at which any of them has a point. The micro curve compares an image's Hernia with another image's
-Effusion and so rewards knowing which findings are common; read it as a warning, not as a result.
+A macro curve is the mean of the findings' curves. The area under it is the mean of their areas, because the mean is
+taken at every false positive rate (or recall) at which any of them has a point. The curve of all labels thrown together
+("micro") is `roc_points` of the ravelled tables: it compares an image's Hernia with another image's Effusion and so
+rewards knowing which findings are common. Read it as a warning, not as a result.
 """
 
 import numpy as np
@@ -10,6 +11,88 @@ import pandas as pd
 
 from cxr_utils.errors import CxrError
 from cxr_utils.evaluation.predictions import Table, align
+
+
+def roc_points(truth: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+    """The ROC curve of one finding: one point for each different score, from "call none" to "call all".
+
+    Args:
+        truth: (images,) labels 0 or 1, both present.
+        scores: (images,) finite.
+
+    Returns:
+        Columns threshold (an image is called where score >= threshold; the first is infinite),
+        false_positive_rate, sensitivity.
+
+    Raises:
+        CxrError: where all labels are equal, so that there is no curve.
+
+    Example:
+        >>> roc_points([0, 1, 1], [0.2, 0.2, 0.7]).round(2).values.tolist()
+        [[inf, 0.0, 0.0], [0.7, 0.0, 0.5], [0.2, 1.0, 1.0]]
+    """
+    thresholds, found, false = counts_by_threshold(truth, scores)
+    if found[-1] == 0 or false[-1] == 0:
+        raise CxrError(
+            f"All {int(found[-1] + false[-1])} labels are equal. Expected positive and negative "
+            "images for an ROC curve. Leave this finding out, or use a larger part of the data."
+        )
+    return pd.DataFrame(
+        {
+            "threshold": np.r_[np.inf, thresholds],
+            "false_positive_rate": np.r_[0, false / false[-1]],
+            "sensitivity": np.r_[0, found / found[-1]],
+        }
+    )
+
+
+def pr_points(truth: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+    """The precision-recall curve of one finding: one point for each different score, from high to low.
+
+    Draw it in steps: between two points the precision is not the straight line (Davis & Goadrich, ICML 2006).
+
+    Args:
+        truth: (images,) labels 0 or 1, at least one of them 1.
+        scores: (images,) finite.
+
+    Returns:
+        Columns threshold (an image is called where score >= threshold), recall, precision.
+
+    Raises:
+        CxrError: where no label is 1.
+
+    Example:
+        >>> pr_points([0, 1, 1], [0.2, 0.2, 0.7]).round(2).values.tolist()
+        [[0.7, 0.5, 1.0], [0.2, 1.0, 0.67]]
+    """
+    thresholds, found, false = counts_by_threshold(truth, scores)
+    if found[-1] == 0:
+        raise CxrError(
+            f"None of {int(false[-1])} labels is 1. Expected at least one positive image for a "
+            "precision-recall curve. Leave this finding out, or use a larger part of the data."
+        )
+    return pd.DataFrame({"threshold": thresholds, "recall": found / found[-1], "precision": found / (found + false)})
+
+
+def counts_by_threshold(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each different score from high to low: it, and positive and negative images at or above it.
+
+    Args:
+        truth: (images,) labels 0 or 1.
+        scores: (images,) finite.
+
+    Returns:
+        Three arrays, one place for each different score: the score, positives and negatives.
+
+    Example:
+        >>> [column.tolist() for column in counts_by_threshold([0, 1, 1], [0.2, 0.2, 0.7])]
+        [[0.7, 0.2], [1.0, 2.0], [0.0, 1.0]]
+    """
+    truth, scores = (table.to_numpy()[:, 0] for table in align(np.asarray(truth), np.asarray(scores)))
+    order = np.argsort(-scores, kind="stable")
+    last_of_tie = np.r_[np.flatnonzero(np.diff(scores[order])), len(order) - 1]
+    found = np.cumsum(truth[order], dtype=np.float64)[last_of_tie]
+    return scores[order][last_of_tie], found, last_of_tie + 1 - found
 
 
 def macro_roc(truth: Table, scores: Table) -> pd.DataFrame:
@@ -40,8 +123,8 @@ def macro_roc(truth: Table, scores: Table) -> pd.DataFrame:
         found = curve["sensitivity"].to_numpy()
         between = np.interp(grid, rate, found)
         first, last = np.searchsorted(rate, grid, "left"), np.searchsorted(rate, grid, "right") - 1
-        own = rate[np.minimum(first, len(rate) - 1)] == grid
-        sides[:, 0] += np.where(own, found[np.minimum(first, len(rate) - 1)], between)
+        own = rate[first] == grid
+        sides[:, 0] += np.where(own, found[first], between)
         sides[:, 1] += np.where(own, found[last], between)
     step = np.column_stack([np.repeat(grid, 2), sides.ravel() / len(curves)])
     kept = np.r_[True, (np.diff(step, axis=0) != 0).any(axis=1)]
@@ -79,28 +162,6 @@ def macro_pr(truth: Table, scores: Table) -> pd.DataFrame:
     return pd.DataFrame({"recall": grid, "precision": precision / len(curves)})
 
 
-def micro_roc(truth: Table, scores: Table) -> pd.DataFrame:
-    """The ROC curve of all labels of all findings thrown together; columns as `metrics.roc_points`.
-
-    Example:
-        >>> len(micro_roc(np.array([[0, 1], [1, 0]]), np.array([[0.1, 0.2], [0.8, 0.7]])))
-        5
-    """
-    truth, scores = align(truth, scores)
-    return roc_points(truth.to_numpy().ravel(), scores.to_numpy().ravel())
-
-
-def micro_pr(truth: Table, scores: Table) -> pd.DataFrame:
-    """The precision-recall curve of all labels of all findings together; columns as `metrics.pr_points`.
-
-    Example:
-        >>> micro_pr(np.array([[0, 1], [1, 0]]), np.array([[0.1, 0.2], [0.8, 0.7]]))["precision"].tolist()[0]
-        1.0
-    """
-    truth, scores = align(truth, scores)
-    return pr_points(truth.to_numpy().ravel(), scores.to_numpy().ravel())
-
-
 def _with_both_classes(truth: Table, scores: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
     truth, scores = align(truth, scores)
     positives = truth.sum()
@@ -111,73 +172,3 @@ def _with_both_classes(truth: Table, scores: Table) -> tuple[pd.DataFrame, pd.Da
             "one. Use a larger part of the data."
         )
     return truth[both], scores[both]
-
-
-def roc_points(truth: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
-    """The ROC curve of one finding: one point for each different score, from "call none" to "call all".
-
-    Args:
-        truth: (images,) labels 0 or 1, both present.
-        scores: (images,) finite.
-
-    Returns:
-        Columns threshold (an image is called where score >= threshold; the first is infinite),
-        false_positive_rate, sensitivity.
-
-    Raises:
-        CxrError: where all labels are equal, so that there is no curve.
-
-    Example:
-        >>> roc_points([0, 1, 1], [0.2, 0.2, 0.7]).round(2).values.tolist()
-        [[inf, 0.0, 0.0], [0.7, 0.0, 0.5], [0.2, 1.0, 1.0]]
-    """
-    thresholds, found, false = _counts_by_threshold(truth, scores)
-    if found[-1] == 0 or false[-1] == 0:
-        raise CxrError(
-            f"All {int(found[-1] + false[-1])} labels are equal. Expected positive and negative "
-            "images for an ROC curve. Leave this finding out, or use a larger part of the data."
-        )
-    return pd.DataFrame(
-        {
-            "threshold": np.r_[np.inf, thresholds],
-            "false_positive_rate": np.r_[0, false / false[-1]],
-            "sensitivity": np.r_[0, found / found[-1]],
-        }
-    )
-
-
-def pr_points(truth: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
-    """The precision-recall curve of one finding: one point for each different score, from high to low.
-
-    Draw it in steps: between two points the precision is not the straight line (Davis & Goadrich, ICML 2006).
-
-    Args:
-        truth: (images,) labels 0 or 1, at least one of them 1.
-        scores: (images,) finite.
-
-    Returns:
-        Columns threshold (an image is called where score >= threshold), recall, precision.
-
-    Raises:
-        CxrError: where no label is 1.
-
-    Example:
-        >>> pr_points([0, 1, 1], [0.2, 0.2, 0.7]).round(2).values.tolist()
-        [[0.7, 0.5, 1.0], [0.2, 1.0, 0.67]]
-    """
-    thresholds, found, false = _counts_by_threshold(truth, scores)
-    if found[-1] == 0:
-        raise CxrError(
-            f"None of {int(false[-1])} labels is 1. Expected at least one positive image for a "
-            "precision-recall curve. Leave this finding out, or use a larger part of the data."
-        )
-    return pd.DataFrame({"threshold": thresholds, "recall": found / found[-1], "precision": found / (found + false)})
-
-
-def _counts_by_threshold(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each different score from high to low: it, and positive and negative images at or above it."""
-    truth, scores = (table.to_numpy()[:, 0] for table in align(np.asarray(truth), np.asarray(scores)))
-    order = np.argsort(-scores, kind="stable")
-    last_of_tie = np.r_[np.flatnonzero(np.diff(scores[order])), len(order) - 1]
-    found = np.cumsum(truth[order], dtype=np.float64)[last_of_tie]
-    return scores[order][last_of_tie], found, last_of_tie + 1 - found

@@ -1,10 +1,9 @@
 """One model, one part of one data set, everything that this course asks of a result.
 
-`evaluate` gathers what the modules `metrics`, `thresholds`, `calibration`, `subgroups`, `baselines` and `decision`
-say; `report` writes it on one page.
+`evaluate` gathers what the other files of this room say; `report` turns it into tables.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -27,7 +26,7 @@ class Evaluation:
         about: data, part, images, patients, findings, thresholds (how they were chosen), probabilities (bool).
         areas: `metrics.auc_table`.
         precision: `metrics.average_precision_table`.
-        micro: auc and ap of all labels together.
+        micro: auc and ap of all labels thrown together.
         baselines: name to `metrics.auc_table` of the same images.
         points: `thresholds.operating_points`.
         calibration: ece and the parts of the Brier score of each finding; empty where scores are no probabilities.
@@ -90,17 +89,17 @@ def evaluate(
     truth, scores = align(own.table.set_index("image")[list(scores)], scores)
     options = {"replicates": replicates, "seed": seed}
     areas = metrics.auc_table(truth, scores, own.patients, **options)
-    if areas["auc"].isna().all():
-        raise CxrError(
-            f"None of {truth.shape[1]} findings has images with and without it among {len(truth)} images. Expected "
-            "both. Judge a larger part of the data."
-        )
+    _refuse_one_class(areas["auc"], len(truth))
     shown = truth.sum().where(areas["auc"].drop("mean").notna()).idxmax()
     probabilities = bool(scores.to_numpy().min() >= 0 and scores.to_numpy().max() <= 1)
     chosen, how = _thresholds(predictions, dataset, part, list(scores), probabilities)
     compared, absent = _baselines(dataset, own, list(scores), part)
     notes += absent + ([] if probabilities else ["scores are not between 0 and 1: no calibration, no decision curve"])
     groups = subgroups.subgroup_table(truth, scores, own.table, **options)
+    flat = truth.to_numpy().ravel(), scores.to_numpy().ravel()
+    calibrated, reliability, decision = (
+        _of_probabilities(truth, scores, shown) if probabilities else [pd.DataFrame()] * 3
+    )
     return Evaluation(
         about={
             "data": dataset.name, "part": part, "images": len(own), "patients": len(set(own.patients)),
@@ -108,20 +107,18 @@ def evaluate(
         },
         areas=areas,
         precision=metrics.average_precision_table(truth, scores, own.patients, **options),
-        micro={"auc": metrics.micro_auc(truth, scores), "ap": metrics.micro_average_precision(truth, scores)},
+        micro={"auc": metrics.roc_auc(*flat), "ap": metrics.average_precision(*flat)},
         baselines={
             name: metrics.auc_table(truth, table, own.patients, **options) for name, table in compared.items()
         },
         points=thresholds.operating_points(truth, scores, chosen),
-        calibration=_calibration(truth, scores) if probabilities else pd.DataFrame(),
+        calibration=calibrated,
         groups=pd.DataFrame() if isinstance(groups, Missing) else groups,
         shown=shown,
-        reliability=(
-            calibration.reliability_table(truth[shown], scores[shown]) if probabilities else pd.DataFrame()
-        ),
-        decision=thresholds.decision_curve(truth[shown], scores[shown]) if probabilities else pd.DataFrame(),
-        roc={"macro": curves.macro_roc(truth, scores), "micro": curves.micro_roc(truth, scores)},
-        precision_recall={"macro": curves.macro_pr(truth, scores), "micro": curves.micro_pr(truth, scores)},
+        reliability=reliability,
+        decision=decision,
+        roc={"macro": curves.macro_roc(truth, scores), "micro": curves.roc_points(*flat)},
+        precision_recall={"macro": curves.macro_pr(truth, scores), "micro": curves.pr_points(*flat)},
         notes=notes,
     )  # fmt: skip
 
@@ -144,33 +141,38 @@ def _baselines(
     dataset: Dataset, own: Dataset, findings: list[str], part: str
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Scores of every baseline that this data set allows, and why the others are absent."""
-    train = dataset.table[dataset.table["split"] == "train"]
     found, absent = {"patient's other labels": baselines.other_label_scores(own.table, findings)}, []
     if not dataset.knows("follow_ups"):
         found, absent = {}, ["no baseline of the patient's other labels: nearly every patient has one image"]
-    known = [name for name in baselines.NO_PIXELS if name in own.table]
-    if part in ("train", "all") or train.empty:
+    if part in ("train", "all") or not (dataset.table["split"] == "train").any():
         return found, [*absent, "no baseline that learns: it would learn on the images that are judged"]
-    if known:
-        found["no pixels"] = baselines.no_pixel_scores(train, own.table, findings)
-    else:
+    train = replace(dataset.part("train"), findings=tuple(findings))
+    blind = baselines.baseline_scores(train, own, ["no pixels"])
+    if not blind:
         absent.append("no baseline without pixels: neither age, sex, view nor follow-up is known")
-    if own.files.holding(own.table["image"]).all():
-        found[f"{THUMBNAIL_SIDE} x {THUMBNAIL_SIDE} pixels"] = _thumbnails(dataset, own, findings)
+    if own.on_disk().all():
+        train = train.with_images()
+        some = train.subset(sample_patients(train.table["patient"], THUMBNAIL_IMAGES), train.name)
+        blind |= baselines.baseline_scores(some, own, ["thumbnail"], size=THUMBNAIL_SIDE)
     else:
         absent.append(f"no baseline of {THUMBNAIL_SIDE} x {THUMBNAIL_SIDE} pixels: not all image files are here")
-    return found, absent
+    return found | blind, absent
 
 
-def _thumbnails(dataset: Dataset, own: Dataset, findings: list[str]) -> pd.DataFrame:
-    from cxr_utils.data import pixelstore
-
-    train = dataset.part("train").with_images()
-    train = train.subset(sample_patients(train.table["patient"], THUMBNAIL_IMAGES), train.name)
-    pixels = [pixelstore.pixels(data, THUMBNAIL_SIDE) for data in (train, own)]
-    return baselines.thumbnail_scores(pixels[0], train.table, pixels[1], own.table, findings, THUMBNAIL_SIDE)
-
-
-def _calibration(truth: pd.DataFrame, probabilities: pd.DataFrame) -> pd.DataFrame:
+def _of_probabilities(truth: pd.DataFrame, probabilities: pd.DataFrame, shown: str) -> list[pd.DataFrame]:
+    """Calibration of all findings, and of one of them the reliability table and the decision curve."""
     table = calibration.calibration_table(truth, probabilities)
-    return table[["mean_probability", "ece", "brier", *calibration.BRIER_PARTS]]
+    one = truth[shown].to_numpy(), probabilities[shown].to_numpy()
+    return [
+        table[["mean_probability", "ece", "brier", *calibration.BRIER_PARTS]],
+        calibration.reliability_table(*one),
+        thresholds.decision_curve(*one),
+    ]
+
+
+def _refuse_one_class(areas: pd.Series, images: int) -> None:
+    if areas.isna().all():
+        raise CxrError(
+            f"None of {len(areas) - 1} findings has images with and without it among {images} images. Expected both. "
+            "Judge a larger part of the data."
+        )

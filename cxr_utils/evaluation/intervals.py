@@ -1,9 +1,12 @@
-"""Resampling patients, and areas under curves of thousands of resamples at once.
+"""How far an area may be off: resamples of patients, and DeLong's normal intervals.
 
-Images of one patient resemble each other, so a new sample of the hospital is a new sample of patients, each
-of whom brings all of her images (the cluster bootstrap: Efron & Tibshirani 1993; Field & Welsh 2007). A
-resample of patients is a whole-number weight for each of them. With weights, an area under the ROC curve is a
-sum over the positive images, and all resamples are one product of a sparse matrix with the matrix of weights.
+Images of one patient resemble each other, so a new sample of the hospital is a new sample of patients, each of whom
+brings all of her images (the cluster bootstrap: Efron & Tibshirani 1993; Field & Welsh 2007). A resample of patients is
+a whole-number weight for each of them. With weights, an area under the ROC curve is a sum over the positive images, and
+all resamples are one product of a sparse matrix with the matrix of weights.
+
+DeLong, DeLong & Clarke-Pearson (Biometrics 1988) need no resamples: the variance of an area is that of its images'
+placements. With patients as clusters it is Obuchowski's (Biometrics 1997).
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +17,7 @@ import pandas as pd
 from scipy import sparse, stats
 
 from cxr_utils.errors import CxrError
-from cxr_utils.evaluation.predictions import align, align_patients
+from cxr_utils.evaluation.predictions import Patients, align, align_patients
 
 #: Bytes of one chunk of weights. Smaller is as fast and keeps the whole under 1 GB.
 CHUNK_BYTES = 32_000_000
@@ -84,7 +87,7 @@ def ladder(truth: np.ndarray, score: np.ndarray, unit: np.ndarray, *, tied: floa
     first_at_or_above = np.searchsorted(steps, score[~positive], side="left")
     first_above = np.searchsorted(steps, score[~positive], side="right")
     rows = np.concatenate([first_at_or_above, first_above])
-    shares = np.repeat(np.float32([tied, 1 - tied]), len(first_above))
+    shares = np.repeat(np.array([tied, 1 - tied], dtype=np.float32), len(first_above))
     columns = np.tile(unit[~positive], 2)
     kept = (rows < len(steps)) & (shares > 0)
     shape = (len(steps), units)
@@ -223,7 +226,7 @@ def percentile_interval(replicates: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
 
 
-def delong(truth: np.ndarray, scores: np.ndarray, patients=None) -> pd.Series:
+def delong(truth: np.ndarray, scores: np.ndarray, patients: Patients | None = None) -> pd.Series:
     """One finding's area with its standard error and 95 % normal interval.
 
     Args:
@@ -247,7 +250,9 @@ def delong(truth: np.ndarray, scores: np.ndarray, patients=None) -> pd.Series:
     return pd.Series({"auc": areas[0], "standard_error": error, "low": low, "high": high})
 
 
-def delong_test(truth: np.ndarray, scores_a: np.ndarray, scores_b: np.ndarray, patients=None) -> pd.Series:
+def delong_test(
+    truth: np.ndarray, scores_a: np.ndarray, scores_b: np.ndarray, patients: Patients | None = None
+) -> pd.Series:
     """Are two models' areas on the same images different?
 
     Args:
@@ -280,14 +285,16 @@ def delong_test(truth: np.ndarray, scores_a: np.ndarray, scores_b: np.ndarray, p
     return pd.Series(values | {"p_value": p_value})
 
 
-def _areas_and_covariance(truth: np.ndarray, models: list[np.ndarray], patients) -> tuple[np.ndarray, np.ndarray]:
+def _areas_and_covariance(
+    truth: np.ndarray, models: list[np.ndarray], patients: Patients | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Areas (models,) and their covariance (models, models), by midranks (Sun & Xu, IEEE SPL 2014)."""
-    truth, scores = align(np.column_stack([truth] * len(models)), np.column_stack(models))
-    unit = np.arange(len(truth)) if patients is None else align_patients(np.asarray(patients), truth.index)
-    positive = truth.to_numpy()[:, 0] == 1
+    labels, table = align(np.column_stack([truth] * len(models)), np.column_stack(models))
+    unit = np.arange(len(labels)) if patients is None else align_patients(np.asarray(patients), labels.index)
+    positive = labels.to_numpy()[:, 0] == 1
     _refuse_too_few(positive, unit)
     positives, negatives = positive.sum(), (~positive).sum()
-    scores = scores.to_numpy().T  # (models, images)
+    scores = table.to_numpy().T  # (models, images)
     together = stats.rankdata(scores, axis=1)
     among_negatives = (together[:, positive] - stats.rankdata(scores[:, positive], axis=1)) / negatives
     among_positives = 1 - (together[:, ~positive] - stats.rankdata(scores[:, ~positive], axis=1)) / positives

@@ -3,15 +3,15 @@
 The area under the ROC curve is the chance that a positive image scores above a negative one (Hanley & McNeil,
 Radiology 1982). Average precision is the area under the precision-recall steps. Both stand here as plain
 functions of one finding, as tables over findings, and with 95 % percentile intervals from a bootstrap over
-patients (Efron 1979; over clusters: Field & Welsh 2007). Truth and scores are matched by name (`alignment`).
+patients (Efron 1979; over clusters: Field & Welsh 2007). Truth and scores are matched by name (`predictions.align`).
 """
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cxr_utils.errors import CxrError, passes_missing
-from cxr_utils.evaluation.curves import _counts_by_threshold
+from cxr_utils.errors import passes_missing
+from cxr_utils.evaluation.curves import counts_by_threshold
 from cxr_utils.evaluation.intervals import (
     bootstrap,
     ladder,
@@ -19,7 +19,7 @@ from cxr_utils.evaluation.intervals import (
     weighted_auc,
     weighted_average_precision,
 )
-from cxr_utils.evaluation.predictions import Table, align, align_patients
+from cxr_utils.evaluation.predictions import Patients, Table, align, align_patients
 
 
 def roc_auc(truth: np.ndarray, scores: np.ndarray) -> float:
@@ -36,47 +36,7 @@ def roc_auc(truth: np.ndarray, scores: np.ndarray) -> float:
         >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
         0.75
     """
-    truth, scores = align(np.asarray(truth), np.asarray(scores))
-    return float(_aucs(truth.to_numpy(), scores.to_numpy())[0])
-
-
-def micro_auc(truth: Table, scores: Table) -> float:
-    """Area under the ROC curve of all labels of all findings thrown together.
-
-    It compares an image's Hernia with another image's Effusion, so it rewards a model for knowing which
-    findings are common. The course reports the mean over findings ("macro") and shows this one as a warning.
-
-    Args:
-        truth: labels, (images, findings).
-        scores: scores, (images, findings).
-
-    Returns:
-        Between 0 and 1; NaN where all labels are equal.
-
-    Example:
-        >>> micro_auc(np.array([[1, 0], [1, 0]]), np.array([[0.6, 0.1], [0.5, 0.2]]))
-        1.0
-    """
-    truth, scores = align(truth, scores)
-    return float(_aucs(truth.to_numpy().reshape(-1, 1), scores.to_numpy().reshape(-1, 1))[0])
-
-
-def micro_average_precision(truth: Table, scores: Table) -> float:
-    """Average precision of all labels of all findings thrown together; see `micro_auc` for what it hides.
-
-    Args:
-        truth: labels, (images, findings).
-        scores: scores, (images, findings).
-
-    Returns:
-        Between 0 and 1; NaN where no label is 1.
-
-    Example:
-        >>> micro_average_precision(np.array([[1, 0], [1, 0]]), np.array([[0.6, 0.1], [0.5, 0.2]]))
-        1.0
-    """
-    truth, scores = align(truth, scores)
-    return average_precision(truth.to_numpy().ravel(), scores.to_numpy().ravel())
+    return float(_aucs(*(table.to_numpy() for table in align(np.asarray(truth), np.asarray(scores))))[0])
 
 
 def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
@@ -95,18 +55,20 @@ def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
         >>> round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 3)
         0.833
     """
-    truth, scores = align(np.asarray(truth), np.asarray(scores))
-    return float(_average_precision(truth.to_numpy()[:, 0], scores.to_numpy()[:, 0]))
+    return float(_average_precision(truth, scores))
 
 
 @passes_missing
-def auc_table(truth: Table, scores: Table, patients, *, replicates: int = 1000, seed: int = 0) -> pd.DataFrame:
+def auc_table(
+    truth: Table, scores: Table, patients: Patients, *, replicates: int = 1000, seed: int = 0
+) -> pd.DataFrame:
     """Area under the ROC curve of each finding and their mean, with 95 % intervals over patients.
 
     Args:
         truth: labels, (images, findings); an image table of the course is accepted as it is.
         scores: scores, (images, findings), matched by name where named.
-        patients: (images,) the patient of each image.
+        patients: (images,) the patient of each image. A number for each image instead resamples images: it pretends
+            that a patient's tenth X-ray is news, and the intervals come out too narrow.
         replicates: resamples of patients; 0 leaves the intervals out.
         seed: of the resamples.
 
@@ -116,7 +78,7 @@ def auc_table(truth: Table, scores: Table, patients, *, replicates: int = 1000, 
         findings that have an area; a resample that lacks a rare finding averages the others.
 
     Raises:
-        DataError: where truth, scores and patients do not fit together (see `alignment.align`).
+        DataError: where truth, scores and patients do not fit together (see `predictions.align`).
 
     Example:
         >>> truth = pd.DataFrame({"Mass": [0, 1, 0, 1], "Hernia": [0, 0, 0, 0]}, index=list("abcd"))
@@ -133,7 +95,7 @@ def auc_table(truth: Table, scores: Table, patients, *, replicates: int = 1000, 
 
 
 def average_precision_table(
-    truth: Table, scores: Table, patients, *, replicates: int = 1000, seed: int = 0
+    truth: Table, scores: Table, patients: Patients, *, replicates: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
     """Average precision of each finding and their mean, with 95 % intervals over patients.
 
@@ -165,49 +127,9 @@ def average_precision_table(
     return table
 
 
-def auc_interval(
-    truth: np.ndarray,
-    scores: np.ndarray,
-    patients,
-    *,
-    unit: str = "patient",
-    replicates: int = 1000,
-    seed: int = 0,
-) -> pd.Series:
-    """One finding's area with its 95 % interval over patients or, to see the difference, over images.
-
-    Resampling images pretends that a patient's tenth X-ray is news; the interval comes out too narrow.
-
-    Args:
-        truth: (images,) labels 0 or 1.
-        scores: (images,) scores.
-        patients: (images,) the patient of each image.
-        unit: "patient" or "image", what is resampled.
-        replicates: number of resamples.
-        seed: of the resamples.
-
-    Returns:
-        Series auc, low, high.
-
-    Raises:
-        CxrError: for another unit, or where the inputs do not fit together.
-
-    Example:
-        >>> auc_interval([0, 1, 0, 1], [0.1, 0.7, 0.2, 0.4], list("pqrs")).to_dict()
-        {'auc': 1.0, 'low': 1.0, 'high': 1.0}
-    """
-    if unit not in ("patient", "image"):
-        raise CxrError(f"Received unit {unit!r}. Expected 'patient' or 'image'. Use 'patient' for a result.")
-    truth, scores = align(truth, scores)
-    units = align_patients(patients, truth.index) if unit == "patient" else np.arange(len(truth))
-    return (
-        auc_table(truth, scores, units, replicates=replicates, seed=seed).iloc[0][["auc", "low", "high"]].astype(float)
-    )
-
-
 @passes_missing
 def auc_difference(
-    truth: Table, scores_a: Table, scores_b: Table, patients, *, replicates: int = 1000, seed: int = 0
+    truth: Table, scores_a: Table, scores_b: Table, patients: Patients, *, replicates: int = 1000, seed: int = 0
 ) -> pd.Series:
     """Mean AUC of model a minus that of model b on the same images, paired over patients.
 
@@ -257,7 +179,7 @@ def _aucs(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def _average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
-    _, found, false = _counts_by_threshold(truth, scores)
+    _, found, false = counts_by_threshold(truth, scores)
     if found[-1] == 0:
         return np.nan
     return np.sum(np.diff(found, prepend=0) * found / (found + false)) / found[-1]

@@ -1,10 +1,12 @@
-"""A table of predictions as others hand it over: an image column, and one column a finding.
+"""Predictions beside labels: read from a file or made by a model, and matched by name, never by position.
 
-Predictions are matched to a data set by the names of images and findings, never by position.
+A table of predictions has an image column and one column a finding. `align` and `align_patients` bring labels, scores
+and patients into one order; every figure of this room passes through them.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,13 +18,15 @@ from cxr_utils.errors import DataError
 
 #: Columns of an image table that are not findings.
 NOT_FINDINGS = frozenset({"patient", "split", "age", "sex", "view", "follow_up"})
-Table = pd.DataFrame | pd.Series | np.ndarray
-
+#: Labels or scores, (images, findings) or (images,).
+Table: TypeAlias = pd.DataFrame | pd.Series | np.ndarray
+#: The patient of each image.
+Patients: TypeAlias = pd.Series | Sequence[str] | np.ndarray
 _IMAGE_COLUMNS = ("image", "image index", "file", "filename", "path")
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
-    """Read scores from a CSV file.
+    r"""Read scores from a CSV file.
 
     Args:
         path: .csv or .csv.gz with a column `image` (or `Image Index`, as NIH writes it) and one column a finding;
@@ -37,7 +41,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     Example:
         >>> import tempfile
         >>> file = Path(tempfile.mkdtemp()) / "scores.csv"
-        >>> _ = file.write_text("Image Index,prob_Mass,Infiltrate\\na.png,0.2,0.9\\n")
+        >>> _ = file.write_text("Image Index,prob_Mass,Infiltrate\na.png,0.2,0.9\n")
         >>> read_predictions(file).to_dict("index")
         {'a.png': {'Mass': 0.2, 'Infiltration': 0.9}}
     """
@@ -167,7 +171,7 @@ def align(truth: Table, scores: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
     return _labels(truth), _finite(scores)
 
 
-def align_patients(patients: pd.Series | Sequence[str] | np.ndarray, images: pd.Index) -> np.ndarray:
+def align_patients(patients: Patients, images: pd.Index) -> np.ndarray:
     """The patient of each image as a whole number 0, 1, 2, ...
 
     Args:
@@ -232,7 +236,7 @@ def _named(table: Table) -> pd.DataFrame | np.ndarray:
         if "image" in table.columns:
             table = table.set_index("image")
         return table.drop(columns=[name for name in table.columns if name in NOT_FINDINGS])
-    array = np.asarray(table)
+    array: np.ndarray = np.asarray(table)
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2:
         raise DataError(
@@ -242,7 +246,9 @@ def _named(table: Table) -> pd.DataFrame | np.ndarray:
     return array
 
 
-def _borrow_names(truth, scores) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _borrow_names(
+    truth: pd.DataFrame | np.ndarray, scores: pd.DataFrame | np.ndarray
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Names for the one that is an array, from the other one; refuses another shape."""
     if truth.shape != scores.shape:
         raise DataError(
@@ -256,7 +262,8 @@ def _borrow_names(truth, scores) -> tuple[pd.DataFrame, pd.DataFrame]:
         names = pd.DataFrame(index=pd.RangeIndex(len(truth)), columns=columns)
     _refuse_repeats("images", names.index)
     _refuse_repeats("findings", names.columns)
-    return tuple(pd.DataFrame(np.asarray(t), index=names.index, columns=names.columns) for t in (truth, scores))
+    like = {"index": names.index, "columns": names.columns}
+    return pd.DataFrame(np.asarray(truth), **like), pd.DataFrame(np.asarray(scores), **like)
 
 
 def _refuse_repeats(what: str, names: pd.Index) -> None:

@@ -6,6 +6,7 @@ DenseNet121 trained by others (Zech, reproduce-chexnet, after Rajpurkar et al., 
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def published_without_pixels(dataset: Dataset, seed: int = 0) -> pd.DataFrame | 
         return root
     table, findings, official = _nih_table(root)
     in_test = (splits.split_by_image(table, {"train": 0.8, "test": 0.2}, seed) == "test").to_numpy()
-    ways = (
+    ways: tuple[tuple[str, str, np.ndarray, Callable[..., pd.DataFrame], list[str]], ...] = (
         ("the patient's other labels", "by image", in_test, baselines.patient_mean_scores, []),
         ("age, sex, view", "official", official, baselines.no_pixel_scores, ["age", "sex", "view"]),
     )
@@ -100,7 +101,8 @@ class Predictions:
         """Mean AUC, mean average precision and the AUC of Effusion, on all images and on two parts of them.
 
         Returns:
-            Index: all, on the official test list, not on it. Columns: images, patients, mean_auc, mean_ap, effusion_auc.
+            Index: all, on the official test list, not on it. Columns: images, patients, mean_auc, mean_ap and
+            effusion_auc.
         """
         rows = {}
         parts = {"all": self.official | True, "on the official test list": self.official, "not on it": ~self.official}

@@ -87,7 +87,7 @@ def _records(table: pd.DataFrame) -> list[dict]:
     return [{name: _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def _plain(value):
+def _plain(value: object) -> object:
     if isinstance(value, float | np.floating):
         return float(value) if np.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value

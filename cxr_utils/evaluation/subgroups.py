@@ -4,13 +4,15 @@ A mean AUC can hide a group for whom the model fails (Seyyed-Kalantari et al., N
 groups make wide intervals: read the interval before the area.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
 from cxr_utils.errors import DataError, Missing
 from cxr_utils.evaluation.intervals import Ladder, auc_and_influence, ladder, resample_weights
 from cxr_utils.evaluation.metrics import auc_table
-from cxr_utils.evaluation.predictions import Table, align, align_patients
+from cxr_utils.evaluation.predictions import Patients, Table, align, align_patients
 
 #: A p-value of the gap test costs several areas a resample; 399 tell 0.05 from 0.03.
 GAP_REPLICATES = 399
@@ -48,7 +50,7 @@ def subgroup_labels(table: pd.DataFrame) -> pd.DataFrame:
 def subgroup_auc(
     truth: Table,
     scores: Table,
-    patients,
+    patients: Patients,
     groups: pd.DataFrame,
     *,
     fewest: int = 10,
@@ -160,7 +162,7 @@ def _blank_table(reasons: dict, truth: pd.DataFrame, patient: np.ndarray) -> pd.
 def gap_test(
     truth: Table,
     scores: Table,
-    patients,
+    patients: Patients,
     groups: pd.DataFrame,
     *,
     fewest: int = 10,
@@ -242,7 +244,7 @@ def subgroup_table(
     return areas.merge(gaps.rename(columns=names), on=["characteristic", "group"], validate="one_to_one")
 
 
-def _contrasts(groups: pd.DataFrame):
+def _contrasts(groups: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
     """Each group's images, and those of the other groups of the same characteristic."""
     for characteristic in groups:
         members = groups[characteristic].to_numpy(dtype=object)

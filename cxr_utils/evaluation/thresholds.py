@@ -53,8 +53,8 @@ def choose_thresholds(
         >>> [choose_thresholds(truth, scores, **rule).item() for rule in ({}, {"sensitivity": 0.9}, {"miss": 0.5})]
         [0.8, 0.4, 0.8]
     """
-    given = {"sensitivity": sensitivity, "ppv": ppv, "miss": miss}
-    given = {name: value for name, value in given.items() if value is not None}
+    rules = {"sensitivity": sensitivity, "ppv": ppv, "miss": miss}
+    given = {name: value for name, value in rules.items() if value is not None}
     if len(given) > 1:
         raise CxrError(f"Received {' and '.join(given)}. Expected one rule, or none for Youden's. Choose one.")
     for name, value in given.items():
@@ -66,20 +66,6 @@ def choose_thresholds(
     if miss is not None:
         return _choose(truth, scores, lambda curve: _cheapest(curve, miss), none=True)
     return _choose(truth, scores, _most_above_the_diagonal)
-
-
-def _most_above_the_diagonal(curve: pd.DataFrame) -> int:
-    # Rounded, so that 1 - 1/3 and 2/3 - 0 are equally good.
-    return (curve["sensitivity"] - curve["false_positive_rate"]).round(12).idxmax()
-
-
-def _lowest_precise(curve: pd.DataFrame, ppv: float) -> int | None:
-    reached = np.flatnonzero(curve["ppv"] >= ppv - 1e-12)
-    return reached[-1] if len(reached) else None
-
-
-def _cheapest(curve: pd.DataFrame, miss: float) -> int:
-    return (miss * (1 - curve["sensitivity"]) * curve["positives"] + curve["false"]).round(9).idxmin()
 
 
 def operating_points(truth: Table, scores: Table, thresholds: float | Mapping | pd.Series) -> pd.DataFrame:
@@ -127,6 +113,59 @@ def operating_points(truth: Table, scores: Table, thresholds: float | Mapping | 
     return pd.DataFrame(columns | counts, index=pd.Index(truth.columns, name="finding"))
 
 
+def decision_curve(
+    truth: np.ndarray, probabilities: np.ndarray, thresholds: Sequence[float] = THRESHOLDS
+) -> pd.DataFrame:
+    """Net benefit of acting on the model, on everybody and on nobody, at each threshold probability.
+
+    Args:
+        truth: (images,) labels 0 or 1.
+        probabilities: (images,) between 0 and 1; an image is called where its probability >= threshold.
+        thresholds: probabilities at which somebody would act, between 0 and 1 without the ends.
+
+    Returns:
+        Columns threshold, model, treat_all, treat_none (always 0).
+
+    Raises:
+        CxrError: where a probability or a threshold is out of range, or the inputs do not fit together.
+
+    Example:
+        >>> decision_curve([0, 0, 0, 1], [0.1, 0.2, 0.6, 0.8], [0.5]).values.tolist()  # 1/4 - 1/4 x 1
+        [[0.5, 0.0, -0.5, 0.0]]
+    """
+    at = np.asarray(thresholds, dtype=np.float64)
+    if at.size == 0 or not ((at > 0) & (at < 1)).all():
+        raise CxrError(
+            f"Received thresholds {at.tolist()}. Expected probabilities above 0 and below 1. Write 10 % as 0.1."
+        )
+    truth, probabilities = checked_probabilities(truth, probabilities)
+    images, exchange = len(truth), at / (1 - at)
+    by_class = (np.sort(probabilities[truth == label]) for label in (1, 0))
+    found, false = (len(own) - np.searchsorted(own, at, side="left") for own in by_class)
+    return pd.DataFrame(
+        {
+            "threshold": at,
+            "model": found / images - false / images * exchange,
+            "treat_all": truth.mean() - (1 - truth.mean()) * exchange,
+            "treat_none": 0.0,
+        }
+    )
+
+
+def _most_above_the_diagonal(curve: pd.DataFrame) -> int:
+    # Rounded, so that 1 - 1/3 and 2/3 - 0 are equally good.
+    return (curve["sensitivity"] - curve["false_positive_rate"]).round(12).idxmax()
+
+
+def _lowest_precise(curve: pd.DataFrame, ppv: float) -> int | None:
+    reached = np.flatnonzero(curve["ppv"] >= ppv - 1e-12)
+    return reached[-1] if len(reached) else None
+
+
+def _cheapest(curve: pd.DataFrame, miss: float) -> int:
+    return (miss * (1 - curve["sensitivity"]) * curve["positives"] + curve["false"]).round(9).idxmin()
+
+
 def _choose(
     truth: Table, scores: Table, pick: Callable[[pd.DataFrame], int | None], *, none: bool = False
 ) -> pd.Series:
@@ -170,44 +209,3 @@ def _refuse_unusable(rule: str, value: float) -> None:
             f"Received {rule}={value}. Expected a number above 0"
             + (": what a miss costs, in false alarms." if rule == "miss" else " and at most 1. Write 90 % as 0.9.")
         )
-
-
-def decision_curve(
-    truth: np.ndarray, probabilities: np.ndarray, thresholds: Sequence[float] = THRESHOLDS
-) -> pd.DataFrame:
-    """Net benefit of acting on the model, on everybody and on nobody, at each threshold probability.
-
-    Args:
-        truth: (images,) labels 0 or 1.
-        probabilities: (images,) between 0 and 1; an image is called where its probability >= threshold.
-        thresholds: probabilities at which somebody would act, between 0 and 1 without the ends.
-
-    Returns:
-        Columns threshold, model, treat_all, treat_none (always 0).
-
-    Raises:
-        CxrError: where a probability or a threshold is out of range, or the inputs do not fit together.
-
-    Example:
-        >>> decision_curve([0, 0, 0, 1], [0.1, 0.2, 0.6, 0.8], [0.5]).values.tolist()  # 1/4 - 1/4 x 1
-        [[0.5, 0.0, -0.5, 0.0]]
-    """
-    thresholds = np.asarray(thresholds, dtype=np.float64)
-    if thresholds.size == 0 or not ((thresholds > 0) & (thresholds < 1)).all():
-        raise CxrError(
-            f"Received thresholds {thresholds.tolist()}. Expected probabilities above 0 and below 1. Write 10 % as 0.1."
-        )
-    truth, probabilities = checked_probabilities(truth, probabilities)
-    images, exchange = len(truth), thresholds / (1 - thresholds)
-    found, false = (
-        images_of_class - np.searchsorted(np.sort(probabilities[truth == label]), thresholds, side="left")
-        for label, images_of_class in ((1, (truth == 1).sum()), (0, (truth == 0).sum()))
-    )
-    return pd.DataFrame(
-        {
-            "threshold": thresholds,
-            "model": found / images - false / images * exchange,
-            "treat_all": truth.mean() - (1 - truth.mean()) * exchange,
-            "treat_none": 0.0,
-        }
-    )

@@ -239,8 +239,13 @@ def _jax_gradients(
     import jax
 
     def logits_and_features(change: Any) -> tuple[Any, Any]:
-        seen = []
-        with _tapped(layer, lambda features: seen.append(features) or features + change):
+        seen: list[Any] = []
+
+        def shift(features: Any) -> Any:
+            seen.append(features)
+            return features + change
+
+        with _tapped(layer, shift):
             logits = model(images, training=False)
         return logits, _single(seen, layer)
 

@@ -12,10 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cxr_utils.data.dataset import Dataset
-from cxr_utils.data.masks import (
-    GRID,
-    shrink_mask,  # fmt: skip
-)
+from cxr_utils.data.masks import GRID, shrink_mask
 from cxr_utils.errors import DataError, Missing
 from cxr_utils.evaluation.intervals import percentile_interval, resample_weights
 from cxr_utils.evaluation.predictions import align_patients
@@ -44,6 +41,15 @@ class Scored:
     Attributes:
         rows: from `score_boxes` or `score_masks`: one row for each image and finding with a box or mask.
         patients: the patient of each image, by image.
+
+    Example:
+        >>> rows = pd.DataFrame({"image": ["a", "b"], "finding": "Mass", "area": 0.1, "size": "3 to 10 %",
+        ...                      "hit": [1.0, 0.0], "energy": 0.3})
+        >>> scored = Scored(rows, {"a": "1", "b": "2"})
+        >>> scored.summary("size").loc["all", ["maps", "hit", "energy"]].tolist()
+        [2.0, 0.5, 0.3]
+        >>> scored.minus(scored).rows["hit"].tolist()
+        [0.0, 0.0]
     """
 
     rows: pd.DataFrame
@@ -52,13 +58,59 @@ class Scored:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def summary(self, by: str = "finding", *, seed: int = 0) -> pd.DataFrame:
-        """Mean scores of each finding or size and of all, with intervals over patients: see `summarise`."""
-        return summarise(self.rows, self.patients, by=by, seed=seed)
+    def summary(self, by: str = "finding", *, replicates: int = 1000, seed: int = 0) -> pd.DataFrame:
+        """Mean scores of each finding or size and of all, with 95 % intervals from a bootstrap over patients.
+
+        Args:
+            by: "finding" or "size".
+            replicates: resamples of patients.
+            seed: of the resamples.
+
+        Returns:
+            Index: findings in order of appearance or sizes from small to large, then "all". Columns: maps, patients,
+            area (mean share of the image), and for each score its mean, <score>_low and <score>_high.
+
+        Raises:
+            DataError: where an image has no patient, or `by` is another word.
+        """
+        scored = self.rows
+        patient = align_patients([self.patients.get(image) for image in scored["image"]], pd.Index(scored["image"]))
+        groups, columns = _groups(scored, by), _scores_of(scored)
+        values = scored[columns].to_numpy(dtype=np.float64)
+        low, high = percentile_interval(_bootstrap_means(values, list(groups.values()), patient, replicates, seed))
+        means = np.stack([values[own].mean(axis=0) for own in groups.values()])
+        found = {"": means, "_low": low.reshape(means.shape), "_high": high.reshape(means.shape)}
+        counts = {
+            "maps": [int(own.sum()) for own in groups.values()],
+            "patients": [len(np.unique(patient[own])) for own in groups.values()],
+            "area": [scored.loc[own, "area"].mean() for own in groups.values()],
+        }
+        scores = {f"{name}{end}": found[end][:, place] for place, name in enumerate(columns) for end in found}
+        return pd.DataFrame(counts | scores, index=pd.Index(groups, name=by))
 
     def minus(self, other: "Scored") -> "Scored":
-        """How much better these maps score than others, pair by pair: see `subtract`."""
-        return Scored(subtract(self.rows, other.rows), self.patients)
+        """How much better these maps score than others, pair by pair: what is hard about a picture cancels.
+
+        Args:
+            other: maps of another kind, scored against the same boxes or masks, in any order.
+
+        Returns:
+            As these, with differences for scores; its `summary` gives their mean and interval.
+
+        Raises:
+            DataError: where the two are not about the same images and findings.
+        """
+        pair, columns = ["image", "finding"], _scores_of(self.rows)
+        own, others = (pd.MultiIndex.from_frame(rows[pair]) for rows in (self.rows, other.rows))
+        if len(own) != len(others) or not own.isin(others).all():
+            raise DataError(
+                f"The two tables hold {len(own)} and {len(others)} pairs of an image and a finding, not the same ones. "
+                "Expected two kinds of maps scored against the same boxes. Score both with the same images and "
+                "findings."
+            )
+        matched = other.rows.set_index(pair)[columns].reindex(own).to_numpy()
+        differences = dict(zip(columns, (self.rows[columns].to_numpy() - matched).T, strict=True))
+        return Scored(self.rows.assign(**differences), self.patients)
 
 
 def score(
@@ -81,11 +133,17 @@ def score(
     if against not in ("boxes", "masks"):
         raise DataError(f"Scores against {against!r} were asked for. Expected 'boxes' or 'masks'. Correct the word.")
     names, findings = dataset.table["image"].tolist(), list(findings or dataset.findings)
-    known = dataset.knows("boxes") and (dataset.boxes if against == "boxes" else dataset.masks())
+    known = dataset.knows("boxes")
     if isinstance(known, Missing):
         return known
-    scored = (score_boxes if against == "boxes" else score_masks)(maps, names, findings, known)
-    return Scored(scored, dict(zip(names, dataset.patients, strict=True)))
+    if against == "boxes":
+        rows = score_boxes(maps, names, findings, dataset.boxes)
+    else:
+        masks = dataset.masks()
+        if isinstance(masks, Missing):
+            return masks
+        rows = score_masks(maps, names, findings, masks)
+    return Scored(rows, dict(zip(names, dataset.patients, strict=True)))
 
 
 def score_boxes(maps: np.ndarray, images: Sequence[str], findings: Sequence[str], boxes: pd.DataFrame) -> pd.DataFrame:
@@ -229,84 +287,6 @@ def size_class(area: float) -> str:
         ('below 1 %', '3 to 10 %')
     """
     return next(name for name, (low, high) in SIZES.items() if low <= area < high)
-
-
-def subtract(scored: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    """How much better one kind of map scores than another, pair by pair: what is hard about a picture cancels.
-
-    Args:
-        scored: from `score_boxes` or `score_masks`.
-        other: of the same boxes or masks, in any order.
-
-    Returns:
-        As `scored`, with differences for scores; `summarise` gives their mean and interval.
-
-    Raises:
-        DataError: where the two are not about the same images and findings.
-
-    Example:
-        >>> a = pd.DataFrame({"image": ["p", "q"], "finding": "Mass", "area": 0.1, "size": "", "hit": [1.0, 1.0]})
-        >>> subtract(a, a.iloc[::-1].assign(hit=[0.0, 1.0]))["hit"].tolist()
-        [0.0, 1.0]
-    """
-    pair = ["image", "finding"]
-    own, others = pd.MultiIndex.from_frame(scored[pair]), pd.MultiIndex.from_frame(other[pair])
-    if len(own) != len(others) or not own.isin(others).all():
-        raise DataError(
-            f"The two tables hold {len(own)} and {len(others)} pairs of an image and a finding, not the same ones. "
-            "Expected two kinds of maps scored against the same boxes. Score both with the same images and findings."
-        )
-    columns = _scores_of(scored)
-    matched = other.set_index(pair)[columns].reindex(own).to_numpy()
-    return scored.assign(**dict(zip(columns, (scored[columns].to_numpy() - matched).T, strict=True)))
-
-
-def summarise(
-    scored: pd.DataFrame,
-    patients: Mapping[str, str] | pd.Series,
-    *,
-    by: str = "finding",
-    replicates: int = 1000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Mean scores of each finding or size and of all, with 95 % intervals from a bootstrap over patients.
-
-    Args:
-        scored: from `score_boxes`, `score_masks` or `subtract`.
-        patients: the patient of each image, by image.
-        by: "finding" or "size".
-        replicates: resamples of patients.
-        seed: of the resamples.
-
-    Returns:
-        Index: findings in order of appearance or sizes from small to large, then "all". Columns: maps, patients, area
-        (mean share of the image), and for each score its mean, <score>_low and <score>_high.
-
-    Raises:
-        DataError: where an image has no patient, or `by` is another word.
-
-    Example:
-        >>> scored = pd.DataFrame({"image": ["a", "b"], "finding": "Mass", "area": 0.1, "size": "3 to 10 %",
-        ...                        "hit": [1.0, 0.0], "energy": 0.3})
-        >>> summarise(scored, {"a": "1", "b": "2"}, by="size").loc["all", ["maps", "hit", "energy"]].tolist()
-        [2.0, 0.5, 0.3]
-    """
-    patient = align_patients([patients.get(image) for image in scored["image"]], pd.Index(scored["image"]))
-    rows = _groups(scored, by)
-    table = pd.DataFrame(
-        {
-            "maps": {name: int(own.sum()) for name, own in rows.items()},
-            "patients": {name: len(np.unique(patient[own])) for name, own in rows.items()},
-            "area": {name: scored.loc[own, "area"].mean() for name, own in rows.items()},
-        }
-    ).loc[list(rows)]
-    columns = _scores_of(scored)
-    values = scored[columns].to_numpy(dtype=np.float64)
-    low, high = percentile_interval(_bootstrap_means(values, list(rows.values()), patient, replicates, seed))
-    means = np.stack([values[own].mean(axis=0) for own in rows.values()])
-    found = {"": means, "_low": low.reshape(means.shape), "_high": high.reshape(means.shape)}
-    scores = {f"{name}{end}": found[end][:, place] for place, name in enumerate(columns) for end in found}
-    return table.assign(**scores).rename_axis(by)
 
 
 def _scores_of(scored: pd.DataFrame) -> list[str]:

@@ -37,7 +37,7 @@ def box_mask(boxes: pd.DataFrame, size: int) -> np.ndarray:
 
 
 def pointing_game(heat: np.ndarray, mask: np.ndarray) -> float:
-    """Does the hottest place lie in the box? (Zhang et al., ECCV 2016, without their margin of 15 pixels.)
+    """Tell whether the hottest place lies in the box (Zhang et al., ECCV 2016, without their margin of 15 pixels).
 
     Args:
         heat: (height, width), not negative.
@@ -56,8 +56,7 @@ def pointing_game(heat: np.ndarray, mask: np.ndarray) -> float:
 
 
 def energy_in_box(heat: np.ndarray, mask: np.ndarray) -> float:
-    """Share of all heat that lies in the box (Wang et al., Score-CAM, 2020). A flat map reaches the box's
-    area.
+    """Share of all heat that lies in the box (Wang et al., Score-CAM, 2020). A flat map reaches the box's area.
 
     Args:
         heat: (height, width), not negative.
@@ -74,61 +73,6 @@ def energy_in_box(heat: np.ndarray, mask: np.ndarray) -> float:
     return float(heat[mask].sum(dtype=np.float64) / total) if total > 0 else 0.0
 
 
-def best_iou(heat: np.ndarray, mask: np.ndarray) -> float:
-    """Overlap of box and hot region, intersection over union, at the threshold that suits this map best.
-
-    The best threshold is known only when the box is, so this flatters every map, the baselines included.
-
-    Args:
-        heat: (height, width), not negative.
-        mask: (height, width) bool.
-
-    Returns:
-        From 0 to 1; 0 for a map of zeros.
-
-    Example:
-        >>> best_iou(np.array([[0.1, 0.9, 0.5, 0.0]]), np.array([[False, True, True, False]]))
-        1.0
-    """
-    return float(cut_at_each_value(heat, mask)[1].max(initial=0.0))
-
-
-def iou_curve(heat: np.ndarray, mask: np.ndarray, thresholds: Sequence[float] = THRESHOLDS) -> np.ndarray:
-    """Overlap of box and hot region over thresholds: a map that is right at one only was lucky with that one.
-
-    Args:
-        heat: (height, width), not negative.
-        mask: (height, width) bool.
-        thresholds: shares of the map's maximum, above 0 and at most 1; as hot or hotter is the hot region.
-
-    Returns:
-        (thresholds,) from 0 to 1; zeros for a map of zeros.
-
-    Example:
-        >>> heat, mask = np.array([[1.0, 0.5, 0.5, 0.1]]), np.array([[True, True, False, False]])
-        >>> iou_curve(heat, mask, (0.1, 0.5, 0.9)).round(2).tolist()
-        [0.5, 0.67, 0.5]
-    """
-    return overlap_at(*cut_at_each_value(heat, mask), thresholds)
-
-
-def iou_area(heat: np.ndarray, mask: np.ndarray) -> float:
-    """Area under the curve of overlap against threshold, over all thresholds: no threshold needs to be chosen.
-
-    Args:
-        heat: (height, width), not negative.
-        mask: (height, width) bool.
-
-    Returns:
-        From 0 to 1; a flat map reaches the box's area; 0 for a map of zeros.
-
-    Example:
-        >>> float(iou_area(np.array([[1.0, 0.5]]), np.array([[True, False]])))  # 1 above 0.5, 1/2 below
-        0.75
-    """
-    return overlap_area(*cut_at_each_value(heat, mask))
-
-
 def cut_at_each_value(heat: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cuts a map at each of its values: what all scores of overlap are made from.
 
@@ -138,7 +82,8 @@ def cut_at_each_value(heat: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, n
 
     Returns:
         The different values above 0, as shares of the largest, falling; and the overlap of the mask with what is at
-        least as hot. Both are empty for a map of zeros.
+        least as hot. Both are empty for a map of zeros. The largest overlap flatters every map, for the best threshold
+        is known only when the box is.
 
     Example:
         >>> heat, mask = np.array([[2.0, 1.0, 1.0, 0.0]]), np.array([[True, True, False, False]])
@@ -156,7 +101,14 @@ def cut_at_each_value(heat: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, n
 
 
 def overlap_area(values: np.ndarray, overlap: np.ndarray) -> float:
-    """As `iou_area`, from a map that has been cut.
+    """Area under the curve of overlap against threshold, over all thresholds: no threshold needs to be chosen.
+
+    Args:
+        values: from `cut_at_each_value`.
+        overlap: likewise.
+
+    Returns:
+        From 0 to 1; a flat map reaches the box's area; 0 for a map of zeros.
 
     Example:
         >>> float(overlap_area(np.array([1.0, 0.5]), np.array([0.5, 1.0])))
@@ -167,7 +119,15 @@ def overlap_area(values: np.ndarray, overlap: np.ndarray) -> float:
 
 
 def overlap_at(values: np.ndarray, overlap: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
-    """As `iou_curve`, from a map that has been cut.
+    """Overlap of box and hot region at some thresholds: a map that is right at one only was lucky with that one.
+
+    Args:
+        values: from `cut_at_each_value`.
+        overlap: likewise.
+        thresholds: shares of the map's maximum, above 0 and at most 1; as hot or hotter is the hot region.
+
+    Returns:
+        (thresholds,) from 0 to 1; zeros for a map of zeros.
 
     Example:
         >>> overlap_at(np.array([1.0, 0.5]), np.array([0.5, 1.0]), (0.6, 0.4)).tolist()

@@ -1,38 +1,18 @@
-"""Baselines and subgroups on simulated tables with a known answer."""
+"""Baselines on simulated tables with a known answer."""
 
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from cohorts import FINDINGS, image_table
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from tiny_dataset import tiny_dataset
 
-from cxr_utils.data import pixelstore
 from cxr_utils.errors import DataError
-from cxr_utils.evaluation import baselines, metrics, subgroups
-from cxr_utils.networks import models, transfer, weights
-
-
-def table(images=600, seed=0, first=0):
-    """Old men have a Mass; nothing predicts Edema."""
-    generator = np.random.default_rng(seed)
-    age, male = generator.uniform(20, 90, images), generator.random(images) < 0.5
-    return pd.DataFrame(
-        {
-            "image": [f"{first + number}.png" for number in range(images)],
-            "patient": [str(first + number // 2) for number in range(images)],
-            "age": age,
-            "sex": np.where(male, "M", "F"),
-            "view": generator.choice(["PA", "AP"], images),
-            "follow_up": generator.integers(0, 5, images),
-            "Mass": (age / 30 + male + generator.normal(size=images) > 3).astype(int),
-            "Edema": (generator.random(images) < 0.3).astype(int),
-            "Hernia": 0,
-        }
-    )
-
-
-FINDINGS = ["Mass", "Edema", "Hernia"]
+from cxr_utils.evaluation import baselines, metrics
 
 
 def areas(test, scores):
@@ -40,14 +20,14 @@ def areas(test, scores):
 
 
 def test_no_pixels_find_what_age_and_sex_cause_and_nothing_else():
-    train, test = table(), table(seed=1, first=10_000)
+    train, test = image_table(), image_table(seed=1, first=10_000)
     found = areas(test, baselines.no_pixel_scores(train, test, FINDINGS))
     assert found["Mass"] > 0.75
     assert found["Edema"] == pytest.approx(0.5, abs=0.08)
 
 
 def test_no_pixels_live_with_odd_records_and_missing_columns():
-    train, test = table(), table(seed=1, first=10_000)
+    train, test = image_table(), image_table(seed=1, first=10_000)
     train.loc[0, "age"], test.loc[0, "age"], test.loc[1, "age"] = 411, np.nan, 411
     scores = baselines.no_pixel_scores(train.drop(columns="view"), test, FINDINGS)
     assert np.isfinite(scores.to_numpy()).all()
@@ -56,15 +36,17 @@ def test_no_pixels_live_with_odd_records_and_missing_columns():
 
 
 def test_patient_means_are_worth_nothing_without_a_leak():
-    train = table()
-    clean = baselines.patient_mean_scores(train, table(seed=1, first=10_000), FINDINGS)
+    train = image_table()
+    clean = baselines.patient_mean_scores(train, image_table(seed=1, first=10_000), FINDINGS)
     assert (clean.nunique() == 1).all()
     leaky = baselines.patient_mean_scores(train, train, FINDINGS)
     assert (areas(train, leaky)[["Mass", "Edema"]] > 0.8).all()
 
 
 def test_other_labels_leave_the_image_itself_out():
-    own = table().sample(frac=1, random_state=0)
+    own = image_table(300).sample(frac=1, random_state=0)
+    own["patient"] = (own.index // 4).astype(str)  # four images each
+    own.loc[[8, 9], "patient"] = ["alone", "also alone"]
     scores = baselines.other_label_scores(own, FINDINGS)
     for row in own.itertuples():
         others = own[(own["patient"] == row.patient) & (own["image"] != row.image)]
@@ -73,14 +55,14 @@ def test_other_labels_leave_the_image_itself_out():
 
 
 def test_other_labels_know_nothing_of_independent_images():
-    alone = table()
+    alone = image_table()
     alone["patient"] = alone["image"]
     found = areas(alone, baselines.other_label_scores(alone, FINDINGS))
     assert (found[["Mass", "Edema"]] == 0.5).all()
 
 
 def test_thumbnails_see_a_bright_corner_and_not_noise():
-    train, test = table(), table(seed=1, first=10_000)
+    train, test = image_table(), image_table(seed=1, first=10_000)
     generator = np.random.default_rng(2)
     pictures = []
     for part in (train, test):
@@ -94,7 +76,7 @@ def test_thumbnails_see_a_bright_corner_and_not_noise():
 
 
 def test_thumbnails_of_another_table_are_refused():
-    train = table(10)
+    train = image_table(10)
     with pytest.raises(DataError, match="table of 10 images"):
         baselines.thumbnail_scores(np.zeros((9, 8, 8)), train, np.zeros((10, 8, 8)), train, FINDINGS)
     with pytest.raises(DataError, match="no column Fibrosis"):
@@ -103,122 +85,107 @@ def test_thumbnails_of_another_table_are_refused():
         baselines.no_pixel_scores(train.iloc[:0], train, FINDINGS)
 
 
-def test_subgroups_equal_the_table_of_the_selected_images():
-    test = table()
-    scores = test.set_index("image")[["age"]].to_numpy() + np.zeros(3)
-    scores = pd.DataFrame(scores, index=test["image"], columns=FINDINGS)
-    groups = subgroups.subgroup_labels(test)
-    found = subgroups.subgroup_auc(test, scores, test["patient"], groups, replicates=50)
-    own = test[test["sex"] == "F"].reset_index(drop=True)
-    columns = ["Mass", "Edema"]
-    expected = metrics.auc_table(
-        own[["image", *columns]], scores.loc[own["image"], columns], own["patient"], replicates=50
-    )
-    women = found[(found["group"] == "F")].set_index("finding")
-    numbers = ["auc", "low", "high", "positives", "patients"]
-    pd.testing.assert_frame_equal(women.loc[columns, numbers], expected.loc[columns, numbers])
-    assert women.loc["mean", "auc"] == pytest.approx(expected.loc["mean", "auc"])
-    assert women.loc["mean", "reason"] == "mean of 2 of 3 findings"
-    assert women.loc["Hernia", "reason"] == "patients with it: 0, fewer than 10"
-    assert sorted(found["group"].unique()) == sorted(
-        ["F", "M", "18-39", "40-59", "60-79", "80-120", "AP", "PA", "first", "later"]
-    )
+def scikit_learns(train, test, columns, finding="Mass"):
+    """A ridge-regularised logistic regression on standardised columns, written out."""
+    scaler = StandardScaler().fit(columns(train))
+    model = LogisticRegression(max_iter=200).fit(scaler.transform(columns(train)), train[finding])
+    return model.predict_proba(scaler.transform(columns(test)))[:, 1]
 
 
-def test_small_groups_have_a_reason_and_no_area():
-    test = table()
-    test.loc[:30, "age"] = 10
-    scores = pd.DataFrame(np.random.default_rng(0).random((600, 3)), index=test["image"], columns=FINDINGS)
-    groups = subgroups.subgroup_labels(test)[["age"]]
-    found = subgroups.subgroup_auc(test, scores, test["patient"], groups, fewest=100, replicates=20)
-    children = found[found["group"] == "0-17"]
-    assert children["auc"].isna().all() and (children["reason"] != "").all()
-    assert children["patients"].unique().tolist() == [16]
+def test_no_pixels_are_scikit_learns_regression_on_age_its_square_sex_view_and_visits():
+    train, test = image_table(), image_table(seed=1, first=10_000)
+    found = baselines.no_pixel_scores(train, test, FINDINGS)
+
+    def columns(own):
+        age = own["age"] / 50 - 1
+        visits = np.log(1 + own["follow_up"])
+        return np.column_stack([age, age**2, own["sex"] == "M", own["view"] == "AP", visits]).astype(float)
+
+    np.testing.assert_allclose(found["Mass"], scikit_learns(train, test, columns), atol=1e-6)
+    assert found["Hernia"].eq(0).all() and list(found.index) == list(test["image"])
 
 
-def test_groups_of_other_images_are_refused():
-    test = table()
-    scores = pd.DataFrame(0.5, index=test["image"], columns=FINDINGS)
-    groups = subgroups.subgroup_labels(test)
-    with pytest.raises(DataError, match="600 images have no row in the groups"):
-        subgroups.subgroup_auc(test, scores, test["patient"], groups.rename(index=lambda name: "x" + name))
-    with pytest.raises(DataError, match="no characteristic"):
-        subgroups.subgroup_auc(test, scores, test["patient"], groups[[]])
+def test_an_impossible_age_is_as_good_as_none_and_none_is_middle_age():
+    train, test = image_table(), image_table(seed=1, first=10_000).head(6).astype({"follow_up": float})
+    test[["sex", "view", "follow_up"]] = "F", "PA", 2.0
+    test["age"] = [411, np.nan, 50, 120, 121, 119]
+    scores = baselines.no_pixel_scores(train, test, ["Mass"])["Mass"].to_numpy()
+    assert scores[0] == scores[1] == scores[2] == scores[4] != scores[3] != scores[5]
+    clean, odd = (train.assign(age=train["age"].where(train.index != 7, value)) for value in (50, 411))
+    alike = [baselines.no_pixel_scores(own, test, ["Mass"]) for own in (clean, odd)]
+    pd.testing.assert_frame_equal(*alike)
+    test["age"], test["follow_up"] = 60, [0, np.nan, 1, 2, 3, 4]
+    scores = baselines.no_pixel_scores(train, test, ["Edema"])["Edema"]
+    assert scores.iloc[0] == scores.iloc[1] and scores.nunique() == 5
 
 
-def groups_of(generator, patients, images):
-    """Sex, age band and clinic belong to the patient; view and visit change between images."""
-    patient = generator.integers(patients, size=images)
-    own = {"sex": list("FM"), "age": ["18-39", "40-59", "60-79"], "clinic": list("abc")}
-    groups = {name: generator.choice(kinds, size=patients)[patient] for name, kinds in own.items()}
-    return patient, pd.DataFrame(groups | {"view": generator.choice(["PA", "AP"], size=images)})
+def test_thumbnails_are_scikit_learns_regression_on_block_means_without_brightness_and_contrast():
+    train, test = image_table(120), image_table(80, seed=1, first=10_000)
+    generator = np.random.default_rng(2)
+    pixels = [generator.integers(0, 200, size=(len(own), 8, 8)).astype(np.uint8) for own in (train, test)]
+    found = baselines.thumbnail_scores(pixels[0], train, pixels[1], test, ["Mass", "Hernia"], size=2)
+
+    def columns(own):
+        means = pixels[own is test].reshape(-1, 2, 4, 2, 4).mean(axis=(2, 4)).reshape(-1, 4)
+        return stats.zscore(means, axis=1)
+
+    np.testing.assert_allclose(found["Mass"], scikit_learns(train, test, columns), atol=1e-5)
+    changed = [own * generator.uniform(0.5, 2, (len(own), 1, 1)) + 30 for own in pixels]
+    again = baselines.thumbnail_scores(changed[0], train, changed[1], test, ["Mass", "Hernia"], size=2)
+    np.testing.assert_allclose(again, found, atol=1e-4)
+    faint = [own / 500 for own in pixels]
+    again = baselines.thumbnail_scores(faint[0], train, faint[1], test, ["Mass", "Hernia"], size=2)
+    np.testing.assert_allclose(again, found, atol=1e-4)
+    default = baselines.thumbnail_scores(pixels[0], train, pixels[1], test, ["Mass"])
+    pd.testing.assert_frame_equal(default, baselines.thumbnail_scores(pixels[0], train, pixels[1], test, ["Mass"], 16))
+    flat = np.concatenate([pixels[1][:-1], np.full((1, 8, 8), 77, np.uint8)])
+    assert np.isfinite(baselines.thumbnail_scores(pixels[0], train, flat, test, ["Mass"], size=2).iloc[-1, 0])
+    assert (found["Hernia"] == 0).all() and baselines.thumbnail_scores(
+        pixels[0], train.assign(Mass=1), pixels[1], test, ["Mass"]
+    )["Mass"].eq(1).all()
 
 
-def test_gap_test_calls_a_gap_in_five_studies_of_a_hundred_where_there_is_none():
-    """300 studies of 10 groups without any gap; images of a patient share label and noise."""
-    studies, called, called_alone = 300, 0, 0
-    for seed in range(studies):
-        generator = np.random.default_rng(seed)
-        patient, groups = groups_of(generator, 150, 300)
-        truth = (generator.random(150) < 0.4)[patient].astype(int)
-        scores = truth + generator.normal(size=150)[patient] + generator.normal(size=300)
-        found = subgroups.gap_test(truth, scores, patient, groups, replicates=199, seed=seed)
-        called += (found["adjusted_p"] < 0.05).any()
-        called_alone += (found["p_value"] < 0.05).any()
-    assert 0.02 <= called / studies <= 0.08
-    assert called_alone / studies > 0.15
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A small data set whose images exist, with an age for each patient: its train and its test part."""
+    folder = tmp_path_factory.mktemp("pictures")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CXR_CACHE", str(folder / "cache"))
+        data = tiny_dataset(folder / "images", images=40, side=32)
+        data = replace(data, table=data.table.assign(age=np.arange(40.0) + 20))
+        yield data.part("train"), data.part("test")
 
 
-def test_gap_test_finds_a_gap_and_its_interval_holds_it():
-    generator = np.random.default_rng(0)
-    patient, groups = groups_of(generator, 1500, 3000)
-    truth = generator.integers(2, size=3000)
-    blind = (groups["view"] == "AP").to_numpy()
-    scores = truth * np.where(blind, 0.2, 1.5) + generator.normal(size=3000)
-    found = subgroups.gap_test(truth, scores, patient, groups).set_index(["characteristic", "group"])
-    ap = found.loc[("view", "AP")]
-    inside, outside = (metrics.roc_auc(truth[own], scores[own]) for own in (blind, ~blind))
-    assert ap["gap"] == pytest.approx(inside - outside, abs=1e-12)
-    assert ap["low"] < ap["gap"] < ap["high"] < 0 and ap["adjusted_p"] < 0.01
-    others = found.drop(("view", "AP")).drop(("view", "PA"))
-    assert (others["adjusted_p"] > 0.05).all()
-    assert (found["adjusted_p"] >= found["p_value"]).all()
+def without_follow_ups(data):
+    return replace(data, table=data.table.assign(patient=data.table["image"]))
 
 
-def test_gap_of_several_findings_is_their_mean_and_small_groups_have_a_reason():
-    test = table()
-    test.loc[:9, "age"] = 10
-    generator = np.random.default_rng(0)
-    scores = pd.DataFrame(generator.random((600, 3)), index=test["image"], columns=FINDINGS)
-    groups = subgroups.subgroup_labels(test)
-    found = subgroups.gap_test(test, scores, test["patient"], groups, replicates=50).set_index("group")
-    women = (test["sex"] == "F").to_numpy()
-    gaps = [
-        metrics.roc_auc(test.loc[women, name], scores.loc[women, name])
-        - metrics.roc_auc(test.loc[~women, name], scores.loc[~women, name])
-        for name in ("Mass", "Edema")
+def test_baselines_of_a_data_set_are_those_of_its_tables_and_pictures(pictures):
+    train, test = pictures
+    findings = ["Mass", "Nodule"]
+    found = baselines.baseline_scores(train, test, size=8)
+    assert list(found) == ["no pixels", "8 x 8 pixels", "other labels"]
+    expected = [
+        baselines.no_pixel_scores(train.table, test.table, findings),
+        baselines.thumbnail_scores(train.pixels(32), train.table, test.pixels(32), test.table, findings, 8),
+        baselines.other_label_scores(test.table, findings),
     ]
-    assert found.loc["F", "gap"] == pytest.approx(np.mean(gaps), abs=1e-12)
-    assert found.loc["F", "findings"] == 2  # nobody has a hernia
-    assert np.isnan(found.loc["0-17", "gap"]) and "fewer than 10 patients" in found.loc["0-17", "reason"]
+    for ours, theirs in zip(found.values(), expected, strict=True):
+        pd.testing.assert_frame_equal(ours, theirs)
+    leak = baselines.baseline_scores(train, train, ["patient's labels"])["patient's labels"]
+    pd.testing.assert_frame_equal(leak, baselines.patient_mean_scores(train.table, train.table, findings))
+    assert "16 x 16 pixels" in baselines.baseline_scores(train, test, ["thumbnail"])
 
 
-def test_gap_test_of_constant_scores_has_a_reason_and_no_p_value():
-    test = table()
-    scores = pd.DataFrame(0.5, index=test["image"], columns=FINDINGS)
-    found = subgroups.gap_test(test, scores, test["patient"], subgroups.subgroup_labels(test), replicates=50)
-    assert (found["gap"] == 0).all() and found["p_value"].isna().all()
-    assert (found["reason"].str.contains("no test")).all()
-
-
-def test_own_head_is_that_of_the_network_that_was_shipped(workplace):
-    data = tiny_dataset(workplace / "images", images=10)
-    network = models.densenet121(32, 14, weights=None)
-    weights.assign(network, weights.read(weights.simulated_path()))
-    columns = [weights.simulated_record()["findings"].index(name) for name in data.findings]
-    logits = network.predict(pixelstore.standardised(pixelstore.pixels(data, 32)), verbose=0)[:, columns]
-    scores = transfer.own_head_scores(data, 32)
-    assert list(scores) == ["Mass", "Nodule"] and list(scores.index) == list(data.table["image"])
-    assert np.allclose(scores, logits, atol=1e-4)
-    other = replace(data, table=data.table.rename(columns={"Mass": "Gout"}), findings=("Gout", "Nodule"))
-    assert transfer.own_head_scores(other, 32) is None
+def test_the_first_baselines_that_a_data_set_allows(pictures):
+    train, test = pictures
+    ageless = [replace(own, table=own.table.drop(columns="age")) for own in pictures]
+    assert list(baselines.baseline_scores(train, test, most=1)) == ["no pixels"]
+    assert list(baselines.baseline_scores(*ageless, most=1)) == ["16 x 16 pixels"]
+    assert list(baselines.baseline_scores(train, ageless[1], ["no pixels", "other labels"])) == ["other labels"]
+    order = ["other labels", "patient's labels", "no pixels"]
+    assert list(baselines.baseline_scores(train, test, order, most=2)) == order[:2]
+    assert list(baselines.baseline_scores(train, without_follow_ups(test), order)) == order[1:]
+    assert baselines.baseline_scores(*ageless, ["no pixels"]) == {} == baselines.baseline_scores(train, test, most=0)
+    with pytest.raises(DataError, match="'nothing'.*Expected some of no pixels, thumbnail, other labels, patient's"):
+        baselines.baseline_scores(train, test, ["nothing", "no pixels"])

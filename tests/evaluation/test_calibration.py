@@ -169,5 +169,86 @@ def test_logits_and_unknown_findings_are_refused():
         calibration.reliability_table([0, 1], [-2.0, 3.0])
     with pytest.raises(CxrError, match="knows finding and not Mass"):
         calibration.fit_platt([0, 1], [0.2, 0.8])(pd.DataFrame({"Mass": [0.5]}))
-    with pytest.raises(CxrError, match="weight is zero"):
-        calibration.prior_correction(np.array([0.5]), 0.0, 1.0)
+    with pytest.raises(CxrError, match="weight is negative"):
+        calibration.prior_correction(np.array([0.5]), -1.0, 1.0)
+
+
+def test_bins_hold_equally_many_and_are_as_many_as_asked_for():
+    probability = np.random.default_rng(0).permutation(np.linspace(0.005, 0.995, 100))
+    truth = (np.arange(100) % 3 == 0).astype(int)
+    table = calibration.reliability_table(truth, probability)
+    assert table["images"].tolist() == [10] * 10 and list(table) == ["predicted", "observed", "images"]
+    np.testing.assert_allclose(table["predicted"], np.arange(10) / 10 + 0.05, atol=1e-3)
+    for place, row in table.iterrows():
+        own = (probability > place / 10) & (probability < place / 10 + 0.1)
+        assert row["observed"] == pytest.approx(truth[own].mean())
+    assert calibration.reliability_table(truth, probability, bins=4)["images"].tolist() == [25] * 4
+    assert calibration.reliability_table(truth[:3], probability[:3], bins=7)["images"].tolist() == [1] * 3
+    error = calibration.expected_calibration_error(truth, probability)
+    assert error == pytest.approx((table["predicted"] - table["observed"]).abs().mean())
+    table = calibration.calibration_table(truth, probability)
+    assert table["ece"].item() == pytest.approx(error)
+
+
+def test_the_table_by_hand():
+    truth, probability = np.array([0, 0, 0, 1]), np.array([0.2, 0.4, 0.6, 0.6])
+    row = calibration.calibration_table(truth, probability, bins=2).loc["finding"]
+    assert row[["prevalence", "mean_probability", "brier_of_prevalence"]].tolist() == pytest.approx(
+        [0.25, 0.45, 0.1875]
+    )
+    assert row["brier"] == pytest.approx((0.04 + 0.16 + 0.36 + 0.16) / 4)
+    # Bins: {0.2, 0.4} with none of two, {0.6, 0.6} with one of two. Within the first 0.1 ** 2 of spread on average.
+    assert row["ece"] == pytest.approx((0.3 + 0.1) / 2)
+    assert row["reliability"] == pytest.approx((0.09 + 0.01) / 2) and row["resolution"] == pytest.approx(0.0625)
+    assert row["uncertainty"] == pytest.approx(0.1875) and row["within_bins"] == pytest.approx(0.01 / 2)
+
+
+def test_a_calibrator_is_slope_and_intercept_of_the_logit_by_name():
+    slope, intercept = pd.Series({"Mass": 2.0, "Edema": 0.5}), pd.Series({"Mass": 1.0, "Edema": -1.0})
+    given = pd.DataFrame({"Edema": [0.2, 0.5], "Mass": [0.5, 0.9]}, index=["a", "b"])
+    found = calibration.Calibrator(slope, intercept)(given)
+    assert list(found) == ["Edema", "Mass"] and list(found.index) == ["a", "b"]
+    assert found["Mass"].tolist() == pytest.approx([np.e / (1 + np.e), 81 * np.e / (1 + 81 * np.e)])
+    assert found["Edema"].tolist() == pytest.approx([0.5 / (0.5 + np.e), 1 / (1 + np.e)])
+    sure = calibration.Calibrator(slope * 0 + 1, intercept * 0)(given.assign(Mass=[0.0, 1.0]))
+    assert sure["Mass"].tolist() == pytest.approx([1e-7, 1 - 1e-7], rel=1e-6, abs=1e-12)
+    for wrong in (-0.01, 1.01):
+        with pytest.raises(CxrError, match="between 0 and 1"):
+            calibration.Calibrator(slope, intercept)(given.assign(Mass=wrong))
+
+
+def test_temperature_is_where_the_slope_of_the_loss_is_zero():
+    truth, probability = simulated(3000)
+    fit = calibration.fit_temperature(truth, expit(2.5 * logit(probability)))
+    logits, inverse = 2.5 * logit(probability), fit.slope.iloc[0]
+    slope = np.mean((expit(inverse * logits) - truth) * logits)  # of the cross entropy, by hand
+    assert slope == pytest.approx(0, abs=1e-5) and fit.intercept.eq(0).all()
+    two = pd.DataFrame({"Mass": probability, "Edema": expit(3 * logit(probability))})
+    both = calibration.fit_temperature(pd.DataFrame({"Mass": truth, "Edema": truth}), two)
+    assert both.slope["Mass"] == both.slope["Edema"] and 1 / 3 < both.slope["Mass"] < 1
+
+
+def test_platts_softened_targets_keep_a_perfect_separation_finite():
+    """Three of each class at logits -1 and 1: the targets are 1/5 and 4/5, so the slope is their logit."""
+    truth, probability = np.repeat([0, 1], 3), expit(np.repeat([-1.0, 1.0], 3))
+    fit = calibration.fit_platt(truth, probability)
+    assert (fit.slope.item(), fit.intercept.item()) == pytest.approx((np.log(4), 0), abs=1e-6)
+    uneven = calibration.fit_platt(np.repeat([0, 1], [1, 8]), expit(np.repeat([-1.0, 1.0], [1, 8])))
+    # targets 1 / 3 and 9 / 10
+    low, high = uneven.intercept.item() - uneven.slope.item(), uneven.intercept.item() + uneven.slope.item()
+    assert (low, high) == pytest.approx((np.log(1 / 2), np.log(9)), abs=1e-5)
+
+
+def test_where_a_weight_is_zero_there_is_nothing_to_take_out():
+    given = np.array([[0.3, 0.6, 0.2]])
+    found = calibration.prior_correction(given, np.array([0.0, 2.0, 4.0]), np.array([1.0, 0.0, 2.0]))
+    assert found[0].tolist() == pytest.approx([0.3, 0.6, 0.4 / (0.4 + 3.2)])
+    for weights in ((-1.0, 1.0), (1.0, -1.0)):
+        with pytest.raises(CxrError, match="weight is negative"):
+            calibration.prior_correction(given, *weights)
+    with pytest.raises(CxrError, match="from 0.3 to 1.2. Expected them between 0 and 1"):
+        calibration.prior_correction(np.array([0.3, 1.2]), 1.0, 1.0)
+    assert set(calibration.CALIBRATIONS) == {"temperature", "Platt", "isotonic"}
+    truth, probability = simulated(200)
+    for fit in calibration.CALIBRATIONS.values():
+        assert fit(truth, probability)(pd.DataFrame({"finding": probability})).to_numpy().std() > 0.1

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,12 @@ import pytest
 from sklearn import metrics as oracle
 from tiny_dataset import tiny_dataset
 
-from cxr_utils.commands import program
+from cxr_utils.commands import program, report_page
+from cxr_utils.data.opening import open_dataset
+from cxr_utils.data.splits import sample_patients
 from cxr_utils.errors import CxrError, DataError
-from cxr_utils.evaluation import predictions, report
+from cxr_utils.evaluation import baselines, calibration, metrics, predictions, subgroups, thresholds
+from cxr_utils.evaluation import evaluation as evaluation_file
 from cxr_utils.evaluation.evaluation import evaluate
 
 FINDINGS = ["Atelectasis", "Effusion", "Hernia"]
@@ -120,10 +124,8 @@ def test_the_page_is_one_whole_file_and_the_json_lies_beside_it(collection, run,
 
 def test_names_in_the_page_are_text_and_not_markup(collection):
     folder, scores, _, _ = collection
-    from cxr_utils.data.opening import open_dataset
-
     found = evaluate(all_findings(scores), open_dataset(folder), replicates=0)
-    assert "<h1>a &lt;b&gt; &amp; c on" in report.page(found, "a <b> & c")
+    assert "<h1>a &lt;b&gt; &amp; c on" in report_page.page(found, "a <b> & c")
 
 
 def test_scores_that_are_no_probabilities_have_areas_and_no_calibration(collection, run, tmp_path):
@@ -204,7 +206,7 @@ def test_constant_scores_and_a_single_patient_have_a_reason(collection, tmp_path
     found = evaluate(scores, dataset, replicates=50)
     assert found.areas["auc"].notna().all() and found.areas["low"].isna().all()
     assert "one patient" in found.areas["reason"].iloc[0]
-    assert "</html>" in report.page(found, "one patient")
+    assert "</html>" in report_page.page(found, "one patient")
 
 
 def test_nothing_to_judge_is_an_error(tmp_path):
@@ -236,3 +238,127 @@ def test_what_is_no_prediction_is_said(tmp_path):
     (tmp_path / "two.csv").write_text("image,path,Mass\na,b,1\n")
     with pytest.raises(DataError, match="2 columns that name an image"):
         predictions.read_predictions(tmp_path / "two.csv")
+
+
+@pytest.fixture(scope="module")
+def judged(collection):
+    """The test part judged with few resamples, and its labels and scores in the order of the table."""
+    folder, scores, labels, patient = collection
+    dataset = open_dataset(folder)
+    found = evaluate(scores, dataset, partial=True, replicates=40, seed=3)
+    return found, labels[patient > 130], scores.to_numpy()[patient > 130], dataset
+
+
+def test_figures_of_all_labels_together_are_scikit_learns_micro_averages(judged):
+    found, truth, scores, _ = judged
+    assert found.micro["auc"] == pytest.approx(oracle.roc_auc_score(truth, scores, average="micro"), abs=1e-12)
+    precision = oracle.average_precision_score(truth, scores, average="micro")
+    assert found.micro["ap"] == pytest.approx(precision, abs=1e-12)
+    false, sensitive, at = oracle.roc_curve(truth.ravel(), scores.ravel(), drop_intermediate=False)
+    np.testing.assert_allclose(found.roc["micro"].to_numpy(), np.column_stack([at, false, sensitive]), atol=1e-12)
+    curve = found.precision_recall["micro"]
+    steps = np.diff(curve["recall"], prepend=0) @ curve["precision"]
+    assert steps == pytest.approx(precision, abs=1e-12)
+    macro = found.roc["macro"]
+    area = np.trapezoid(macro["sensitivity"], macro["false_positive_rate"])
+    assert area == pytest.approx(oracle.roc_auc_score(truth, scores), abs=1e-12)
+    macro = found.precision_recall["macro"]
+    area = np.diff(macro["recall"], prepend=0) @ macro["precision"]
+    assert area == pytest.approx(oracle.average_precision_score(truth, scores), abs=1e-12)
+
+
+def test_tables_are_those_of_the_room_with_the_same_resamples(judged):
+    found, _, _, dataset = judged
+    own = dataset.part("test")
+    truth = own.table.set_index("image")[FINDINGS]
+    patients, options = own.patients, {"replicates": 40, "seed": 3}
+    scores = found_scores(judged)
+    pd.testing.assert_frame_equal(found.areas, metrics.auc_table(truth, scores, patients, **options))
+    pd.testing.assert_frame_equal(found.precision, metrics.average_precision_table(truth, scores, patients, **options))
+    pd.testing.assert_frame_equal(found.groups, subgroups.subgroup_table(truth, scores, own.table, **options))
+    train = dataset.part("train")
+    blind = baselines.no_pixel_scores(train.table, own.table, FINDINGS)
+    others = baselines.other_label_scores(own.table, FINDINGS)
+    for name, expected in (("no pixels", blind), ("patient's other labels", others)):
+        pd.testing.assert_frame_equal(found.baselines[name], metrics.auc_table(truth, expected, patients, **options))
+    assert list(found.baselines) == ["patient's other labels", "no pixels"]
+    table = calibration.calibration_table(truth, scores)
+    pd.testing.assert_frame_equal(found.calibration, table[list(found.calibration)])
+    columns = ["mean_probability", "ece", "brier", "reliability", "resolution", "uncertainty", "within_bins"]
+    assert list(found.calibration) == columns
+    assert found.shown == "Atelectasis" == truth.sum().idxmax()  # the commonest
+    one = truth["Atelectasis"], scores["Atelectasis"]
+    pd.testing.assert_frame_equal(found.reliability, calibration.reliability_table(*one))
+    pd.testing.assert_frame_equal(found.decision, thresholds.decision_curve(*one))
+    about = {"data": dataset.name, "part": "test", "images": len(own), "patients": len(set(patients)), "findings": 3}
+    assert {name: found.about[name] for name in about} == about and found.about["probabilities"] is True
+
+
+def found_scores(judged):
+    _, _, scores, dataset = judged
+    return pd.DataFrame(scores, index=dataset.part("test").table["image"], columns=FINDINGS)
+
+
+def test_what_is_left_out_is_said(collection, judged):
+    folder, scores, labels, patient = collection
+    found, _, _, dataset = judged
+    assert found.notes[-1] == "no baseline of 32 x 32 pixels: not all image files are here"
+    for part, how in (
+        ("train", "Youden's, chosen on 119 images of valid"),
+        ("all", "0.5 for every finding: none could"),
+    ):
+        other = evaluate(scores, dataset, part, partial=True, replicates=0)
+        assert list(other.baselines) == ["patient's other labels"] and other.about["thresholds"].startswith(how)
+        assert "no baseline that learns" in other.notes[-1]
+    alone = replace(dataset, table=dataset.table.assign(patient=dataset.table["image"]).drop(columns=["age", "sex"]))
+    alone = replace(alone, table=alone.table.drop(columns=["view", "follow_up"]))
+    other = evaluate(scores * 1.5 - 0.2, alone, partial=True, replicates=0)
+    assert other.baselines == {} and other.groups.empty and other.about["probabilities"] is False
+    notes = [note.split(":")[0] for note in other.notes]
+    assert notes[1:] == ["no baseline of the patient's other labels", "no baseline without pixels",
+                         "no baseline of 32 x 32 pixels", "scores are not between 0 and 1"]  # fmt: skip
+    only_test = replace(dataset, table=dataset.table[dataset.table["split"] == "test"])
+    assert list(evaluate(scores, only_test, partial=True, replicates=0).baselines) == ["patient's other labels"]
+
+
+@pytest.mark.parametrize(("low", "high", "probable"), [(0, 1, True), (-1e-9, 1, False), (0, 1 + 1e-9, False)])
+def test_probabilities_lie_between_zero_and_one_with_both_ends(judged, low, high, probable):
+    _, truth, _, dataset = judged
+    scores = found_scores(judged).assign(Hernia=np.where(truth[:, 2], high, low))
+    found = evaluate(scores, dataset, partial=True, replicates=0)
+    assert found.about["probabilities"] is probable and found.decision.empty is not probable
+    assert set(found.points["threshold"]) == {0.5 if probable else 0.0}
+    assert "none could be chosen on images of valid, because they have no predictions" in found.about["thresholds"]
+
+
+def test_the_table_that_is_followed_has_both_classes(judged):
+    """Effusion is in every image, so that it is the commonest and has no curve."""
+    _, _, _, dataset = judged
+    every = replace(dataset, table=dataset.table.assign(Effusion=1))
+    assert evaluate(found_scores(judged), every, partial=True, replicates=0).shown == "Atelectasis"
+
+
+def test_one_question_is_judged_by_any_finding(collection):
+    folder, scores, labels, patient = collection
+    asked, test = scores[["Effusion"]].set_axis(["Abnormal"], axis=1), patient > 130
+    found = evaluate(asked, open_dataset(folder), replicates=0)
+    expected = oracle.roc_auc_score(labels[test].max(axis=1), asked["Abnormal"][test])
+    assert found.areas.loc["Abnormal", "auc"] == pytest.approx(expected, abs=1e-12) and found.shown == "Abnormal"
+    again = evaluate(asked, open_dataset(folder).any_finding(), replicates=0)
+    assert again.areas.loc["Abnormal", "auc"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_thumbnails_learn_from_whole_patients_of_train_up_to_a_number(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path / "cache"))
+    dataset = tiny_dataset(tmp_path / "images", images=60, side=32)
+    scores = pd.DataFrame(0.5, index=dataset.table["image"], columns=["Mass", "Nodule"])
+    train, test = dataset.part("train"), dataset.part("test")
+    for most in (4000, 20):
+        monkeypatch.setattr(evaluation_file, "THUMBNAIL_IMAGES", most)
+        some = train.subset(sample_patients(train.table["patient"], most), "some")
+        assert len(some) == min(most, 36)
+        pictures = some.pixels(32), some.table, test.pixels(32), test.table
+        expected = baselines.thumbnail_scores(*pictures, ["Mass", "Nodule"], 32)
+        found = evaluate(scores, dataset, replicates=0).baselines["32 x 32 pixels"]
+        area = oracle.roc_auc_score(test.labels, expected)
+        assert found.loc["mean", "auc"] == pytest.approx(area, abs=1e-12)

@@ -1,35 +1,14 @@
-"""Areas, curves and intervals against scikit-learn, naive loops and a published example."""
+"""Areas and their intervals against scikit-learn, naive loops and a published example."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from cohorts import FINDINGS, cohort
 from sklearn import metrics as oracle
 
-from cxr_utils.errors import CxrError, DataError
-from cxr_utils.evaluation import curves, metrics
-from cxr_utils.evaluation.intervals import (
-    auc_and_influence,
-    delong,
-    ladder,
-    resample_weights,
-    weighted_auc,
-    weighted_average_precision,
-)
-
-FINDINGS = ["Mass", "Edema", "Hernia"]
-
-
-def cohort(images=400, patients=60, seed=0, ties=True):
-    """Labels, scores (with ties) and patients whose images resemble each other, named."""
-    generator = np.random.default_rng(seed)
-    patient = generator.integers(patients, size=images)
-    ill = generator.normal(size=(patients, len(FINDINGS)))[patient]
-    truth = (ill + generator.normal(size=ill.shape) > [0.5, 1.0, 1.8]).astype(int)
-    scores = truth + ill + generator.normal(size=truth.shape)
-    index = pd.Index([f"{number}.png" for number in range(images)], name="image")
-    scores = np.round(scores, 1) if ties else scores
-    named = (pd.DataFrame(values, index=index, columns=FINDINGS) for values in (truth, scores))
-    return *named, pd.Series(patient.astype(str), index=index, name="patient")
+from cxr_utils.errors import DataError, Missing
+from cxr_utils.evaluation import metrics
+from cxr_utils.evaluation.intervals import resample_weights
 
 
 @pytest.mark.parametrize("ties", [True, False])
@@ -45,23 +24,8 @@ def test_areas_equal_scikit_learn(seed, ties):
         expected = oracle.average_precision_score(truth[name], scores[name])
         assert precisions[name] == pytest.approx(expected, abs=1e-12)
         assert metrics.average_precision(truth[name], scores[name]) == pytest.approx(expected, abs=1e-12)
-    for average, ours in (("macro", areas["mean"]), ("micro", metrics.micro_auc(truth, scores))):
-        assert ours == pytest.approx(oracle.roc_auc_score(truth, scores, average=average), abs=1e-12)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_curves_equal_scikit_learn(seed):
-    truth, scores, _ = cohort(seed=seed)
-    false, found, thresholds = oracle.roc_curve(truth["Mass"], scores["Mass"], drop_intermediate=False)
-    curve = curves.roc_points(truth["Mass"], scores["Mass"])
-    np.testing.assert_allclose(curve["false_positive_rate"], false, atol=1e-12)
-    np.testing.assert_allclose(curve["sensitivity"], found, atol=1e-12)
-    np.testing.assert_array_equal(curve["threshold"], thresholds)
-    precision, recall, thresholds = oracle.precision_recall_curve(truth["Mass"], scores["Mass"])
-    curve = curves.pr_points(truth["Mass"], scores["Mass"]).iloc[::-1]
-    np.testing.assert_allclose(curve["precision"], precision[:-1], atol=1e-12)
-    np.testing.assert_allclose(curve["recall"], recall[:-1], atol=1e-12)
-    np.testing.assert_array_equal(curve["threshold"], thresholds)
+    assert areas["mean"] == pytest.approx(oracle.roc_auc_score(truth, scores, average="macro"), abs=1e-12)
+    assert precisions["mean"] == pytest.approx(oracle.average_precision_score(truth, scores), abs=1e-12)
 
 
 def test_hanley_and_mcneils_published_example():
@@ -72,49 +36,6 @@ def test_hanley_and_mcneils_published_example():
     assert metrics.roc_auc(truth, scores) == pytest.approx(0.893, abs=5e-4)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_weighted_areas_equal_scikit_learn_on_repeated_images(seed):
-    truth, scores, patients = cohort(seed=seed)
-    codes, names = pd.factorize(patients)
-    weights = next(resample_weights(len(names), 20, seed))
-    for name in FINDINGS:
-        arrays = truth[name].to_numpy(), scores[name].to_numpy(), codes
-        areas = weighted_auc(ladder(*arrays, tied=0.5), weights)
-        precisions = weighted_average_precision(ladder(*arrays, tied=0.0), weights)
-        for replicate in range(20):
-            rows = np.repeat(np.arange(len(codes)), weights[codes, replicate].astype(int))
-            again = truth[name].iloc[rows], scores[name].iloc[rows]
-            assert areas[replicate] == pytest.approx(oracle.roc_auc_score(*again), abs=1e-12)
-            assert precisions[replicate] == pytest.approx(oracle.average_precision_score(*again), abs=1e-12)
-
-
-def test_influence_gives_obuchowskis_error_in_every_resample():
-    """A resample with weights is the sample whose patients are copied under new names."""
-    truth, scores, patients = cohort(images=120, patients=20)
-    codes = pd.factorize(patients)[0]
-    steps = ladder(truth["Mass"].to_numpy(), scores["Mass"].to_numpy(), codes, tied=0.5)
-    weights = next(resample_weights(20, 5, seed=0))
-    areas, influence = auc_and_influence(steps, weights)
-    for replicate in range(5):
-        drawn = np.repeat(np.arange(20), weights[:, replicate].astype(int))
-        rows = [np.flatnonzero(codes == one) for one in drawn]
-        copy = np.repeat(np.arange(20), [len(own) for own in rows])
-        rows = np.concatenate(rows)
-        expected = delong(truth["Mass"].iloc[rows], scores["Mass"].iloc[rows], copy)
-        assert areas[replicate] == pytest.approx(expected["auc"], abs=1e-6)
-        # Obuchowski counts separately the patients with positive and with negative images; here all are counted once.
-        error = np.sqrt((weights[:, replicate] * influence[:, replicate] ** 2).sum() * 20 / 19)
-        assert error == pytest.approx(expected["standard_error"], rel=0.03)
-
-
-def test_weights_are_resamples_with_replacement():
-    weights = np.hstack(list(resample_weights(50, 2000, seed=0)))
-    assert weights.shape == (50, 2000)
-    assert (weights.sum(axis=0) == 50).all()
-    assert weights.mean(axis=1) == pytest.approx(1, abs=0.12)
-    assert weights.var() == pytest.approx(1 - 1 / 50, abs=0.02)
-
-
 def test_interval_covers_the_truth_19_times_in_20():
     """Patients bring 1 to 6 alike images; the true area is Phi(1 / sqrt(2)) = 0.7602."""
     generator, covered, simulations = np.random.default_rng(0), 0, 500
@@ -122,16 +43,15 @@ def test_interval_covers_the_truth_19_times_in_20():
         patient = np.repeat(np.arange(150), generator.integers(1, 7, size=150))
         present = (generator.random(150) < 0.4)[patient].astype(int)
         noise = (generator.normal(size=150)[patient] + generator.normal(size=len(patient))) / np.sqrt(2)
-        interval = metrics.auc_interval(present, present + noise, patient, replicates=300, seed=seed)
+        interval = metrics.auc_table(present, present + noise, patient, replicates=300, seed=seed).loc["finding"]
         covered += interval["low"] <= 0.760250 <= interval["high"]
     assert 0.92 <= covered / simulations <= 0.98
 
 
 def test_images_as_units_make_the_interval_too_narrow():
     truth, scores, patients = cohort(images=1000, patients=50)
-    wide, narrow = (
-        metrics.auc_interval(truth["Mass"], scores["Mass"], patients, unit=unit) for unit in ("patient", "image")
-    )
+    one = truth["Mass"], scores["Mass"]
+    wide, narrow = (metrics.auc_table(*one, units).loc["Mass"] for units in (patients, np.arange(len(truth))))
     assert wide["auc"] == narrow["auc"]
     assert wide["high"] - wide["low"] > 1.3 * (narrow["high"] - narrow["low"])
 
@@ -139,9 +59,8 @@ def test_images_as_units_make_the_interval_too_narrow():
 def test_single_images_are_their_own_patients():
     truth, scores, _ = cohort()
     patients = truth.index.to_numpy()
-    by_patient = metrics.auc_interval(truth["Mass"], scores["Mass"], patients, unit="patient")
-    by_image = metrics.auc_interval(truth["Mass"], scores["Mass"], patients, unit="image")
-    pd.testing.assert_series_equal(by_patient, by_image)
+    by_patient, by_image = (metrics.auc_table(truth, scores, units) for units in (patients, np.arange(len(truth))))
+    pd.testing.assert_frame_equal(by_patient, by_image)
 
 
 def test_same_seed_same_interval_and_other_seed_another():
@@ -249,10 +168,112 @@ def test_damaged_input_is_refused(damage, message):
         metrics.auc_table(*damage(*cohort()), replicates=0)
 
 
-def test_curve_without_both_classes_is_refused():
-    with pytest.raises(CxrError, match="All 2 labels are equal"):
-        curves.roc_points([1, 1], [0.1, 0.2])
-    with pytest.raises(CxrError, match="None of 2 labels"):
-        curves.pr_points([0, 0], [0.1, 0.2])
-    with pytest.raises(CxrError, match="'patient' or 'image'"):
-        metrics.auc_interval([0, 1], [0, 1], ["a", "b"], unit="visit")
+def drawn_rows(patients, replicates, seed):
+    """The rows of each resample of patients, written out: who is drawn twice brings all images twice."""
+    codes, names = pd.factorize(patients)
+    for weights in next(resample_weights(len(names), replicates, seed)).T:
+        yield np.repeat(np.arange(len(codes)), weights[codes].astype(int))
+
+
+@pytest.mark.parametrize(
+    ("table", "score"),
+    [(metrics.auc_table, oracle.roc_auc_score), (metrics.average_precision_table, oracle.average_precision_score)],
+)
+def test_intervals_are_percentiles_of_scikit_learns_figure_on_every_resample(table, score):
+    truth, scores, patients = cohort(images=150, patients=40, seed=3)
+    samples = [
+        [score(truth[name].iloc[rows], scores[name].iloc[rows]) for name in FINDINGS]
+        for rows in drawn_rows(patients, 60, seed=5)
+    ]
+    samples = np.column_stack([samples, np.mean(samples, axis=1)])
+    found = table(truth, scores, patients, replicates=60, seed=5)
+    np.testing.assert_allclose(found["low"], np.percentile(samples, 2.5, axis=0), atol=1e-9)
+    np.testing.assert_allclose(found["high"], np.percentile(samples, 97.5, axis=0), atol=1e-9)
+
+
+def test_interval_of_a_difference_is_that_of_scikit_learns_on_every_resample():
+    truth, scores, patients = cohort(images=150, patients=40, seed=3)
+    other = (scores + np.random.default_rng(1).normal(size=scores.shape)).round(1)
+    samples = []
+    for rows in drawn_rows(patients, 60, seed=5):
+        areas = [oracle.roc_auc_score(truth.iloc[rows], each.iloc[rows]) for each in (scores, other)]
+        samples.append(areas[0] - areas[1])
+    found = metrics.auc_difference(truth, scores, other, patients, replicates=60, seed=5)
+    assert found[["low", "high"]].tolist() == pytest.approx(np.percentile(samples, [2.5, 97.5]), abs=1e-9)
+    turned = metrics.auc_difference(truth, other, scores, patients, replicates=60, seed=5)
+    assert turned.tolist() == pytest.approx([-found["difference"], -found["high"], -found["low"]], abs=1e-12)
+
+
+def test_copies_of_a_patients_images_are_no_news():
+    """Four copies of every image of every patient: the areas and all intervals stay exactly as they are."""
+    truth, scores, patients = cohort(images=120, patients=40)
+    other = scores + np.random.default_rng(1).normal(size=scores.shape)
+    four = {name: pd.concat([table] * 4, ignore_index=True) for name, table in
+            (("truth", truth), ("scores", scores), ("other", other))}  # fmt: skip
+    owner = np.tile(patients.to_numpy(), 4)
+    for table, column in ((metrics.auc_table, "auc"), (metrics.average_precision_table, "ap")):
+        once = table(truth, scores, patients, replicates=100)
+        often = table(four["truth"], four["scores"], owner, replicates=100)
+        np.testing.assert_allclose(often[[column, "low", "high"]], once[[column, "low", "high"]], atol=1e-9)
+        assert often["positives"].tolist() == (4 * once["positives"]).tolist()
+        assert often["patients"].tolist() == once["patients"].tolist() == [patients.nunique()] * 4
+    once = metrics.auc_difference(truth, scores, other, patients, replicates=100)
+    often = metrics.auc_difference(*four.values(), owner, replicates=100)
+    assert often.tolist() == pytest.approx(once.tolist(), abs=1e-9)
+
+
+def test_counts_prevalence_and_the_mean_by_hand():
+    truth = pd.DataFrame({"Mass": [1, 0, 0, 1], "Edema": [1, 0, 0, 0], "Hernia": 0}, index=list("abcd"))
+    scores = pd.DataFrame(
+        {"Mass": [0.9, 0.8, 0.1, 0.7], "Edema": [0.2, 0.1, 0.3, 0.1], "Hernia": 0.5}, index=truth.index
+    )
+    table = metrics.average_precision_table(truth, scores, list("ppqr"), replicates=20)
+    assert table["positives"].tolist() == [2, 1, 0, 3] and table["negatives"].tolist() == [2, 3, 4, 9]
+    assert table["prevalence"].tolist() == [0.5, 0.25, 0, 0.25] and set(table["patients"]) == {3}
+    # Mass: precision 1 at the first, 2/3 at the second. Edema: found as the second of two.
+    assert table["ap"].tolist() == pytest.approx([5 / 6, 1 / 2, np.nan, 2 / 3], nan_ok=True)
+    areas = metrics.auc_table(truth, scores, list("ppqr"), replicates=20)
+    assert areas["auc"].tolist() == pytest.approx([3 / 4, 2 / 3, np.nan, 17 / 24], nan_ok=True)
+    assert areas["reason"].tolist() == [
+        "",
+        "all positive images are of one patient: no interval",
+        "no positive image",
+        "mean of 2 of 3 findings",
+    ]
+    assert areas["low"].notna().tolist() == [True, False, False, True]
+    turned = metrics.auc_table(1 - truth[["Edema"]], -scores[["Edema"]], list("ppqr"), replicates=20)
+    assert turned.loc["Edema", "reason"] == "all negative images are of one patient: no interval"
+    assert turned.loc["mean", ["low", "high"]].isna().all() and turned.loc["mean", "reason"] == ""
+
+
+def test_without_resamples_there_is_an_area_and_no_interval():
+    table = metrics.auc_table(*cohort(), replicates=0)
+    assert table["auc"].notna().all() and table[["low", "high"]].isna().all(axis=None)
+
+
+def test_a_figure_of_what_is_missing_is_missing():
+    missing = Missing("This data set has no boxes.")
+    assert metrics.auc_table(missing, 1, 2) is missing and metrics.auc_difference(1, 2, missing, 3) is missing
+
+
+def test_columns_and_what_is_taken_where_nothing_is_said():
+    arguments, options = cohort(images=60, patients=20), {"replicates": 1000, "seed": 0}
+    table = metrics.auc_table(*arguments)
+    assert list(table) == ["auc", "low", "high", "positives", "negatives", "patients", "reason"]
+    pd.testing.assert_frame_equal(table, metrics.auc_table(*arguments, **options))
+    table = metrics.average_precision_table(*arguments)
+    assert list(table) == ["ap", "low", "high", "prevalence", "positives", "negatives", "patients", "reason"]
+    pd.testing.assert_frame_equal(table, metrics.average_precision_table(*arguments, **options))
+    truth, scores, patients = arguments
+    models = truth, scores, scores + np.random.default_rng(0).normal(size=scores.shape), patients
+    pd.testing.assert_series_equal(metrics.auc_difference(*models), metrics.auc_difference(*models, **options))
+
+
+def test_one_class_has_no_area_and_nothing_is_divided_by_nothing():
+    with np.errstate(all="raise"):
+        for labels in ([0, 0], [1, 1]):
+            assert np.isnan(metrics.roc_auc(labels, [0.1, 0.2]))
+        assert np.isnan(metrics.average_precision([0, 0], [0.1, 0.2]))
+        assert metrics.average_precision([1, 1], [0.1, 0.2]) == metrics.roc_auc([0, 1], [0.1, 0.2]) == 1
+        table = metrics.auc_table(np.array([0, 0]), np.array([0.1, 0.2]), list("pq"), replicates=5)
+    assert table[["auc", "low", "high"]].isna().all(axis=None)

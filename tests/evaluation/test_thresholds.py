@@ -1,4 +1,4 @@
-"""Operating points against scikit-learn and by hand."""
+"""Operating points against scikit-learn and by hand; net benefit against its definition (Vickers & Elkin 2006)."""
 
 import numpy as np
 import pandas as pd
@@ -6,10 +6,7 @@ import pytest
 from sklearn import metrics as oracle
 
 from cxr_utils.errors import CxrError
-from cxr_utils.evaluation.thresholds import (
-    choose_thresholds,
-    operating_points,
-)
+from cxr_utils.evaluation.thresholds import THRESHOLDS, choose_thresholds, decision_curve, operating_points
 
 
 def simulated(seed=0, images=500):
@@ -125,3 +122,104 @@ def test_thresholds_are_matched_by_name():
     truth, scores = simulated()
     thresholds = pd.Series({"Hernia": 1.0, "Mass": 0.2})
     assert operating_points(truth, scores, thresholds)["threshold"].tolist() == [0.2, 1.0]
+
+
+def calibrated(seed=0, images=400):
+    """Calibrated probabilities, some of them equal, and outcomes drawn from them."""
+    generator = np.random.default_rng(seed)
+    probability = generator.beta(1, 4, images).round(2).clip(0.01, 0.99)
+    return (generator.random(images) < probability).astype(int), probability
+
+
+def test_equals_the_definition_image_by_image():
+    truth, probability = calibrated()
+    curve = decision_curve(truth, probability, [0.05, 0.1, 0.2, 0.5, 0.9])
+    for threshold, model in zip(curve["threshold"], curve["model"], strict=True):
+        gained = [
+            (1 if label else -threshold / (1 - threshold)) if p >= threshold else 0
+            for label, p in zip(truth, probability, strict=True)
+        ]
+        assert model == pytest.approx(np.mean(gained), abs=1e-12)
+
+
+def test_below_all_probabilities_the_model_treats_all_and_above_them_none():
+    truth, probability = calibrated()
+    curve = decision_curve(truth, probability.clip(0.2, 0.6), [0.1, 0.7])
+    assert curve["model"].iloc[0] == pytest.approx(curve["treat_all"].iloc[0], abs=1e-12)
+    assert curve["model"].iloc[1] == 0 and (curve["treat_none"] == 0).all()
+
+
+def test_treating_all_is_worth_nothing_at_the_prevalence():
+    truth, probability = calibrated()
+    curve = decision_curve(truth, probability, [truth.mean()])
+    assert curve["treat_all"].iloc[0] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_perfect_model_is_worth_the_prevalence_everywhere():
+    truth, _ = calibrated()
+    curve = decision_curve(truth, truth.astype(float))
+    np.testing.assert_allclose(curve["model"], truth.mean(), atol=1e-12)
+    assert len(curve) == 99
+
+
+def test_wrong_probabilities_can_cost_more_than_they_bring():
+    """The same order, so the same AUC; but calling three times too many at a threshold of 20 % does harm."""
+    truth, probability = calibrated(images=20_000)
+    honest, inflated = (
+        decision_curve(truth, p, [0.2])["model"].iloc[0] for p in (probability, np.minimum(probability * 3, 1))
+    )
+    assert inflated < honest
+
+
+def test_logits_and_impossible_thresholds_are_refused():
+    with pytest.raises(CxrError, match="above 0 and below 1"):
+        decision_curve([0, 1], [0.2, 0.8], [0.5, 1.0])
+    with pytest.raises(CxrError, match="above 0 and below 1"):
+        decision_curve([0, 1], [0.2, 0.8], [])
+    with pytest.raises(CxrError, match="sigmoid of the logits"):
+        decision_curve([0, 1], [-2.0, 3.0])
+
+
+def test_thresholds_of_a_curve_are_the_whole_per_cents():
+    assert [f"{value:.2f}" for value in THRESHOLDS] == [f"0.{n:02}" for n in range(1, 100)]
+    assert decision_curve([0, 1], [0.2, 0.8])["threshold"].tolist() == list(THRESHOLDS)
+
+
+def test_net_benefit_by_hand():
+    """Ten images, four of them ill; at 0.25 three ill and two healthy ones are called, and a false alarm costs 1/3."""
+    truth = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]
+    curve = decision_curve(truth, [0.9, 0.5, 0.25, 0.1, 0.6, 0.25, 0.2, 0.1, 0.1, 0], [0.25]).iloc[0]
+    assert curve["model"] == pytest.approx(3 / 10 - 2 / 10 / 3) and curve["treat_all"] == pytest.approx(0.4 - 0.6 / 3)
+
+
+def test_of_equally_good_thresholds_the_highest_is_chosen():
+    truth, scores = np.array([1, 0, 1, 0]), np.array([4, 3, 2, 1])
+    assert choose_thresholds(truth, scores).item() == 4  # at 4 and at 2 Youden's index is one half
+    # one miss costs as much as one alarm: calling one, and calling three, cost one each
+    assert choose_thresholds(truth, scores, miss=1).item() == 4
+    assert choose_thresholds(truth, scores, ppv=2 / 3).item() == 2
+    assert choose_thresholds(truth, scores, sensitivity=0.5).item() == 4
+    assert choose_thresholds(truth, scores, sensitivity=0.5 + 1e-9).item() == 2
+    assert choose_thresholds(truth, scores, ppv=1).item() == 4
+    # thirds: found 2/3 without an alarm, and all with one of three; 1 - 1/3 and 2/3 - 0 differ in the last bit
+    third = choose_thresholds(np.array([1, 1, 0, 1, 0, 0]), np.arange(6)[::-1])
+    assert third.item() == 4 and list(third.index) == ["finding"] and third.name == "threshold"
+
+
+def test_what_a_share_and_a_cost_may_be():
+    truth, scores = simulated()
+    for rule in ({"sensitivity": 1}, {"ppv": 1e-9}, {"miss": 1e-9}, {"miss": 1e9}):
+        assert choose_thresholds(truth, scores, **rule).notna().all()
+    for rule in ({"sensitivity": 0}, {"sensitivity": 1.01}, {"ppv": 0}, {"ppv": -0.1}):
+        with pytest.raises(CxrError, match="Expected a number above 0 and at most 1. Write 90 % as 0.9"):
+            choose_thresholds(truth, scores, **rule)
+    with pytest.raises(CxrError, match="Received sensitivity and ppv. Expected one rule"):
+        choose_thresholds(truth, scores, sensitivity=0.5, ppv=0.5)
+
+
+def test_a_finding_that_everybody_has_gets_no_threshold():
+    truth, scores = simulated()
+    assert choose_thresholds(truth.assign(Hernia=1), scores).isna().tolist() == [False, True]
+    lone = truth.assign(Hernia=(truth.index == 3).astype(int))
+    assert choose_thresholds(lone, scores).notna().all() and choose_thresholds(lone, scores, miss=2).notna().all()
+    assert choose_thresholds(1 - lone, scores).notna().all()

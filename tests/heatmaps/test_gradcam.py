@@ -297,3 +297,49 @@ def test_upsampling_keeps_shape_and_range():
     assert large.shape == (2, 3, 32, 32) and large.dtype == np.float32
     assert large.min() >= maps.min() - 1e-6 and large.max() <= maps.max() + 1e-6
     np.testing.assert_allclose(large[1, 2].mean(), gradcam.upsample(maps[1, 2], 32).mean())
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("bias", [-80.0, 80.0])
+def test_maps_are_those_of_the_logit_however_sure_the_network_is(method, bias):
+    """A sigmoid has no slope there: the gradient of a probability would be zero."""
+    model, images = averaging_network(), pictures()
+    maps = gradcam.grad_cam(model, images, method=method)
+    kernel, _ = model.get_layer("logits").get_weights()
+    model.get_layer("logits").set_weights([kernel, np.full(3, bias)])
+    np.testing.assert_allclose(gradcam.grad_cam(model, images, method=method), maps, atol=1e-5)
+    assert 0 < maps.max() == 1
+
+
+@pytest.mark.parametrize("method", ["gradcam", "hirescam"])
+def test_evidence_against_is_cut_off_after_the_sum_and_each_map_has_its_own_maximum(method):
+    """The first finding weighs the picture with 1, the second with -3: what is left above zero, scaled."""
+    model = small_network([[1, -3], [0, 0]] * 4)  # channels: the picture, and its negative with weight 0
+    pixels = np.array([[[1.0, -2.0], [4.0, 0.0]], [[-1.0, -8.0], [-2.0, 2.0]]], dtype=np.float32)
+    maps = gradcam.grad_cam(model, pixels[..., None], method=method)
+    expected = [[[[0.25, 0], [1, 0]], [[0, 1], [0, 0]]], [[[0, 0], [0, 1]], [[0.125, 1], [0.25, 0]]]]
+    np.testing.assert_allclose(maps, expected, atol=1e-6)
+
+
+def test_what_speaks_for_a_finding_in_one_feature_and_against_it_in_another_is_summed_first():
+    """Cutting each feature before the sum would leave heat where the two cancel."""
+    model = small_network([[2], [3]] * 4)  # 2 x - 3 x = -x
+    image = np.array([[1.0, -2.0], [-4.0, 0.0]], dtype=np.float32)[None, :, :, None]
+    np.testing.assert_allclose(gradcam.grad_cam(model, image)[0, 0], [[0, 0.5], [1, 0]], atol=1e-6)
+
+
+def test_the_numbers_of_a_batch_do_not_matter(monkeypatch):
+    model, images = averaging_network(), pictures(5)
+    whole = gradcam.grad_cam(model, images)
+    monkeypatch.setattr(gradcam, "BATCH", 2)
+    np.testing.assert_allclose(gradcam.grad_cam(model, images), whole, atol=1e-6)
+
+
+def test_upsampling_is_bilinear_between_the_middles_of_cells():
+    small = np.array([[0.0, 4.0], [8.0, 12.0]])
+    # Middles of the four pixels lie at -1/4, 1/4, 3/4 and 5/4 of the way between the middles of the two cells.
+    way = np.clip([-0.25, 0.25, 0.75, 1.25], 0, 1)
+    np.testing.assert_allclose(gradcam.upsample(small, 4), 8 * way[:, None] + 4 * way, atol=1e-6)
+    stack = gradcam.upsample(np.stack([[small, small * 2]] * 3), 4)
+    assert stack.shape == (3, 2, 4, 4)
+    np.testing.assert_allclose(stack[1, 1], 2 * stack[2, 0])

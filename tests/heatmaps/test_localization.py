@@ -1,16 +1,31 @@
 """Scores of heat maps against boxes, by hand and against naive loops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_dataset import tiny_dataset
 
-from cxr_utils.errors import DataError
+from cxr_utils.errors import DataError, Missing
 from cxr_utils.heatmaps import localization as loc
 from cxr_utils.heatmaps import map_scores, priors
 
 
 def boxes_of(*rows):
     return pd.DataFrame(rows, columns=["image", "finding", "x", "y", "width", "height"])
+
+
+def best_overlap(heat, mask):
+    return map_scores.cut_at_each_value(heat, mask)[1].max(initial=0.0)
+
+
+def overlaps(heat, mask, thresholds):
+    return map_scores.overlap_at(*map_scores.cut_at_each_value(heat, mask), thresholds)
+
+
+def area_of_overlap(heat, mask):
+    return map_scores.overlap_area(*map_scores.cut_at_each_value(heat, mask))
 
 
 def test_scores_by_hand():
@@ -20,20 +35,20 @@ def test_scores_by_hand():
     assert map_scores.pointing_game(heat, ~left) == 0
     assert map_scores.energy_in_box(heat, left) == 0.5
     # at 1.0: one place, in the box: 1/2; at 0.5: three places, one of them in the box: 1/4
-    assert map_scores.best_iou(heat, left) == 0.5
+    assert best_overlap(heat, left) == 0.5
 
 
 def test_ties_and_zeros_are_worth_what_chance_is():
     quarter = np.zeros((4, 4), dtype=bool)
     quarter[:2, :2] = True
     flat, nothing = np.ones((4, 4)), np.zeros((4, 4))
-    scores = (map_scores.pointing_game, map_scores.energy_in_box, map_scores.best_iou)
+    scores = (map_scores.pointing_game, map_scores.energy_in_box, best_overlap)
     assert [score(flat, quarter) for score in scores] == [0.25, 0.25, 0.25]
     assert [score(nothing, quarter) for score in scores] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_best_iou_equals_trying_every_threshold(seed):
+def test_best_overlap_equals_trying_every_threshold(seed):
     generator = np.random.default_rng(seed)
     heat = generator.random((12, 12)).round(1)
     mask = map_scores.box_mask(boxes_of(("a", "Mass", *generator.uniform(0, 0.5, 2), 0.4, 0.3)), 12)
@@ -41,7 +56,7 @@ def test_best_iou_equals_trying_every_threshold(seed):
     for threshold in np.unique(heat[heat > 0]):
         hot = heat >= threshold
         expected = max(expected, (hot & mask).sum() / (hot | mask).sum())
-    assert map_scores.best_iou(heat, mask) == pytest.approx(expected, abs=1e-12)
+    assert best_overlap(heat, mask) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -56,18 +71,18 @@ def test_overlap_over_thresholds_equals_cutting_at_each(seed):
 
     # between the values of the map, so that rounding cannot decide
     thresholds = (0.0312, 0.1234, 0.5678, 0.8765, 0.9998)
-    assert map_scores.iou_curve(heat, mask, thresholds) == pytest.approx([cut(one) for one in thresholds], abs=1e-12)
+    assert overlaps(heat, mask, thresholds) == pytest.approx([cut(one) for one in thresholds], abs=1e-12)
     fine = (np.arange(10_000) + 0.5) / 10_000
-    assert map_scores.iou_area(heat, mask) == pytest.approx(np.mean([cut(one) for one in fine]), abs=2e-3)
+    assert area_of_overlap(heat, mask) == pytest.approx(np.mean([cut(one) for one in fine]), abs=2e-3)
 
 
 def test_overlap_does_not_change_with_the_scale_of_the_map():
     heat, mask = np.array([[0.2, 0.6], [0.4, 0.0]]), np.array([[False, True], [True, False]])
     # at 0.9 of the maximum one of two pixels: 1/2; at 0.5 both: 1; at 0.1 one more: 2/3
     for scale in (1, 1e-6, 50):
-        assert map_scores.iou_curve(heat * scale, mask, (0.1, 0.5, 0.9)) == pytest.approx([2 / 3, 1, 0.5])
-        assert map_scores.iou_area(heat * scale, mask) == pytest.approx(2 / 3 * 1 / 3 + 1 * 1 / 3 + 0.5 * 1 / 3)
-    assert map_scores.iou_curve(heat * 0, mask).tolist() == [0] * 9 and map_scores.iou_area(heat * 0, mask) == 0
+        assert overlaps(heat * scale, mask, (0.1, 0.5, 0.9)) == pytest.approx([2 / 3, 1, 0.5])
+        assert area_of_overlap(heat * scale, mask) == pytest.approx(2 / 3 * 1 / 3 + 1 * 1 / 3 + 0.5 * 1 / 3)
+    assert overlaps(heat * 0, mask, map_scores.THRESHOLDS).tolist() == [0] * 9 and area_of_overlap(heat * 0, mask) == 0
 
 
 def test_masks_by_hand():
@@ -119,7 +134,7 @@ def test_mask_scores_by_hand():
     assert scored[["finding", "area", "hit"]].values.tolist() == [["Mass", 0.25, 1.0], ["Edema", 0.25, 0.0]]
     heat = loc.upsample(maps[0, 0], 128)
     assert scored["energy"][0] == pytest.approx(heat[mask].sum() / heat.sum())
-    assert scored["iou_area"][0] == pytest.approx(map_scores.iou_area(heat, mask))
+    assert scored["iou_area"][0] == pytest.approx(area_of_overlap(heat, mask))
     assert scored["iou_at_0.5"][0] == pytest.approx(((heat >= 0.5 * heat.max()) & mask).sum() / (
         (heat >= 0.5 * heat.max()) | mask).sum())  # fmt: skip
 
@@ -163,11 +178,11 @@ def test_summary_by_size_groups_what_its_area_says():
     areas = {"a": 0.009, "b": 0.01, "c": 0.02, "d": 0.1, "e": 0.5}
     scored = pd.DataFrame({"image": list(areas), "finding": "Mass", "area": list(areas.values())})
     scored["size"], scored["hit"] = scored["area"].map(loc.size_class), [0.0, 1.0, 0.0, 1.0, 1.0]
-    table = loc.summarise(scored, {name: name for name in areas}, by="size", replicates=50)
+    table = loc.Scored(scored, {name: name for name in areas}).summary("size", replicates=50)
     assert table["maps"].to_dict() == {"below 1 %": 1, "1 to 3 %": 2, "10 % or more": 2, "all": 5}
     assert table["hit"].tolist() == [0.0, 0.5, 1.0, 0.6]
     with pytest.raises(DataError, match="'finding' or 'size'"):
-        loc.summarise(scored, {name: name for name in areas}, by="age")
+        loc.Scored(scored, {name: name for name in areas}).summary("age")
 
 
 def test_paired_difference_is_narrower_than_its_parts():
@@ -177,12 +192,12 @@ def test_paired_difference_is_narrower_than_its_parts():
     scored["energy"] = generator.uniform(0, 0.5, 40)
     better = scored.assign(energy=scored["energy"] + 0.25).sample(frac=1, random_state=1)
     patients = {name: name for name in scored["image"]}
-    table = loc.summarise(loc.subtract(better, scored), patients).loc["all"]
+    table = loc.Scored(better, patients).minus(loc.Scored(scored, patients)).summary().loc["all"]
     assert table[["energy", "energy_low", "energy_high"]].tolist() == pytest.approx([0.25] * 3)
-    alone = loc.summarise(scored, patients).loc["all"]
+    alone = loc.Scored(scored, patients).summary().loc["all"]
     assert alone["energy_high"] - alone["energy_low"] > 0.05
     with pytest.raises(DataError, match="40 and 39 pairs"):
-        loc.subtract(scored, scored.iloc[1:])
+        loc.Scored(scored, patients).minus(loc.Scored(scored.iloc[1:], patients))
 
 
 def test_maps_follow_the_order_of_names():
@@ -197,8 +212,8 @@ def test_summary_resamples_patients():
     scored = pd.DataFrame({"image": [str(n) for n in range(20)], "finding": "Mass", "area": 0.1})
     scored["hit"] = scored["energy"] = scored["iou"] = np.repeat([1.0, 0.0], 10)
     patients = {str(n): "first" if n < 10 else str(min(n, 18)) for n in range(20)}
-    wide = loc.summarise(scored, patients, replicates=2000).loc["all"]
-    narrow = loc.summarise(scored, {name: name for name in patients}, replicates=2000).loc["all"]
+    wide = loc.Scored(scored, patients).summary(replicates=2000).loc["all"]
+    narrow = loc.Scored(scored, {name: name for name in patients}).summary(replicates=2000).loc["all"]
     assert wide["patients"] == 10 and narrow["patients"] == 20
     assert wide["hit"] == narrow["hit"] == 0.5
     assert (narrow["hit_low"], narrow["hit_high"]) == pytest.approx((0.3, 0.7), abs=0.051)
@@ -210,7 +225,7 @@ def test_interval_of_the_mean_equals_a_naive_bootstrap():
     scored = pd.DataFrame({"image": [str(n) for n in range(60)], "finding": "Mass", "area": 0.1})
     scored["hit"] = scored["energy"] = scored["iou"] = generator.random(60)
     patient = generator.integers(20, size=60).astype(str)
-    table = loc.summarise(scored, dict(zip(scored["image"], patient, strict=True)), replicates=4000)
+    table = loc.Scored(scored, dict(zip(scored["image"], patient, strict=True))).summary(replicates=4000)
     by_patient = [scored["hit"][patient == name].to_numpy() for name in np.unique(patient)]
     means = []
     for _ in range(4000):
@@ -225,11 +240,11 @@ def test_baselines_point_where_they_say():
     findings = ["Mass", "Edema"]
     names = ["a", "b", "c"], findings, BOXES
     patients = {"a": "1", "b": "2", "c": "3"}
-    everywhere = loc.summarise(loc.score_boxes(np.ones((1, 1, 4, 4)), *names), patients, replicates=20)
+    everywhere = loc.Scored(loc.score_boxes(np.ones((1, 1, 4, 4)), *names), patients).summary(replicates=20)
     assert everywhere["hit"].tolist() == everywhere["area"].tolist() == [0.25, 0.25, 0.25]
     mean_box = priors.mean_box_map(BOXES[BOXES["image"] == "b"], findings, 8)
     assert mean_box.shape == (1, 2, 8, 8)
-    table = loc.summarise(loc.score_boxes(mean_box, *names), patients, replicates=20)
+    table = loc.Scored(loc.score_boxes(mean_box, *names), patients).summary(replicates=20)
     assert table["hit"].tolist() == pytest.approx([0.5, 1.0, 2 / 3])
     centre = priors.centre_prior(9)[0, 0]
     assert np.unravel_index(centre.argmax(), centre.shape) == (4, 4)
@@ -266,7 +281,7 @@ def test_wrong_names_are_refused():
         loc.score_boxes(maps, ["p", "q", "r"], ["Mass", "Edema"], BOXES)
     scored = loc.score_boxes(maps, ["a", "b", "c"], ["Mass", "Edema"], BOXES)
     with pytest.raises(DataError, match="no patient"):
-        loc.summarise(scored, {"a": "1"})
+        loc.Scored(scored, {"a": "1"}).summary()
     with pytest.raises(DataError, match="no boxes"):
         priors.mean_box_map(BOXES.iloc[:0], ["Mass"], 8)
 
@@ -278,7 +293,167 @@ def test_real_boxes_reward_the_centre_over_chance(real_data):
     boxes[["x", "y", "width", "height"]] /= 1024
     images, findings = boxes["image"].unique(), boxes["finding"].unique()
     scored = loc.score_boxes(priors.centre_prior(16), images, findings, boxes)
-    table = loc.summarise(scored, {name: name.split("_")[0] for name in images}, replicates=200)
+    table = loc.Scored(scored, {name: name.split("_")[0] for name in images}).summary(replicates=200)
     assert table.loc["all", "maps"] > 970 and len(table) == 9
     assert table.loc["all", "energy_low"] > table.loc["all", "area"]
     assert table.loc["Cardiomegaly", "hit"] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("area", "name"),
+    [
+        (0, "below 1 %"),
+        (0.0099, "below 1 %"),
+        (0.01, "1 to 3 %"),
+        (0.0299, "1 to 3 %"),
+        (0.03, "3 to 10 %"),
+        (0.0999, "3 to 10 %"),
+        (0.1, "10 % or more"),
+        (1, "10 % or more"),
+    ],
+)
+def test_classes_of_size_begin_where_they_say(area, name):
+    assert loc.size_class(area) == name
+
+
+def test_a_tie_points_to_all_of_its_places():
+    heat, mask = np.array([[3.0, 1.0, 3.0], [0.0, 3.0, 3.0]]), np.array([[True, True, False], [True, False, False]])
+    assert map_scores.pointing_game(heat, mask) == 0.25
+    assert map_scores.energy_in_box(heat, mask) == pytest.approx(4 / 13)
+    single = np.zeros((2, 3))
+    single[1, 0] = 1e-9
+    assert map_scores.pointing_game(single, mask) == map_scores.energy_in_box(single, mask) == 1
+    for nothing in (map_scores.pointing_game(heat * 0, mask), map_scores.energy_in_box(heat * 0, mask)):
+        assert nothing == 0 and type(nothing) is float
+
+
+def test_edges_of_boxes_belong_to_one_side():
+    """Pixels whose centre lies on the left or upper edge are in, on the right or lower edge they are out."""
+    mask = map_scores.box_mask(boxes_of(("a", "Mass", 1 / 8, 3 / 8, 1 / 2, 1 / 2)), 4)
+    assert np.argwhere(mask).tolist() == [[1, 0], [1, 1], [2, 0], [2, 1]]
+    narrow = map_scores.box_mask(boxes_of(("a", "Mass", 0.13, 0.4, 0.2, 0.2)), 4)
+    assert np.argwhere(narrow).tolist() == [[2, 0]]  # no centre in it: the pixel that holds its middle (0.23, 0.5)
+    beyond = map_scores.box_mask(boxes_of(("a", "Mass", 0.99, -0.2, 0.3, 0.1)), 4)
+    assert np.argwhere(beyond).tolist() == [[0, 3]]
+
+
+def test_overlap_at_the_thresholds_of_the_table_by_hand():
+    """Four places of heat 1, .7, .3 and 0 of which the second is the box: what is as hot or hotter is taken."""
+    assert map_scores.THRESHOLDS == (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    values, overlap = map_scores.cut_at_each_value(np.array([[10, 7, 3, 0]]), np.array([[False, True, False, False]]))
+    assert values.tolist() == pytest.approx([1, 0.7, 0.3]) and overlap.tolist() == pytest.approx([0, 1 / 2, 1 / 3])
+    expected = [1 / 3] * 3 + [1 / 2] * 4 + [0] * 2
+    assert map_scores.overlap_at(values, overlap, map_scores.THRESHOLDS).tolist() == pytest.approx(expected)
+    assert map_scores.overlap_area(values, overlap) == pytest.approx(0.3 / 3 + 0.4 / 2)
+
+
+def test_columns_of_the_table_are_the_scores_of_the_enlarged_map():
+    """Energy and overlap are measured on the fine grid, the hit on the map's own cells."""
+    generator = np.random.default_rng(0)
+    coarse, own = generator.random((1, 1, 6, 6)).round(1), BOXES.iloc[[1]]
+    row = loc.score_boxes(coarse, ["b"], ["Mass"], own).iloc[0]
+    heat, mask = loc.upsample(coarse[0, 0], 128), map_scores.box_mask(own, 128)
+    ious = {level: (heat >= level) & mask for level in np.unique(heat)}
+    ious = {level: both.sum() / ((heat >= level) | mask).sum() for level, both in ious.items()}
+    assert row["iou"] == pytest.approx(max(ious.values()), abs=1e-12)
+    assert row["energy"] == pytest.approx(heat[mask].sum() / heat.sum(), rel=1e-5)
+    assert row["hit"] == map_scores.pointing_game(coarse[0, 0], map_scores.box_mask(own, 6))
+    assert row["iou_area"] == pytest.approx(area_of_overlap(heat, mask))
+    assert [row[f"iou_at_{level}"] for level in map_scores.THRESHOLDS] == pytest.approx(
+        list(overlaps(heat, mask, map_scores.THRESHOLDS))
+    )
+    assert list(row.index) == ["image", "finding", "area", "size", *loc.SCORES, *loc.CURVE]
+
+
+def boxed_dataset(folder):
+    """Six images of three patients; two boxes on the first two images."""
+    data = tiny_dataset(folder, images=6, side=16)
+    names = data.table["image"].tolist()
+    boxes = boxes_of((names[0], "Mass", 0, 0, 0.5, 0.5), (names[1], "Nodule", 0.5, 0.5, 0.5, 0.5))
+    return replace(data, boxes=boxes), names
+
+
+def test_maps_of_a_data_set_are_scored_against_its_boxes(tmp_path):
+    data, names = boxed_dataset(tmp_path)
+    maps = np.random.default_rng(0).random((6, 2, 4, 4))
+    scored = loc.score(maps, data)
+    pd.testing.assert_frame_equal(scored.rows, loc.score_boxes(maps, names, ["Mass", "Nodule"], data.boxes))
+    assert scored.patients == {name: str(number // 2) for number, name in enumerate(names)}
+    assert len(scored) == 2 and scored.summary(replicates=20).loc["all", "patients"] == 1
+    (one,) = loc.score(maps[:, 1:], data, ["Nodule"]).rows.itertuples()
+    assert (one.image, one.finding) == (names[1], "Nodule")
+    with pytest.raises(DataError, match="against 'pixels'.*Expected 'boxes' or 'masks'"):
+        loc.score(maps, data, against="pixels")
+
+
+def test_maps_of_a_simulated_data_set_are_scored_against_its_masks(tmp_path, monkeypatch):
+    data, names = boxed_dataset(tmp_path)
+    maps, mask = np.random.default_rng(0).random((6, 2, 4, 4)), np.zeros((128, 128), bool)
+    mask[40:60, 10:90] = True
+    assert "simulated pictures only" in str(loc.score(maps, data, against="masks"))
+    monkeypatch.setattr(type(data), "masks", lambda self: {(names[2], "Mass"): mask})
+    scored = loc.score(maps, data, against="masks")
+    expected = loc.score_masks(maps, names, ["Mass", "Nodule"], {(names[2], "Mass"): mask})
+    pd.testing.assert_frame_equal(scored.rows, expected)
+
+
+def test_without_boxes_there_is_a_reason_and_no_score(tmp_path):
+    data = tiny_dataset(tmp_path, images=6, side=16)
+    for against in ("boxes", "masks"):
+        missing = loc.score(np.ones((6, 2, 4, 4)), data, against=against)
+        assert isinstance(missing, Missing) and "has no boxes" in str(missing)
+        assert missing.summary().loc["all"] is missing and missing.minus(missing) is missing
+
+
+def test_a_difference_is_taken_pair_by_pair_and_leaves_the_rest_alone():
+    rows = pd.DataFrame({"image": ["p", "q", "p"], "finding": ["Mass", "Mass", "Edema"], "area": [0.1, 0.2, 0.3]})
+    rows = rows.assign(size="", hit=[1.0, 1.0, 0.0], energy=[0.5, 0.25, 0.75], iou_area=[0.1, 0.2, 0.3])
+    other = rows.iloc[[2, 0, 1]].assign(hit=[1.0, 0.0, 1.0], energy=[0.25, 0.5, 0.5], iou_area=0.0, area=9.0)
+    patients = {"p": "1", "q": "2"}
+    less = loc.Scored(rows, patients).minus(loc.Scored(other, {}))
+    assert less.rows[["hit", "energy", "iou_area"]].values.tolist() == [[1, 0, 0.1], [0, -0.25, 0.2], [-1, 0.5, 0.3]]
+    assert less.rows["area"].tolist() == [0.1, 0.2, 0.3] and less.patients is patients
+    with pytest.raises(DataError, match="3 and 3 pairs"):
+        loc.Scored(rows, patients).minus(loc.Scored(rows.assign(image=["p", "r", "p"]), {}))
+
+
+def test_a_summary_by_hand():
+    rows = pd.DataFrame({"image": list("abcd"), "finding": ["Mass", "Edema", "Mass", "Mass"]})
+    rows = rows.assign(area=[0.2, 0.05, 0.4, 0.02], size=["10 % or more", "3 to 10 %", "10 % or more", "1 to 3 %"])
+    rows = rows.assign(hit=[1.0, 0.0, 0.0, 1.0], energy=[0.1, 0.2, 0.3, 0.4])
+    scored = loc.Scored(rows, {"a": "1", "b": "1", "c": "1", "d": "2"})
+    table = scored.summary(replicates=50)
+    assert table.index.tolist() == ["Mass", "Edema", "all"] and table.index.name == "finding"
+    assert table["maps"].tolist() == [3, 1, 4] and table["patients"].tolist() == [2, 1, 2]
+    assert table["area"].tolist() == pytest.approx([0.62 / 3, 0.05, 0.67 / 4])
+    assert table["energy"].tolist() == pytest.approx([0.8 / 3, 0.2, 0.25])
+    assert table.loc["Edema", ["energy_low", "energy_high"]].tolist() == pytest.approx([0.2, 0.2])
+    # Of two patients a resample has only one half of the time: their means are the ends of the interval.
+    assert table.loc["all", ["energy_low", "energy_high"]].tolist() == pytest.approx([0.2, 0.4])
+    assert table.loc["all", ["hit_low", "hit_high"]].tolist() == pytest.approx([1 / 3, 1])
+    assert scored.summary("size", replicates=5).index.tolist() == ["1 to 3 %", "3 to 10 %", "10 % or more", "all"]
+    none = scored.summary(replicates=0)
+    assert none["energy_low"].isna().all() and none["energy"].notna().all()
+
+
+def test_blind_maps_by_hand():
+    step, corner = np.exp(-0.5), np.exp(-2)  # one and two fifths of the side from the middle, over 2 x 0.2 ** 2
+    line = np.array([corner, step, 1, step, corner])
+    np.testing.assert_allclose(priors.centre_prior(5)[0, 0], np.outer(line, line), rtol=1e-6)
+    first, again, other = (priors.random_maps(3, 4, seed) for seed in (0, 0, 1))
+    assert first.shape == (3, 1, 4, 4) and (first == again).all() and (first != other).all()
+    assert (first[0] != first[1]).all() and 0 <= first.min() < 0.2 < 0.8 < first.max() <= 1
+    boxes = boxes_of(("a", "Mass", 0, 0, 0.5, 1), ("b", "Mass", 0, 0, 1, 0.5), ("c", "Edema", 0.5, 0.5, 0.5, 0.5))
+    mean = priors.mean_box_map(boxes, ["Edema", "Mass", "Hernia"], 2)
+    assert mean.shape == (1, 3, 2, 2) and mean.dtype == np.float32
+    assert mean[0].tolist() == [[[0, 0], [0, 1]], [[1, 0.5], [0.5, 0]], [[1, 0.5], [0.5, 0.5]]]
+
+
+def test_blind_maps_of_a_data_set(tmp_path):
+    data, _ = boxed_dataset(tmp_path)
+    found = priors.blind_maps(data, 5, 4, seed=3)
+    assert list(found) == ["centre", "random", "mean box"]
+    np.testing.assert_array_equal(found["centre"], priors.centre_prior(4))
+    np.testing.assert_array_equal(found["random"], priors.random_maps(5, 4, 3))
+    np.testing.assert_array_equal(found["mean box"], priors.mean_box_map(data.boxes, ["Mass", "Nodule"], 4))
+    assert list(priors.blind_maps(replace(data, boxes=data.boxes.iloc[:0]), 5, 4)) == ["centre", "random"]

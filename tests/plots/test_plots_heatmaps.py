@@ -17,7 +17,7 @@ def table():
     boxes.insert(1, "finding", ["Mass", "Edema", "Nodule"] * 10)
     names = boxes["image"].tolist()
     scored = loc.score_boxes(generator.random((30, 3, 8, 8)), names, ["Mass", "Edema", "Nodule"], boxes)
-    return loc.summarise(scored, dict(zip(names, names, strict=True)), by="size", replicates=50)
+    return loc.Scored(scored, dict(zip(names, names, strict=True))).summary("size", replicates=50)
 
 
 def test_overlap_curves_are_the_row_of_all_maps(table):

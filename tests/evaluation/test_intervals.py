@@ -1,11 +1,25 @@
-"""DeLong's standard errors against published figures and against the definition, written out."""
+"""Resamples against scikit-learn; DeLong's errors against published figures and the definition, written out."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from cohorts import FINDINGS, cohort
 from scipy import stats
+from sklearn import metrics as oracle
 
 from cxr_utils.errors import CxrError
-from cxr_utils.evaluation.intervals import delong, delong_test
+from cxr_utils.evaluation import intervals
+from cxr_utils.evaluation.intervals import (
+    auc_and_influence,
+    bootstrap,
+    delong,
+    delong_test,
+    ladder,
+    percentile_interval,
+    resample_weights,
+    weighted_auc,
+    weighted_average_precision,
+)
 from cxr_utils.evaluation.metrics import auc_difference, roc_auc
 
 
@@ -155,3 +169,117 @@ def test_equal_models_and_too_few_images():
     assert same["difference"] == 0 and same["p_value"] == 1 and np.isnan(same["z"])
     with pytest.raises(CxrError, match="positive images of 1 and negative images of 3 patients"):
         delong([0, 0, 0, 1], [1, 2, 3, 4])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_weighted_areas_equal_scikit_learn_on_repeated_images(seed):
+    truth, scores, patients = cohort(seed=seed)
+    codes, names = pd.factorize(patients)
+    weights = next(resample_weights(len(names), 20, seed))
+    for name in FINDINGS:
+        arrays = truth[name].to_numpy(), scores[name].to_numpy(), codes
+        areas = weighted_auc(ladder(*arrays, tied=0.5), weights)
+        precisions = weighted_average_precision(ladder(*arrays, tied=0.0), weights)
+        for replicate in range(20):
+            rows = np.repeat(np.arange(len(codes)), weights[codes, replicate].astype(int))
+            again = truth[name].iloc[rows], scores[name].iloc[rows]
+            assert areas[replicate] == pytest.approx(oracle.roc_auc_score(*again), abs=1e-12)
+            assert precisions[replicate] == pytest.approx(oracle.average_precision_score(*again), abs=1e-12)
+
+
+def test_influence_gives_obuchowskis_error_in_every_resample():
+    """A resample with weights is the sample whose patients are copied under new names."""
+    truth, scores, patients = cohort(images=120, patients=20)
+    codes = pd.factorize(patients)[0]
+    steps = ladder(truth["Mass"].to_numpy(), scores["Mass"].to_numpy(), codes, tied=0.5)
+    weights = next(resample_weights(20, 5, seed=0))
+    areas, influence = auc_and_influence(steps, weights)
+    for replicate in range(5):
+        drawn = np.repeat(np.arange(20), weights[:, replicate].astype(int))
+        rows = [np.flatnonzero(codes == one) for one in drawn]
+        copy = np.repeat(np.arange(20), [len(own) for own in rows])
+        rows = np.concatenate(rows)
+        expected = delong(truth["Mass"].iloc[rows], scores["Mass"].iloc[rows], copy)
+        assert areas[replicate] == pytest.approx(expected["auc"], abs=1e-6)
+        # Obuchowski counts separately the patients with positive and with negative images; here all are counted once.
+        error = np.sqrt((weights[:, replicate] * influence[:, replicate] ** 2).sum() * 20 / 19)
+        assert error == pytest.approx(expected["standard_error"], rel=0.03)
+
+
+def test_weights_are_resamples_with_replacement():
+    weights = np.hstack(list(resample_weights(50, 2000, seed=0)))
+    assert weights.shape == (50, 2000)
+    assert (weights.sum(axis=0) == 50).all()
+    assert weights.mean(axis=1) == pytest.approx(1, abs=0.12)
+    assert weights.var() == pytest.approx(1 - 1 / 50, abs=0.02)
+
+
+def test_percentiles_by_hand():
+    low, high = percentile_interval(np.arange(1001.0))
+    assert (low, high) == (25, 975)
+    low, high = percentile_interval(np.column_stack([np.arange(201.0), np.full(201, np.nan), -np.arange(201.0)]))
+    np.testing.assert_array_equal(low, [5, np.nan, -195])
+    np.testing.assert_array_equal(high, [195, np.nan, -5])
+    some = np.r_[np.nan, np.arange(41.0), np.nan]  # what has no value is left out
+    assert [float(end) for end in percentile_interval(some)] == [1, 39]
+    assert [end.tolist() for end in percentile_interval(np.empty((0, 2)))] == [
+        [pytest.approx(np.nan, nan_ok=True)] * 2
+    ] * 2
+
+
+def test_resamples_in_chunks_are_the_same_and_as_many(monkeypatch):
+    whole = list(resample_weights(10, 25, seed=1))
+    assert len(whole) == 1
+    monkeypatch.setattr(intervals, "CHUNK_BYTES", 8 * 10 * 7)
+    parts = list(resample_weights(10, 25, seed=1))
+    assert [part.shape for part in parts] == [(10, 7)] * 3 + [(10, 4)]
+    np.testing.assert_array_equal(np.hstack(parts), whole[0])
+    monkeypatch.setattr(intervals, "CHUNK_BYTES", 1)
+    assert [part.shape for part in resample_weights(10, 2, seed=1)] == [(10, 1)] * 2
+
+
+def test_all_findings_see_the_same_resamples():
+    truth, scores, patients = cohort(images=80, patients=20)
+    arrays = truth["Mass"].to_numpy(), scores["Mass"].to_numpy(), pd.factorize(patients)[0]
+    twice = bootstrap([ladder(*arrays, tied=0.5)] * 2, weighted_auc, 30, seed=2)
+    assert twice.shape == (30, 2) and twice[:, 0].std() > 0
+    np.testing.assert_array_equal(twice[:, 0], twice[:, 1])
+    other = bootstrap([ladder(*arrays, tied=0.5)], weighted_auc, 30, seed=3)
+    assert (twice[:, :1] != other).mean() > 0.9
+    assert bootstrap([ladder(*arrays, tied=0.5)] * 2, weighted_auc, 0, seed=2).shape == (0, 2)
+
+
+def test_a_resample_of_one_class_has_no_area():
+    arrays = np.array([1, 1, 0, 0]), np.array([0.9, 0.4, 0.4, 0.1]), np.array([0, 0, 1, 2])
+    steps = ladder(*arrays, tied=0.5, units=4)  # the fourth patient has no image here
+    weights = np.array([[1, 1, 1, 1], [3, 0, 0, 0], [0, 1, 2, 1], [0, 1, 0, 3]], dtype=np.float32).T
+    assert steps.negatives.tolist() == [0, 1, 1, 0]
+    with np.errstate(all="raise"):  # nothing is divided by nothing on the way
+        np.testing.assert_allclose(weighted_auc(steps, weights), [3.5 / 4, np.nan, np.nan, np.nan])
+        area, influence = auc_and_influence(steps, weights)
+    np.testing.assert_allclose(area, [3.5 / 4, np.nan, np.nan, np.nan])
+    assert np.isnan(influence[:, 1:]).all()
+    # Placements by hand: the positives outrank 2 and 1.5 of 2 negatives, the negatives are outranked by 1.5 and 2 of 2.
+    expected = np.array([3.5 - 2 * 2 * 0.875, 1.5 - 2 * 0.875, 2 - 2 * 0.875, 0]) / 4
+    np.testing.assert_allclose(influence[:, 0], expected, atol=1e-7)
+    with np.errstate(all="raise"):
+        precision = weighted_average_precision(ladder(*arrays, tied=0.0, units=4), weights)
+    np.testing.assert_allclose(precision, [(1 + 2 / 3) / 2, 1, np.nan, np.nan])
+
+
+def test_z_is_the_difference_in_standard_errors_and_intervals_end_at_one():
+    truth = [0, 0, 0, 1, 1, 1]
+    test = delong_test(truth, [4, 1, 3, 5, 2, 6], [1, 2, 4, 3, 5, 6])
+    assert test["difference"] == pytest.approx(7 / 9 - 8 / 9) and test["z"] < 0
+    assert test["z"] == pytest.approx(test["difference"] / test["standard_error"])
+    reach = stats.norm.ppf(0.975) * test["standard_error"]
+    assert test[["low", "high"]].tolist() == pytest.approx([test["difference"] - reach, test["difference"] + reach])
+    assert delong(truth, [1, 2, 4, 3, 5, 6])["high"] == 1 and delong(truth, [6, 5, 3, 4, 2, 1])["low"] == 0
+
+
+def test_one_image_of_each_class_is_a_pair():
+    arrays, weights = (np.array([1, 0]), np.array([0.9, 0.1]), np.array([0, 1])), np.ones((2, 1), np.float32)
+    assert weighted_auc(ladder(*arrays, tied=0.5), weights) == 1
+    area, influence = auc_and_influence(ladder(*arrays, tied=0.5), weights)
+    assert area == 1 and (influence == 0).all()
+    assert weighted_average_precision(ladder(*arrays, tied=0.0), weights) == 1

@@ -1,0 +1,221 @@
+"""Groups of patients: areas within them, and gaps that chance does not make."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from cohorts import FINDINGS, image_table
+from scipy import stats
+
+from cxr_utils.errors import DataError, Missing
+from cxr_utils.evaluation import metrics, subgroups
+from cxr_utils.evaluation.intervals import delong
+
+
+def test_subgroups_equal_the_table_of_the_selected_images():
+    test = image_table()
+    scores = test.set_index("image")[["age"]].to_numpy() + np.zeros(3)
+    scores = pd.DataFrame(scores, index=test["image"], columns=FINDINGS)
+    groups = subgroups.subgroup_labels(test)
+    found = subgroups.subgroup_auc(test, scores, test["patient"], groups, replicates=50)
+    own = test[test["sex"] == "F"].reset_index(drop=True)
+    columns = ["Mass", "Edema"]
+    expected = metrics.auc_table(
+        own[["image", *columns]], scores.loc[own["image"], columns], own["patient"], replicates=50
+    )
+    women = found[(found["group"] == "F")].set_index("finding")
+    numbers = ["auc", "low", "high", "positives", "patients"]
+    pd.testing.assert_frame_equal(women.loc[columns, numbers], expected.loc[columns, numbers])
+    assert women.loc["mean", "auc"] == pytest.approx(expected.loc["mean", "auc"])
+    assert women.loc["mean", "reason"] == "mean of 2 of 3 findings"
+    assert women.loc["Hernia", "reason"] == "patients with it: 0, fewer than 10"
+    assert sorted(found["group"].unique()) == sorted(
+        ["F", "M", "18-39", "40-59", "60-79", "80-120", "AP", "PA", "first", "later"]
+    )
+
+
+def test_small_groups_have_a_reason_and_no_area():
+    test = image_table()
+    test.loc[:30, "age"] = 10
+    scores = pd.DataFrame(np.random.default_rng(0).random((600, 3)), index=test["image"], columns=FINDINGS)
+    groups = subgroups.subgroup_labels(test)[["age"]]
+    found = subgroups.subgroup_auc(test, scores, test["patient"], groups, fewest=100, replicates=20)
+    children = found[found["group"] == "0-17"]
+    assert children["auc"].isna().all() and (children["reason"] != "").all()
+    assert children["patients"].unique().tolist() == [16]
+
+
+def test_groups_of_other_images_are_refused():
+    test = image_table()
+    scores = pd.DataFrame(0.5, index=test["image"], columns=FINDINGS)
+    groups = subgroups.subgroup_labels(test)
+    with pytest.raises(DataError, match="600 images have no row in the groups"):
+        subgroups.subgroup_auc(test, scores, test["patient"], groups.rename(index=lambda name: "x" + name))
+    with pytest.raises(DataError, match="no characteristic"):
+        subgroups.subgroup_auc(test, scores, test["patient"], groups[[]])
+
+
+def groups_of(generator, patients, images):
+    """Sex, age band and clinic belong to the patient; view and visit change between images."""
+    patient = generator.integers(patients, size=images)
+    own = {"sex": list("FM"), "age": ["18-39", "40-59", "60-79"], "clinic": list("abc")}
+    groups = {name: generator.choice(kinds, size=patients)[patient] for name, kinds in own.items()}
+    return patient, pd.DataFrame(groups | {"view": generator.choice(["PA", "AP"], size=images)})
+
+
+def test_gap_test_calls_a_gap_in_five_studies_of_a_hundred_where_there_is_none():
+    """300 studies of 10 groups without any gap; images of a patient share label and noise."""
+    studies, called, called_alone = 300, 0, 0
+    for seed in range(studies):
+        generator = np.random.default_rng(seed)
+        patient, groups = groups_of(generator, 150, 300)
+        truth = (generator.random(150) < 0.4)[patient].astype(int)
+        scores = truth + generator.normal(size=150)[patient] + generator.normal(size=300)
+        found = subgroups.gap_test(truth, scores, patient, groups, replicates=199, seed=seed)
+        called += (found["adjusted_p"] < 0.05).any()
+        called_alone += (found["p_value"] < 0.05).any()
+    assert 0.02 <= called / studies <= 0.08
+    assert called_alone / studies > 0.15
+
+
+def test_gap_test_finds_a_gap_and_its_interval_holds_it():
+    generator = np.random.default_rng(0)
+    patient, groups = groups_of(generator, 1500, 3000)
+    truth = generator.integers(2, size=3000)
+    blind = (groups["view"] == "AP").to_numpy()
+    scores = truth * np.where(blind, 0.2, 1.5) + generator.normal(size=3000)
+    found = subgroups.gap_test(truth, scores, patient, groups).set_index(["characteristic", "group"])
+    ap = found.loc[("view", "AP")]
+    inside, outside = (metrics.roc_auc(truth[own], scores[own]) for own in (blind, ~blind))
+    assert ap["gap"] == pytest.approx(inside - outside, abs=1e-12)
+    assert ap["low"] < ap["gap"] < ap["high"] < 0 and ap["adjusted_p"] < 0.01
+    others = found.drop(("view", "AP")).drop(("view", "PA"))
+    assert (others["adjusted_p"] > 0.05).all()
+    assert (found["adjusted_p"] >= found["p_value"]).all()
+
+
+def test_gap_of_several_findings_is_their_mean_and_small_groups_have_a_reason():
+    test = image_table()
+    test.loc[:9, "age"] = 10
+    generator = np.random.default_rng(0)
+    scores = pd.DataFrame(generator.random((600, 3)), index=test["image"], columns=FINDINGS)
+    groups = subgroups.subgroup_labels(test)
+    found = subgroups.gap_test(test, scores, test["patient"], groups, replicates=50).set_index("group")
+    women = (test["sex"] == "F").to_numpy()
+    gaps = [
+        metrics.roc_auc(test.loc[women, name], scores.loc[women, name])
+        - metrics.roc_auc(test.loc[~women, name], scores.loc[~women, name])
+        for name in ("Mass", "Edema")
+    ]
+    assert found.loc["F", "gap"] == pytest.approx(np.mean(gaps), abs=1e-12)
+    assert found.loc["F", "findings"] == 2  # nobody has a hernia
+    assert np.isnan(found.loc["0-17", "gap"]) and "fewer than 10 patients" in found.loc["0-17", "reason"]
+
+
+def test_gap_test_of_constant_scores_has_a_reason_and_no_p_value():
+    test = image_table()
+    scores = pd.DataFrame(0.5, index=test["image"], columns=FINDINGS)
+    found = subgroups.gap_test(test, scores, test["patient"], subgroups.subgroup_labels(test), replicates=50)
+    assert (found["gap"] == 0).all() and found["p_value"].isna().all()
+    assert (found["reason"].str.contains("no test")).all()
+
+
+def test_edges_of_the_age_bands_and_of_the_first_visit():
+    ages = [0, 17, 18, 39, 40, 59, 60, 79, 80, 120, 121, np.nan]
+    own = pd.DataFrame({"image": [str(n) for n in range(12)], "age": ages, "follow_up": [0, 1] * 6, "view": "PA"})
+    labels = subgroups.subgroup_labels(own)
+    assert list(labels) == ["age", "view", "follow_up"] and list(labels.index) == list(own["image"])
+    bands = ["0-17", "18-39", "40-59", "60-79", "80-120"]
+    assert labels["age"].tolist()[:10] == [band for band in bands for _ in range(2)]
+    assert labels["age"].isna().tolist() == [False] * 10 + [True] * 2
+    assert labels["follow_up"].tolist() == ["first", "later"] * 6
+
+
+def two_groups(patients=160, gap=0.0, seed=0):
+    """Women and men, one image each; the score is as good for both, but for `gap`."""
+    generator = np.random.default_rng(seed)
+    groups = pd.DataFrame({"sex": np.repeat(["F", "M"], patients // 2)})
+    truth = generator.integers(2, size=patients)
+    scores = truth * np.where(groups["sex"] == "F", 1.2 + gap, 1.2) + generator.normal(size=patients)
+    return truth, scores, np.arange(patients), groups
+
+
+def delongs_gap(truth, scores, groups):
+    """Gap of two groups that share no patient, and its standard error, from DeLong's of each group."""
+    women = (groups["sex"] == "F").to_numpy()
+    first, second = (delong(truth[own], scores[own]) for own in (women, ~women))
+    return first["auc"] - second["auc"], np.hypot(first["standard_error"], second["standard_error"])
+
+
+@pytest.mark.parametrize(("gap", "seed"), [(0.8, 0), (-0.6, 3), (0.2, 5)])
+def test_of_two_groups_the_interval_and_both_p_values_are_two_sided(gap, seed):
+    truth, scores, patients, groups = two_groups(400, gap, seed)
+    difference, error = delongs_gap(truth, scores, groups)
+    found = subgroups.gap_test(truth, scores, patients, groups, replicates=2000).set_index("group")
+    assert found["gap"].tolist() == pytest.approx([difference, -difference], abs=1e-12)
+    for sign, row in zip((1, -1), found.itertuples(), strict=True):
+        assert (row.low + row.high) / 2 == pytest.approx(sign * difference, abs=1e-12)
+        assert (row.high - row.low) / 2 == pytest.approx(stats.norm.ppf(0.975) * error, rel=0.08)
+        assert row.p_value == row.adjusted_p == pytest.approx(2 * stats.norm.sf(abs(difference) / error), abs=0.03)
+    turned = subgroups.gap_test(truth, -scores, patients, groups, replicates=200)
+    straight = subgroups.gap_test(truth, scores, patients, groups, replicates=200)
+    np.testing.assert_allclose(turned["gap"], -straight["gap"], atol=1e-12)
+    np.testing.assert_allclose(turned["p_value"], straight["p_value"], atol=0.011)
+
+
+def test_the_smallest_p_value_counts_the_sample_itself():
+    truth, scores, patients, groups = two_groups(400, gap=4, seed=1)
+    scores = np.where(groups["sex"] == "M", np.random.default_rng(0).normal(size=400), scores)
+    found = subgroups.gap_test(truth, scores, patients, groups, replicates=99)
+    assert found[["p_value", "adjusted_p"]].to_numpy().tolist() == [[1 / 100] * 2] * 2
+    assert found["gap"].iloc[0] > 0.3 and found["low"].iloc[0] > 0
+
+
+def test_as_many_patients_as_asked_for_are_enough():
+    truth, scores = np.array([0, 1] * 12), np.random.default_rng(0).normal(size=24)
+    groups = pd.DataFrame({"sex": ["F"] * 8 + ["M"] * 16})  # four women with and four without the finding
+    for fewest, measured in ((4, True), (5, False)):
+        options = {"fewest": fewest, "replicates": 20}
+        areas = subgroups.subgroup_auc(truth, scores, np.arange(24), groups, **options).set_index(["group", "finding"])
+        assert np.isfinite(areas.loc[("F", "finding"), "auc"]) == measured
+        assert areas.loc[("M", "mean"), "auc"] == metrics.roc_auc(truth[8:], scores[8:])
+        gaps = subgroups.gap_test(truth, scores, np.arange(24), groups, **options)
+        assert np.isfinite(gaps["gap"]).tolist() == [measured] * 2
+        assert (gaps["reason"] == "").tolist() == [measured] * 2
+    few = areas.loc[("F", "finding")]
+    assert few["reason"] == "patients with it: 4, fewer than 5"
+    assert few[["positives", "negatives", "patients"]].tolist() == [4, 4, 8]
+    assert areas.loc[("F", "mean"), "reason"] == "no finding with patients enough"
+    shared = subgroups.subgroup_auc(truth, scores, np.arange(24) // 4, groups, fewest=3, replicates=20)
+    assert shared["reason"].tolist()[0] == "patients with it: 2, fewer than 3"
+
+
+def test_the_table_joins_the_areas_and_the_gaps_of_each_group():
+    test = image_table(300)
+    scores = pd.DataFrame(np.random.default_rng(0).random((300, 3)), index=test["image"], columns=FINDINGS)
+    groups = subgroups.subgroup_labels(test)
+    arguments = test, scores, test["patient"].to_numpy(), groups
+    found = subgroups.subgroup_table(test, scores, test, fewest=8, replicates=60, seed=2)
+    areas = subgroups.subgroup_auc(*arguments, fewest=8, replicates=60, seed=2)
+    areas = areas[areas["finding"] == "mean"].drop(columns="finding").reset_index(drop=True)
+    pd.testing.assert_frame_equal(found[list(areas)], areas)
+    gaps = subgroups.gap_test(*arguments, fewest=8, replicates=60, seed=2)
+    columns = ["gap", "gap_low", "gap_high", "p_value", "adjusted_p", "gap_findings", "gap_reason"]
+    expected = gaps[["gap", "low", "high", "p_value", "adjusted_p", "findings", "reason"]].set_axis(columns, axis=1)
+    pd.testing.assert_frame_equal(found[columns], expected)
+    assert found["group"].tolist() == gaps["group"].tolist()
+
+
+def test_the_gaps_take_few_resamples_and_unknown_groups_are_missing(monkeypatch):
+    test = image_table(100)
+    scores = pd.DataFrame(np.random.default_rng(0).random((100, 3)), index=test["image"], columns=FINDINGS)
+    asked = []
+    names = ["characteristic", "group", "low", "high", "reason", "findings"]
+    gaps = pd.DataFrame([("sex", "F", 0, 0, "", 1), ("sex", "M", 0, 0, "", 1)], columns=names)
+    monkeypatch.setattr(subgroups, "gap_test", lambda *_, replicates, **__: asked.append(replicates) or gaps)
+    own = test[["image", "patient", "sex", *FINDINGS]]
+    for replicates in (20, 600):
+        subgroups.subgroup_table(own, scores, own, replicates=replicates)
+    assert asked == [20, 399]
+    unknown = subgroups.subgroup_table(own, scores, own.drop(columns="sex"))
+    assert isinstance(unknown, Missing) and "neither sex, age, view nor follow-up" in str(unknown)
+    assert isinstance(subgroups.subgroup_table(own, scores, own.assign(sex=None)), Missing)

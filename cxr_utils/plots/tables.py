@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from .picture import PALETTE, Picture, canvas
 
@@ -128,7 +129,7 @@ def age_sex_view(table: pd.DataFrame, findings: Sequence[str]) -> Picture:
     )
 
 
-def _view_ratios(axis, table: pd.DataFrame, findings: Sequence[str]) -> None:
+def _view_ratios(axis: Axes, table: pd.DataFrame, findings: Sequence[str]) -> None:
     """Bars from 1 (as frequent in both views) on a logarithmic axis; empty where there are not two views."""
     axis.set(xlabel="frequency in AP (in bed) over PA (standing)", title="Which findings are taken in bed?")
     if "view" not in table or not {"AP", "PA"} <= set(table["view"]):

@@ -1,7 +1,5 @@
 """The machinery behind every exercise check: run a learner's function on cases, and say at once what came out."""
 
-from __future__ import annotations
-
 import copy
 import os
 from collections.abc import Callable, Sequence
@@ -44,7 +42,7 @@ class Case:
     hint: str
 
 
-def check(name: str, answer: Callable[..., Any], cases: Sequence[Case], *, tolerance: float = 1e-6) -> bool:
+def check(name: str, answer: Callable[..., Any], cases: Sequence[Case], *, tolerance: float = 1e-6) -> Verdict:
     """Try `answer` on every case; print one verdict.
 
     A learner's mistake never stops "Run all": exceptions are caught and reported. With the environment variable
@@ -57,7 +55,7 @@ def check(name: str, answer: Callable[..., Any], cases: Sequence[Case], *, toler
         tolerance: absolute and relative, for numbers.
 
     Returns:
-        True when every case passes.
+        A true verdict when every case passes.
 
     Raises:
         WrongAnswer: only with CXR_STRICT=1.

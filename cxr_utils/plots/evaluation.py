@@ -1,7 +1,5 @@
 """Figures of an evaluation: curves, intervals, thresholds, probabilities, groups."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -78,8 +76,7 @@ def mean_curves(roc: Mapping[str, pd.DataFrame], precision_recall: Mapping[str, 
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", title=title)
     figure.legend(loc="outside lower center", ncols=2, fontsize=8)
     return Picture(
-        figure,
-        f"{title}: sensitivity against false positive rate and precision against recall, {', '.join(roc)}.",
+        figure, f"{title}: sensitivity against false positive rate and precision against recall, {', '.join(roc)}."
     )
 
 
@@ -126,8 +123,7 @@ def interval_widths(widths: pd.DataFrame) -> Picture:
     axes.set_xlim(left=0)
     figure.legend(loc="outside lower center", ncols=widths.shape[1])
     return Picture(
-        figure,
-        f"Width of the 95 % interval of the AUC of {len(widths)} findings, resampled over {', '.join(widths)}.",
+        figure, f"Width of the 95 % interval of the AUC of {len(widths)} findings, resampled over {', '.join(widths)}."
     )
 
 

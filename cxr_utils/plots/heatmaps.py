@@ -1,7 +1,5 @@
 """Figures of heat maps: what they are a sum of, where they point, and whether they know the network."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import cv2

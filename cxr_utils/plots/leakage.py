@@ -1,7 +1,5 @@
 """Figures of what two parts of a split share, and what that is worth to a model."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Figures of training: curves over epochs, and what is reached with how many images and at what cost."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """A figure that brings its own description, and the look that all figures of the course share."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

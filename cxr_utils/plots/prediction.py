@@ -1,7 +1,5 @@
 """Figures of one prediction: probabilities and thresholds, where they come from, how usual the picture is."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

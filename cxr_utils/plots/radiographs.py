@@ -1,7 +1,5 @@
 """Figures that show radiographs themselves."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

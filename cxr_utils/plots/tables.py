@@ -1,7 +1,5 @@
 """Figures of an image table: how often, together with what, in whom."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -124,8 +122,7 @@ def age_sex_view(table: pd.DataFrame, findings: Sequence[str]) -> Picture:
     left.legend(title="sex")
     _view_ratios(right, table, findings)
     return Picture(
-        figure,
-        "Histogram of age in years by sex; bars of each finding's frequency in AP views over that in PA views.",
+        figure, "Histogram of age in years by sex; bars of each finding's frequency in AP views over that in PA views."
     )
 
 

@@ -1,7 +1,5 @@
 """Figures of class weights: what they do to the loss, to sensitivity and to probabilities."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

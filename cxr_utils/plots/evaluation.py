@@ -16,8 +16,8 @@ def roc_and_pr(
     """ROC curves and precision-recall curves of one finding side by side, each with its line of chance.
 
     Args:
-        roc: name of the model to its `metrics.roc_points`.
-        precision_recall: name of the model to its `metrics.pr_points`.
+        roc: name of the model to its `evaluation.roc_points`.
+        precision_recall: name of the model to its `evaluation.pr_points`.
         prevalence: share of positive images, where a score that knows nothing lies.
         title: the finding, the part and its size.
 
@@ -53,7 +53,7 @@ def mean_curves(roc: Mapping[str, pd.DataFrame], precision_recall: Mapping[str, 
     """ROC and precision-recall curves over all findings in one square: both run over the sensitivity.
 
     Args:
-        roc: "macro", "micro" to the curves of `averages`.
+        roc: "macro", "micro" to the `evaluation.macro_roc`, `micro_roc`.
         precision_recall: the same for precision and recall.
         title: names what was averaged.
 
@@ -84,7 +84,7 @@ def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     """The area under the ROC curve of each finding with its 95 % interval, for several scores.
 
     Args:
-        tables: name of the score to its `metrics.auc_table`, same findings.
+        tables: name of the score to its `evaluation.auc_table`, same findings.
         title: names the part and its number of patients.
 
     Example:
@@ -131,7 +131,7 @@ def confusion_matrices(points: pd.DataFrame, columns: int = 5) -> Picture:
     """A table of two by two counts for each finding: what is there against what is called.
 
     Args:
-        points: from `thresholds.operating_points`: tp, fp, fn, tn of each finding.
+        points: from `evaluation.operating_points`: tp, fp, fn, tn of each finding.
         columns: matrices in a row.
 
     Example:
@@ -200,7 +200,7 @@ def reliability(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     """Reliability diagram: observed frequency against predicted probability in bins of equally many images.
 
     Args:
-        tables: name of the scores to its `calibration.reliability_table`.
+        tables: name of the scores to its `evaluation.reliability_table`.
         title: the finding and the part.
 
     Example:
@@ -224,7 +224,7 @@ def subgroup_forest(groups: pd.DataFrame, whole: Sequence[float], title: str) ->
     """The AUC within each group with its 95 % interval, beside that of all images together.
 
     Args:
-        groups: rows of `subgroups.subgroup_table`: characteristic, group, auc (those without are left out), low, high.
+        groups: rows of `evaluation.subgroup_table`: characteristic, group, auc (those without are left out), low, high.
             Where there is a column adjusted_p, it is written beside each group.
         whole: auc, low, high of all images.
         title: the finding and the part.
@@ -266,7 +266,7 @@ def decision_curves(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     """Net benefit of acting on models, on everybody and on nobody, against the threshold probability.
 
     Args:
-        tables: name of the model to its `decision.decision_curve`, all of the same images.
+        tables: name of the model to its `evaluation.decision_curve`, all of the same images.
         title: the finding and the part.
 
     Example:

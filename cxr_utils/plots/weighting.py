@@ -67,7 +67,7 @@ def sensitivities(points: Mapping[str, pd.DataFrame]) -> Picture:
     """Sensitivity and specificity of each finding for several networks, as dots.
 
     Args:
-        points: name of the network to its table from `thresholds.operating_points`, same findings.
+        points: name of the network to its table from `evaluation.operating_points`, same findings.
 
     Example:
         >>> table = pd.DataFrame({"sensitivity": [0.2], "specificity": [0.9]}, index=["Mass"])

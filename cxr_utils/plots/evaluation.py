@@ -53,7 +53,7 @@ def mean_curves(roc: Mapping[str, pd.DataFrame], precision_recall: Mapping[str, 
     """ROC and precision-recall curves over all findings in one square: both run over the sensitivity.
 
     Args:
-        roc: "macro", "micro" to the `evaluation.macro_roc`, `micro_roc`.
+        roc: "macro", "micro" to `evaluation.macro_roc` and `evaluation.micro_roc`.
         precision_recall: the same for precision and recall.
         title: names what was averaged.
 

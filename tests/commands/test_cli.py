@@ -9,6 +9,9 @@ import typer
 from toy_course import LESSON, make_course, make_rays
 
 from cxr_utils.commands import program
+from cxr_utils.course import build as building
+from cxr_utils.course import run as running
+from cxr_utils.course.run import Settings
 
 
 @pytest.fixture
@@ -31,7 +34,10 @@ ALL = list(commands(typer.main.get_command(program.app)))
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_every_command_has_help_with_an_example(cxr, path):
     status, out, _ = cxr(*path, "--help")
-    assert status == 0 and f"  cxr {' '.join(path)}" in out.split("Example")[1]
+    lines = out.split("Options:")[0].split("  Example")[1].strip().splitlines()[1:]
+    assert (
+        status == 0 and lines and all(line.startswith(f"    cxr {' '.join(path)}") for line in lines)
+    )  # each on a line of its own
 
 
 def test_help_loads_next_to_nothing():
@@ -43,7 +49,8 @@ def test_help_loads_next_to_nothing():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Commands:" in result.stdout
-    assert not {"numpy", "pandas", "nbformat", "papermill"} & set(result.stderr.split())
+    heavy = {"numpy", "pandas", "matplotlib", "sklearn", "nbformat", "papermill", "keras", "tensorflow", "cv2", "tqdm"}
+    assert not heavy & set(result.stderr.split())
 
 
 WRONG = {
@@ -64,6 +71,22 @@ def test_mistakes_are_one_line_and_exit_2(cxr, course, arguments, message):
     assert err.startswith("error: ") and message in err and err.count("\n") == 1
 
 
+def test_a_build_of_some_lessons_leaves_the_rest_alone(cxr, course, monkeypatch):
+    built = []
+    monkeypatch.setattr(building, "build", lambda lessons: built.extend(lesson.name for lesson in lessons))
+    assert cxr("build", "1")[0] == 0 and built == ["01_toy"] and not (course / "environment.yml").exists()
+    assert cxr("build")[0] == 0 and built == ["01_toy"] * 2 and (course / "environment.yml").exists()
+
+
+def test_an_error_of_the_program_itself_is_no_message_for_users(monkeypatch):
+    def broken():
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setattr(program, "app", broken)
+    with pytest.raises(KeyError, match="a fault of ours"):
+        program.main()
+
+
 def test_build_then_check(cxr, course):
     status, out, _ = cxr("build", "--check")
     assert status == 1
@@ -82,6 +105,33 @@ def test_run_gives_lessons_an_absolute_path(cxr, course, monkeypatch):
     assert status == 0 and f"{course / 'rays'} quick 3" in out
     record = json.loads((course / "runs/rays-quick-seed3/run.json").read_text())
     assert (record["data"], record["seed"]) == (str(course / "rays"), 3)
+
+
+def test_options_of_a_run_reach_it(cxr, course, monkeypatch):
+    asked = []
+
+    def run_lessons(lessons, settings, folder, *, resume):
+        asked.append(([lesson.name for lesson in lessons], settings, folder, resume))
+        return []
+
+    monkeypatch.setattr(running, "run", run_lessons)
+    (course / "solutions/02_next.py").write_text(LESSON)
+    rays = make_rays(course / "rays")
+    assert cxr("run", "--data", rays)[0] == 0
+    assert asked[0] == (["01_toy", "02_next"], Settings(str(rays)), course / "runs/rays-quick-seed0", False)
+    options = ["--only", "02, ", "--from", "notebooks", "--profile", "full", "--seed", 4, "--resume", "--out", "here"]
+    monkeypatch.chdir(course)
+    assert cxr("run", "--data", rays, *options)[0] == 0
+    assert asked[1] == (["02_next"], Settings(str(rays), "full", 4, "notebooks"), course / "here", True)
+
+
+def test_ctrl_c_exits_130_and_says_how_to_go_on(cxr, course, monkeypatch):
+    def run_lessons(*given, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "run", run_lessons)
+    status, out, err = cxr("run", "--data", make_rays(course / "rays"))
+    assert (status, err) == (130, "") and "go on with the same command and --resume" in out
 
 
 def test_a_failing_lesson_exits_1_and_says_how_to_go_on(cxr, course):
@@ -109,7 +159,8 @@ def test_leakage_as_table_and_as_json(cxr, tmp_path):
     rows = ["image,patient,split", "a.png,1,train", "b.png,1,test", "c.png,2,test", "d.png,3,train"]
     table = tmp_path / "split.csv"
     table.write_text("\n".join(rows))
-    assert "shared_patients" in cxr("data", "leakage", table)[1]
+    header, row = (line.split() for line in cxr("data", "leakage", table)[1].splitlines())
+    assert dict(zip(header, row, strict=True))["shared_patients"] == "1"
     (row,) = json.loads(cxr("data", "leakage", table, "--json")[1])
     assert (row["first"], row["second"], row["shared_patients"], row["shared_files"]) == ("train", "test", 1, 0)
 

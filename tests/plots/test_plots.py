@@ -58,7 +58,7 @@ WIDE = np.zeros((100, 200), np.uint8)
 
 def test_boxes_of_a_gallery_are_at_their_fractions_each_in_its_colour_with_its_name():
     axes = plots.gallery([WIDE, WIDE], ["one", "two"], [BOXES, BOXES[:0]], columns=2).figure.axes
-    assert rectangles(axes[0]) == DRAWN and rectangles(axes[1]) == []
+    assert len(axes) == 2 and rectangles(axes[0]) == DRAWN and rectangles(axes[1]) == []
     first, second = axes[0].texts
     assert (first.get_text(), second.get_text()) == ("Mass", "Pleural Thickening")
     # the second ends at 0.75 of the width, where a name that began at its left side would be cut off

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import cv2
+import numpy as np
 import pytest
 import typer
 from toy_course import LESSON, make_course, make_rays
@@ -58,6 +60,7 @@ WRONG = {
     "unknown data": (["run", "--data", "no/such/folder"], "no/such/folder does not exist"),
     "unknown data to check": (["data", "check", "no/such/folder"], "no/such/folder does not exist"),
     "unknown split": (["data", "leakage", "no/such/table.csv"], "no/such/table.csv does not exist"),
+    "real ones but no sheet": (["data", "phantom", "--beside", "x"], "--beside came without --sheet"),
     "no folder": (["data", "phantom", "--images", "9", "--size", "64"], "--images, --size came without --out"),
     "unknown finding": (["data", "phantom", "--out", "x", "--shortcut", "Gout"], "Gout"),
 }
@@ -164,18 +167,19 @@ def test_leakage_as_table_and_as_json(cxr, tmp_path):
     assert (row["first"], row["second"], row["shared_patients"], row["shared_files"]) == ("train", "test", 1, 0)
 
 
-def test_data_check_names_unreadable_images(cxr, tmp_path):
-    import cv2
-    import numpy as np
-
-    for patient, kind in enumerate(["SICK", "WELL"] * 10):
+def test_data_check_describes_a_data_set_and_names_unreadable_images(cxr, tmp_path):
+    for patient, kind in enumerate(["PNEUMONIA", "NORMAL"] * 10 + ["NORMAL"] * 4):
         folder = tmp_path / kind
         folder.mkdir(exist_ok=True)
         cv2.imwrite(str(folder / f"person{patient}_1.png"), np.full((8, 8), patient, np.uint8))
-    (tmp_path / "SICK/person0_1.png").write_bytes((tmp_path / "SICK/person0_1.png").read_bytes()[:30])
+    status, out, err = cxr("data", "check", tmp_path)
+    assert (status, err) == (0, "")
+    assert f"layout: folders, read from {tmp_path}\n" in out and "findings: Pneumonia 10\n" in out
+    missing = [line for line in out.splitlines() if line.startswith("missing: ")]
+    assert any("box" in line for line in missing) and not any("image" in line.split()[1] for line in missing)
+    assert "images: 24 of 24 files read well" in out and "unreadable" not in out
+    damaged = tmp_path / "PNEUMONIA/person0_1.png"
+    damaged.write_bytes(damaged.read_bytes()[:30])
     status, out, _ = cxr("data", "check", tmp_path)
-    assert status == 1
-    assert "images: 19 of 20 files read well" in out
-    assert [line.split()[1] for line in out.splitlines() if line.startswith("unreadable: ")] == [
-        str(tmp_path / "SICK/person0_1.png")
-    ]
+    assert status == 1 and "images: 23 of 24 files read well" in out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("unreadable: ")] == [str(damaged)]

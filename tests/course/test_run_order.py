@@ -96,6 +96,15 @@ def test_other_settings_take_up_nothing(course, executed, tmp_path, other):
     assert executed.names == ["01_one"] * 2
 
 
+def test_finished_is_what_ended_well_with_this_key_and_is_still_there(tmp_path):
+    (tmp_path / "01_one.ipynb").write_text("whole")
+    assert running._is_finished(tmp_path, result("01_one"), "k")
+    assert not running._is_finished(tmp_path, result("01_one"), "other key")
+    assert not running._is_finished(tmp_path, result("01_one", error="cell [2]: E: x"), "k")
+    assert not running._is_finished(tmp_path, result("02_two"), "k")
+    assert not running._is_finished(tmp_path, None, "k")
+
+
 def test_the_key_is_that_of_text_kind_and_settings_and_not_of_outputs():
     notebook = solution_notebook(LESSON, "01_toy")
     key = running._key(notebook, SETTINGS)

@@ -25,9 +25,12 @@ def test_bundle_carries_alt_text():
     assert metadata["image/png"]["alt"] in data["text/plain"]
 
 
-def test_bar_labels_count_the_table():
-    texts = [text.get_text() for text in bars().figure.axes[0].texts]
-    assert texts == ["1 (33.3%)", "2 (66.7%)"]
+def test_bars_count_images_and_their_share_of_the_table():
+    table = pd.DataFrame({"Mass": [1, 1, 0, 0, 1], "Pleural_Thickening": [0, 1, 0, 0, 0]})
+    axis = plots.finding_counts(table, ["Mass", "Pleural_Thickening"]).figure.axes[0]
+    assert [text.get_text() for text in axis.texts] == ["1 (20.0%)", "3 (60.0%)"]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["Pleural Thickening", "Mass"]
+    assert [bar.get_width() for bar in axis.patches] == [1, 3]
 
 
 def test_save_writes_whole_files_only(tmp_path):

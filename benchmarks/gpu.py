@@ -26,7 +26,7 @@ import numpy as np
 
 from cxr_utils import cache
 from cxr_utils.course.lessons import choose_lessons, find_lessons
-from cxr_utils.course.record import claims_text
+from cxr_utils.course.record import total
 from cxr_utils.course.run import Settings
 from cxr_utils.course.run import run as run_lessons
 from cxr_utils.data import pixelstore
@@ -77,8 +77,7 @@ def sequence(settings: Settings, only: list[str], folder: Path) -> list[str]:
         ended = f"failed: {one.error.splitlines()[0]}" if one.error else "well"
         cells = one.lesson, one.claims, f"{one.seconds:.0f}", f"{one.peak_mb:,}", ended, one.headline
         rows.append(f"| {' | '.join(cells)} |")
-    total = [sum(getattr(one, name) for one in results) for name in ("held", "failed", "not_applicable")]
-    return [*rows, "", f"Claims held: {claims_text(*total)}."]
+    return [*rows, "", f"Claims held: {total(results).claims}."]
 
 
 def epoch_rates(model, batches, steps: int, images: int) -> list[float]:

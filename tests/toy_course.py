@@ -40,7 +40,7 @@ print("blank" if answer is None else "answered", 2 + 2)
 import cxr_utils as cxr
 
 cxr.claim("Four is even", 4 % 2 == 0)
-cxr.claim("Boxes are small", False, unless="there are none")
+cxr.claim("Boxes are small", cxr.given(False, "there are none") and False)
 cxr.headline(f"{data} {profile} {seed}")
 
 # %%

@@ -1,17 +1,13 @@
 """Exercises of lesson 05: measuring a classifier."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
 
-from .exercise import Case, check
-
-__all__ = ["rates_at", "auc_by_pairs", "replicate", "ppv"]
+from .exercise import Case, Verdict, check
 
 
-def rates_at(answer: Callable[[np.ndarray, np.ndarray, float], tuple[float, float]]) -> bool:
+def rates_at(answer: Callable[[np.ndarray, np.ndarray, float], tuple[float, float]]) -> Verdict:
     """Check `rates_at(truth, score, threshold)`: sensitivity and false positive rate.
 
     Example:
@@ -34,7 +30,7 @@ def rates_at(answer: Callable[[np.ndarray, np.ndarray, float], tuple[float, floa
     return check("rates_at", answer, cases)
 
 
-def auc_by_pairs(answer: Callable[[np.ndarray, np.ndarray], float]) -> bool:
+def auc_by_pairs(answer: Callable[[np.ndarray, np.ndarray], float]) -> Verdict:
     """Check `auc_by_pairs(positive, negative)`: how often a positive image scores above a negative one.
 
     Example:
@@ -58,7 +54,7 @@ def auc_by_pairs(answer: Callable[[np.ndarray, np.ndarray], float]) -> bool:
     return check("auc_by_pairs", answer, cases)
 
 
-def replicate(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> bool:
+def replicate(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Verdict:
     """Check `replicate(patients, drawn)`: the rows of all images of the drawn patients. Their order is free.
 
     Example:
@@ -73,20 +69,18 @@ def replicate(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> bool:
 
     patients = np.array(["ann", "bob", "ann", "cy", "ann", "bob"])
     cases = [
-        Case(
-            (patients, np.array(["cy"])), np.array([3]), "Row numbers, counted from 0, of the drawn patient's images."
-        ),
-        Case((patients, np.array(["ann", "cy"])), np.array([0, 2, 3, 4]), "A patient brings all of her images."),
+        Case((patients, np.array(["cy"])), [3], "Row numbers, counted from 0, of the drawn patient's images."),
+        Case((patients, np.array(["ann", "cy"])), [0, 2, 3, 4], "A patient brings all of her images."),
         Case(
             (patients, np.array(["bob", "cy", "bob"])),
-            np.array([1, 1, 3, 5, 5]),
+            [1, 1, 3, 5, 5],
             "A patient who is drawn twice brings all of his images twice.",
         ),
     ]
     return check("replicate", sorted_rows, cases)
 
 
-def ppv(answer: Callable[[float, float, float], float]) -> bool:
+def ppv(answer: Callable[[float, float, float], float]) -> Verdict:
     """Check `ppv(sensitivity, specificity, prevalence)`: Bayes' rule.
 
     Example:

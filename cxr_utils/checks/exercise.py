@@ -1,7 +1,5 @@
 """The machinery behind every exercise check: run a learner's function on cases, and say at once what came out."""
 
-from __future__ import annotations
-
 import copy
 import os
 from collections.abc import Callable, Sequence
@@ -10,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+_BLANK = "received None."
 
 
 class WrongAnswer(AssertionError):
@@ -44,7 +44,7 @@ class Case:
     hint: str
 
 
-def check(name: str, answer: Callable[..., Any], cases: Sequence[Case], *, tolerance: float = 1e-6) -> bool:
+def check(name: str, answer: Callable[..., Any], cases: Sequence[Case], *, tolerance: float = 1e-6) -> Verdict:
     """Try `answer` on every case; print one verdict.
 
     A learner's mistake never stops "Run all": exceptions are caught and reported. With the environment variable
@@ -57,7 +57,7 @@ def check(name: str, answer: Callable[..., Any], cases: Sequence[Case], *, toler
         tolerance: absolute and relative, for numbers.
 
     Returns:
-        True when every case passes.
+        A true verdict when every case passes.
 
     Raises:
         WrongAnswer: only with CXR_STRICT=1.
@@ -76,10 +76,10 @@ def check(name: str, answer: Callable[..., Any], cases: Sequence[Case], *, toler
     """
     for case in cases:
         verdict = _verdict(answer, case, tolerance)
-        if verdict == "blank":
+        if verdict == _BLANK and case is cases[0]:  # later, None is an answer like any other
             return _report(f"· {name}: not answered yet", right=False)
         if verdict:
-            return _report(f"✗ {name}: {verdict} Hint: {case.hint}", right=False)
+            return _report(f"✗ {name}: {_asked(case)}, {verdict} Hint: {case.hint}", right=False)
     return _report(f"✓ {name}: right", right=True)
 
 
@@ -90,36 +90,39 @@ def _report(line: str, *, right: bool) -> Verdict:
     return Verdict(right)
 
 
+def _asked(case: Case) -> str:
+    return f"given {', '.join(map(show, case.arguments))}, expected {show(case.expected)}"
+
+
 def _verdict(answer: Callable[..., Any], case: Case, tolerance: float) -> str:
-    """Empty when the case passes, "blank" for an answer that returns nothing, else what went wrong."""
-    given = ", ".join(show(argument) for argument in case.arguments)
+    """Empty when the case passes, else what came out instead of what was expected."""
     try:
         received = answer(*copy.deepcopy(case.arguments))
     except Exception as error:  # a learner's function may fail in any way, and the lesson must go on
-        return f"given {given}, expected {show(case.expected)}, but it raised {type(error).__name__}: {error}."
-    if received is None and case.expected is not None:
-        return "blank"
-    if same(received, case.expected, tolerance):
-        return ""
-    return f"given {given}, expected {show(case.expected)}, received {show(received)}."
+        return f"but it raised {type(error).__name__}: {error}."
+    return "" if same(received, case.expected, tolerance) else f"received {show(received)}."
 
 
 def same(received: Any, expected: Any, tolerance: float) -> bool:
-    """Whether two results agree: numbers within the tolerance, shapes, labels and types of container exactly.
+    """Whether two results agree: numbers within the tolerance, shapes, labels and truth values exactly.
+
+    A pair may come as a list or an array, and a set in any container of its members.
 
     Example:
         >>> same([0.1 + 0.2], [0.3], 1e-6), same(True, 1.0, 1e-6), same([1, 2], [[1, 2]], 1e-6)
         (True, False, False)
     """
+    try:
+        return _same(received, expected, tolerance)
+    except (TypeError, ValueError):  # nothing that can be compared, such as rows of unequal length
+        return False
+
+
+def _same(received: Any, expected: Any, tolerance: float) -> bool:
     if isinstance(expected, bool | np.bool_):
         return isinstance(received, bool | np.bool_) and bool(received) == bool(expected)
-    if isinstance(expected, str):
-        return isinstance(received, str) and received == expected
     if isinstance(expected, set | frozenset):
-        try:
-            return set(received) == expected
-        except TypeError:
-            return False
+        return not isinstance(received, str | dict | pd.DataFrame) and set(received) == expected
     if isinstance(expected, dict):
         return (
             isinstance(received, dict)
@@ -127,11 +130,8 @@ def same(received: Any, expected: Any, tolerance: float) -> bool:
             and all(same(received[key], value, tolerance) for key, value in expected.items())
         )
     if isinstance(expected, tuple):
-        return (
-            isinstance(received, tuple | list)
-            and len(received) == len(expected)
-            and all(same(one, other, tolerance) for one, other in zip(received, expected, strict=True))
-        )
+        pairs = zip(received, expected, strict=True)  # raises where one is longer
+        return isinstance(received, tuple | list | np.ndarray) and all(same(*pair, tolerance) for pair in pairs)
     return _same_numbers(received, expected, tolerance)
 
 
@@ -139,15 +139,11 @@ def _same_numbers(received: Any, expected: Any, tolerance: float) -> bool:
     if isinstance(expected, pd.Series) and isinstance(received, pd.Series):
         if set(received.index) != set(expected.index):
             return False
-        received = received.reindex(expected.index)
-    if isinstance(expected, pd.DataFrame) and isinstance(received, pd.DataFrame):
-        if set(received.columns) != set(expected.columns) or set(received.index) != set(expected.index):
-            return False
-        received = received.loc[expected.index, expected.columns]
+        received = received[expected.index]
     received, expected = np.asarray(received), np.asarray(expected)
-    if received.shape != expected.shape:
-        return False
-    if expected.dtype.kind in "OUS":
+    if received.shape != expected.shape or not expected.size:  # where nothing is in it, its type says nothing
+        return received.shape == expected.shape
+    if expected.dtype.kind == "U":
         return bool(np.all(received == expected))
     if received.dtype.kind not in "biuf" or (received.dtype.kind == "b") != (expected.dtype.kind == "b"):
         return False
@@ -171,4 +167,4 @@ def show(value: Any) -> str:
         value = np.round(value.astype(float), 6).tolist() if value.dtype.kind == "f" else value.tolist()
     if callable(value):
         return getattr(value, "__name__", type(value).__name__)
-    return str(sorted(value)) if isinstance(value, set | frozenset) else str(value)
+    return str(sorted(value, key=str)) if isinstance(value, set | frozenset) else str(value)

@@ -1,19 +1,15 @@
 """Exercises of lesson 06: heat maps and how good they are."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
 
-from .exercise import Case, check
-
-__all__ = ["class_map", "heat_map", "points_into", "energy_inside"]
+from .exercise import Case, Verdict, check
 
 Box = tuple[float, float, float, float]
 
 
-def class_map(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> bool:
+def class_map(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Verdict:
     """Check `class_map(features, weights)`: the feature maps, weighted and summed, shape (height, width).
 
     Example:
@@ -25,17 +21,23 @@ def class_map(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> bool:
     wide = np.array([[[1.0, 0.0, 5.0], [2.0, 1.0, 0.0]]])  # (1, 2, 3)
     hint = "Multiply each map by its own weight, then add the maps up; what is left has height and width."
     cases = [
-        Case((features, np.array([1.0, 0.0])), np.array([[1.0, 2], [3, 4]]), "With weight 0, a feature map drops out."),
-        Case((features, np.array([1.0, 2.0])), np.array([[1.0, 8], [3, 6]]), hint),
-        Case((features, np.array([1.0, -2.0])), np.array([[1.0, -4], [3, 2]]),
-             "Negative values stay: they speak against the finding."),
-        Case((wide, np.array([2.0, -1.0, 1.0])), np.array([[7.0, 3]]),
-             "The last axis counts the feature maps, however many there are."),
-    ]  # fmt: skip
+        Case((features, np.array([1.0, 0.0])), [[1.0, 2], [3, 4]], "With weight 0, a feature map drops out."),
+        Case((features, np.array([1.0, 2.0])), [[1.0, 8], [3, 6]], hint),
+        Case(
+            (features, np.array([1.0, -2.0])),
+            [[1.0, -4], [3, 2]],
+            "Negative values stay: they speak against the finding.",
+        ),
+        Case(
+            (wide, np.array([2.0, -1.0, 1.0])),
+            [[7.0, 3]],
+            "The last axis counts the feature maps, however many there are.",
+        ),
+    ]
     return check("class_map", answer, cases)
 
 
-def heat_map(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> bool:
+def heat_map(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Verdict:
     """Check `heat_map(features, gradients)`: Grad-CAM of one image and one finding, scaled to a maximum of 1.
 
     Example:
@@ -54,17 +56,22 @@ def heat_map(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> bool:
     cases = [
         Case((features, alike), heat, "Weighted sum of the features, negative sums to 0, then divide by the maximum."),
         Case((features, uneven), heat, "First average the gradients over height and width: one weight a feature."),
-        Case((single, np.full((2, 2, 1), 0.5)), np.array([[0.25, 0.5], [0.75, 1]]),
-             "Only divide by the maximum; subtract nothing."),
-        Case((wide, np.broadcast_to([1.0, 0.5], (1, 3, 2))), np.array([[1, 3.5, 3]]) / 3.5,
-             "A map need not be square."),
-        Case((single, np.full((2, 2, 1), -1.0)), np.zeros((2, 2)),
-             "Where nothing speaks for the finding, the map is 0 and not NaN."),
-    ]  # fmt: skip
+        Case(
+            (single, np.full((2, 2, 1), 0.5)), [[0.25, 0.5], [0.75, 1]], "Only divide by the maximum; subtract nothing."
+        ),
+        Case(
+            (wide, np.broadcast_to([1.0, 0.5], (1, 3, 2))), np.array([[1, 3.5, 3]]) / 3.5, "A map need not be square."
+        ),
+        Case(
+            (single, np.full((2, 2, 1), -1.0)),
+            np.zeros((2, 2)),
+            "Where nothing speaks for the finding, the map is 0 and not NaN.",
+        ),
+    ]
     return check("heat_map", answer, cases)
 
 
-def points_into(answer: Callable[[np.ndarray, Box], bool]) -> bool:
+def points_into(answer: Callable[[np.ndarray, Box], bool]) -> Verdict:
     """Check `points_into(heat, box)`: whether the centre of the hottest cell lies in the box.
 
     Example:
@@ -83,18 +90,24 @@ def points_into(answer: Callable[[np.ndarray, Box], bool]) -> bool:
     cases = [
         Case((corner, (0.75, 0.0, 0.25, 0.25)), True, hint),
         Case((corner, (0.0, 0.75, 0.25, 0.25)), False, hint),
-        Case((corner, (0.8, 0.1, 0.1, 0.1)), True,
-             "A cell's centre lies half a cell further than its edge: (column + 0.5) / columns."),
+        Case(
+            (corner, (0.8, 0.1, 0.1, 0.1)),
+            True,
+            "A cell's centre lies half a cell further than its edge: (column + 0.5) / columns.",
+        ),
         Case((corner, (0.5, 0.0, 0.3, 0.5)), False, "The box ends at x + width."),
         Case((corner, (0.75, 0.25, 0.25, 0.25)), False, "It must lie between top and bottom as well."),
-        Case((wide, (0.0, 0.7, 0.15, 0.1)), True,
-             "Divide columns by the number of columns and rows by the number of rows."),
+        Case(
+            (wide, (0.0, 0.7, 0.15, 0.1)),
+            True,
+            "Divide columns by the number of columns and rows by the number of rows.",
+        ),
         Case((np.zeros((4, 4)), (0.0, 0.0, 0.5, 0.5)), False, "A map of zeros points nowhere."),
-    ]  # fmt: skip
+    ]
     return check("points_into", answer, cases)
 
 
-def energy_inside(answer: Callable[[np.ndarray, np.ndarray], float]) -> bool:
+def energy_inside(answer: Callable[[np.ndarray, np.ndarray], float]) -> Verdict:
     """Check `energy_inside(heat, inside)`: the share of all heat that lies where `inside` is true.
 
     Example:

@@ -1,18 +1,14 @@
 """Exercises of lesson 02: who is on both sides of a split."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from .exercise import Case, check
-
-__all__ = ["check_for_leakage", "patient_split", "patient_scores"]
+from .exercise import Case, Verdict, check
 
 
-def check_for_leakage(answer: Callable[[pd.DataFrame, pd.DataFrame, str], bool]) -> bool:
+def check_for_leakage(answer: Callable[[pd.DataFrame, pd.DataFrame, str], bool]) -> Verdict:
     """Check `check_for_leakage(first, second, patient_column)`: whether two tables share a patient.
 
     Example:
@@ -31,11 +27,11 @@ def check_for_leakage(answer: Callable[[pd.DataFrame, pd.DataFrame, str], bool])
         Case((first, stranger, "patient"), False, "Compare whole patient names; image names do not count."),
         Case((*numbered, "PatientId"), False, "Compare the column's values, not the numbers of its rows."),
         Case((numbered[0], later, "PatientId"), True, "One shared patient is enough, whatever the column is called."),
-    ]  # fmt: skip
+    ]
     return check("check_for_leakage", answer, cases)
 
 
-def patient_split(answer: Callable[[pd.DataFrame, float, int], np.ndarray]) -> bool:
+def patient_split(answer: Callable[[pd.DataFrame, float, int], np.ndarray]) -> Verdict:
     """Check `patient_split(table, fraction, seed)`: a mask of the test rows that keeps every patient whole.
 
     Many splits are right, so their properties are compared and not their rows.
@@ -52,7 +48,7 @@ def patient_split(answer: Callable[[pd.DataFrame, float, int], np.ndarray]) -> b
     cases = [
         Case((_visits(600), 0.25, 0), _WANTED, "Draw patients, not rows; then mark every row of those who were drawn."),
         Case((_visits(600), 0.5, 3), _WANTED, "`fraction` is the share of patients that go to the test part."),
-    ]  # fmt: skip
+    ]
 
     def properties(table: pd.DataFrame, fraction: float, seed: int) -> dict | None:
         mask = answer(table, fraction, seed)
@@ -97,7 +93,7 @@ def _properties(answer: Callable, mask: object, table: pd.DataFrame, fraction: f
     }
 
 
-def patient_scores(answer: Callable[[pd.DataFrame, pd.DataFrame, str], pd.Series]) -> bool:
+def patient_scores(answer: Callable[[pd.DataFrame, pd.DataFrame, str], pd.Series]) -> Verdict:
     """Check `patient_scores(train, test, finding)`: each test image scored by its patient's mean training label.
 
     Example:
@@ -113,8 +109,8 @@ def patient_scores(answer: Callable[[pd.DataFrame, pd.DataFrame, str], pd.Series
     known.index = [9, 4, 7, 1]
     mixed = pd.DataFrame({"patient": ["8", "3"], "Mass": [1, 0], "Edema": [0, 0]})
     cases = [
-        Case((train, known, "Mass"), np.array([1, 0.5, 0, 0.5]), "One score a test row, in the order of `test`."),
-        Case((train, known, "Edema"), np.array([0.5, 0, 1, 0]), "Use the column `finding` of `train`."),
-        Case((train, mixed, "Mass"), np.array([0.6, 1]), "Patients not in train get the mean of all its rows."),
-    ]  # fmt: skip
+        Case((train, known, "Mass"), [1, 0.5, 0, 0.5], "One score a test row, in the order of `test`."),
+        Case((train, known, "Edema"), [0.5, 0, 1, 0], "Use the column `finding` of `train`."),
+        Case((train, mixed, "Mass"), [0.6, 1], "Patients not in train get the mean of all its rows."),
+    ]
     return check("patient_scores", answer, cases)

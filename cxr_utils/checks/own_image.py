@@ -1,7 +1,5 @@
 """Exercises of lesson 07: from a file to a prediction."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +8,10 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from .exercise import Case, check
-
-__all__ = ["file_to_batch", "probabilities", "named_findings"]
+from .exercise import Case, Verdict, check
 
 
-def file_to_batch(answer: Callable[[Path, int], np.ndarray]) -> bool:
+def file_to_batch(answer: Callable[[Path, int], np.ndarray]) -> Verdict:
     """Check `file_to_batch(path, size)`: one file as a batch of one standardised picture.
 
     Example:
@@ -62,7 +58,7 @@ def _resized_twice_as_large(checker: np.ndarray) -> np.ndarray:
     return ((large - large.mean()) / large.std())[None, :, :, None]
 
 
-def probabilities(answer: Callable[[np.ndarray], np.ndarray]) -> bool:
+def probabilities(answer: Callable[[np.ndarray], np.ndarray]) -> Verdict:
     """Check `probabilities(logits)`: each finding's own probability, by the sigmoid.
 
     Example:
@@ -72,19 +68,19 @@ def probabilities(answer: Callable[[np.ndarray], np.ndarray]) -> bool:
     """
     thirds = np.log(3.0)  # odds of 3 to 1
     cases = [
-        Case((np.array([0.0]),), np.array([0.5]), "A logit of 0 means even odds."),
-        Case((np.array([thirds, -thirds]),), np.array([0.75, 0.25]), "The logit is the logarithm of the odds."),
+        Case((np.array([0.0]),), [0.5], "A logit of 0 means even odds."),
+        Case((np.array([thirds, -thirds]),), [0.75, 0.25], "The logit is the logarithm of the odds."),
         Case(
             (np.array([thirds, thirds, thirds]),),
             np.full(3, 0.75),
             "Findings do not exclude each other, so nothing sums to 1.",
         ),
-        Case((np.array([[0.0, thirds]]),), np.array([[0.5, 0.75]]), "A batch keeps its shape."),
+        Case((np.array([[0.0, thirds]]),), [[0.5, 0.75]], "A batch keeps its shape."),
     ]
     return check("probabilities", answer, cases)
 
 
-def named_findings(answer: Callable[[pd.Series, pd.Series], list[str]]) -> bool:
+def named_findings(answer: Callable[[pd.Series, pd.Series], list[str]]) -> Verdict:
     """Check `named_findings(probability, threshold)`: the findings that reach their own threshold, likeliest first.
 
     Example:
@@ -102,24 +98,16 @@ def named_findings(answer: Callable[[pd.Series, pd.Series], list[str]]) -> bool:
     cases = [
         Case(
             (probability, pd.Series({"Mass": 0.3, "Edema": 0.5, "Hernia": 0.1})),
-            np.array(["Edema"]),
+            ["Edema"],
             "Only Edema reaches its threshold.",
         ),
-        Case(
-            (probability, shuffled),
-            np.array(["Mass", "Hernia"]),
-            "Match by name: the thresholds come in another order.",
-        ),
+        Case((probability, shuffled), ["Mass", "Hernia"], "Match by name: the thresholds come in another order."),
         Case(
             (probability, pd.Series({"Mass": 0.2, "Edema": 0.7, "Hernia": 0.1})),
-            np.array(["Mass"]),
+            ["Mass"],
             "Reaching the threshold is enough.",
         ),
-        Case(
-            (probability, missing),
-            np.array(["Edema", "Mass"]),
-            "Likeliest first; without a threshold (NaN) nothing is named.",
-        ),
+        Case((probability, missing), ["Edema", "Mass"], "Likeliest first; without a threshold (NaN) nothing is named."),
         Case((probability, probability + 0.1), np.array(nothing), "Where nothing is named, return an empty list."),
     ]
     return check("named_findings", answer, cases)

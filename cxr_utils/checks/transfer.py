@@ -1,17 +1,13 @@
 """Exercises of lesson 04: transfer learning, augmentation, stopping in time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
 
-from .exercise import Case, check
-
-__all__ = ["head_parameters", "whole_patients", "flip_horizontally", "early_stopping"]
+from .exercise import Case, Verdict, check
 
 
-def head_parameters(answer: Callable[[int, int], int]) -> bool:
+def head_parameters(answer: Callable[[int, int], int]) -> Verdict:
     """Check `head_parameters(features, findings)`: the numbers that a dense head has to learn.
 
     Example:
@@ -27,7 +23,7 @@ def head_parameters(answer: Callable[[int, int], int]) -> bool:
     return check("head_parameters", answer, cases)
 
 
-def whole_patients(answer: Callable[[list[str], int], list[bool]]) -> bool:
+def whole_patients(answer: Callable[[list[str], int], list[bool]]) -> Verdict:
     """Check `whole_patients(patients, images)`: take patients as they come, each whole, until there are enough images.
 
     Example:
@@ -43,21 +39,15 @@ def whole_patients(answer: Callable[[list[str], int], list[bool]]) -> bool:
     """
     yes, no = True, False
     cases = [
-        Case((["a", "b", "c", "d"], 2), np.array([yes, yes, no, no]), "Take the first two patients here."),
-        Case(
-            (["a", "b", "b", "c"], 2),
-            np.array([yes, yes, yes, no]),
-            "Patient b comes whole, although one image is too many.",
-        ),
-        Case(
-            (["a", "b", "c", "a"], 2), np.array([yes, no, no, yes]), "A patient's images need not stand side by side."
-        ),
-        Case((["a", "b"], 5), np.array([yes, yes]), "Where there are too few images, take all."),
+        Case((["a", "b", "c", "d"], 2), [yes, yes, no, no], "Take the first two patients here."),
+        Case((["a", "b", "b", "c"], 2), [yes, yes, yes, no], "Patient b comes whole, although one image is too many."),
+        Case((["a", "b", "c", "a"], 2), [yes, no, no, yes], "A patient's images need not stand side by side."),
+        Case((["a", "b"], 5), [yes, yes], "Where there are too few images, take all."),
     ]
     return check("whole_patients", answer, cases)
 
 
-def flip_horizontally(answer: Callable[[np.ndarray, float, float], tuple[np.ndarray, float]]) -> bool:
+def flip_horizontally(answer: Callable[[np.ndarray, float, float], tuple[np.ndarray, float]]) -> Verdict:
     """Check `flip_horizontally(image, x, width)`: the mirror image, and where the left side of its box is now.
 
     Example:
@@ -68,21 +58,19 @@ def flip_horizontally(answer: Callable[[np.ndarray, float, float], tuple[np.ndar
     image, tall = np.array([[1, 2, 3], [4, 5, 6]]), np.array([[1, 2], [3, 4], [5, 6]])
     cases = [
         Case(
-            (image, 0.0, 0.25),
-            (np.array([[3, 2, 1], [6, 5, 4]]), 0.75),
-            "What began at the left edge now ends at the right one.",
+            (image, 0.0, 0.25), ([[3, 2, 1], [6, 5, 4]], 0.75), "What began at the left edge now ends at the right one."
         ),
         Case(
             (tall, 0.5, 0.25),
-            (np.array([[2, 1], [4, 3], [6, 5]]), 0.25),
+            ([[2, 1], [4, 3], [6, 5]], 0.25),
             "The old right side of the box, x + width, is the new left.",
         ),
-        Case((tall, 0.25, 0.5), (np.array([[2, 1], [4, 3], [6, 5]]), 0.25), "A box in the middle stays where it is."),
+        Case((tall, 0.25, 0.5), ([[2, 1], [4, 3], [6, 5]], 0.25), "A box in the middle stays where it is."),
     ]
     return check("flip_horizontally", answer, cases)
 
 
-def early_stopping(answer: Callable[[list[float], int], tuple[int, int]]) -> bool:
+def early_stopping(answer: Callable[[list[float], int], tuple[int, int]]) -> Verdict:
     """Check `early_stopping(losses, patience)`: the epoch that is kept, and the epoch after which training stops.
 
     Example:
@@ -100,9 +88,7 @@ def early_stopping(answer: Callable[[list[float], int], tuple[int, int]]) -> boo
     """
     cases = [
         Case(
-            ([0.9, 0.5, 0.6, 0.7, 0.8], 2),
-            (2, 4),
-            "Best is epoch 2; epochs 3 and 4 are no better, and patience is 2.",
+            ([0.9, 0.5, 0.6, 0.7, 0.8], 2), (2, 4), "Best is epoch 2; epochs 3 and 4 are no better, and patience is 2."
         ),
         Case(
             ([0.9, 0.8, 0.7], 2), (3, 3), "Where it never gets worse, the last epoch is kept and nothing stops early."

@@ -1,18 +1,14 @@
 """Exercises of lesson 01: looking at data before modelling it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from .exercise import Case, check
-
-__all__ = ["prevalence", "lift", "standardise", "impossible_ages"]
+from .exercise import Case, Verdict, check
 
 
-def prevalence(answer: Callable[[pd.DataFrame, list[str]], pd.Series]) -> bool:
+def prevalence(answer: Callable[[pd.DataFrame, list[str]], pd.Series]) -> Verdict:
     """Check `prevalence(table, findings)`: the share of images with each finding.
 
     Example:
@@ -35,7 +31,7 @@ def prevalence(answer: Callable[[pd.DataFrame, list[str]], pd.Series]) -> bool:
     return check("prevalence", answer, cases)
 
 
-def lift(answer: Callable[[np.ndarray], np.ndarray]) -> bool:
+def lift(answer: Callable[[np.ndarray], np.ndarray]) -> Verdict:
     """Check `lift(labels)`: observed over expected frequency of each pair of findings.
 
     Example:
@@ -50,22 +46,14 @@ def lift(answer: Callable[[np.ndarray], np.ndarray]) -> bool:
     together = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 1]])
     uneven = np.array([[1, 1], [1, 0], [0, 0], [0, 0], [0, 0]])
     cases = [
-        Case(
-            (independent,),
-            np.array([[2.0, 1.0], [1.0, 2.0]]),
-            "Independent findings meet exactly as often as expected: 1.",
-        ),
-        Case((together,), np.array([[2.0, 2, 0], [2, 2, 0], [0, 0, 2]]), "Expected is the product of the two shares."),
-        Case(
-            (uneven,),
-            np.array([[2.5, 2.5], [2.5, 5.0]]),
-            "Divide the observed share by the expected one, and by all images.",
-        ),
+        Case((independent,), [[2.0, 1.0], [1.0, 2.0]], "Independent findings meet exactly as often as expected: 1."),
+        Case((together,), [[2.0, 2, 0], [2, 2, 0], [0, 0, 2]], "Expected is the product of the two shares."),
+        Case((uneven,), [[2.5, 2.5], [2.5, 5.0]], "Divide the observed share by the expected one, and by all images."),
     ]
     return check("lift", answer, cases)
 
 
-def standardise(answer: Callable[[np.ndarray], np.ndarray]) -> bool:
+def standardise(answer: Callable[[np.ndarray], np.ndarray]) -> Verdict:
     """Check `standardise(pixels)`: samplewise mean 0 and standard deviation 1.
 
     Example:
@@ -76,19 +64,13 @@ def standardise(answer: Callable[[np.ndarray], np.ndarray]) -> bool:
     ramp, square = np.array([[0.0, 2.0], [4.0, 6.0]]), np.array([[10.0, 10.0], [20.0, 20.0]])
     root = 5**0.5
     cases = [
-        Case(
-            (square,), np.array([[-1.0, -1], [1, 1]]), "Subtract the mean of this image, then divide by its deviation."
-        ),
-        Case(
-            (ramp,),
-            np.array([[-3 / root, -1 / root], [1 / root, 3 / root]]),
-            "One mean for the whole image, not per row.",
-        ),
+        Case((square,), [[-1.0, -1], [1, 1]], "Subtract the mean of this image, then divide by its deviation."),
+        Case((ramp,), [[-3 / root, -1 / root], [1 / root, 3 / root]], "One mean for the whole image, not per row."),
     ]
     return check("standardise", answer, cases)
 
 
-def impossible_ages(answer: Callable[[pd.DataFrame], list[str]]) -> bool:
+def impossible_ages(answer: Callable[[pd.DataFrame], list[str]]) -> Verdict:
     """Check `impossible_ages(table)`: the images whose age no human reaches.
 
     Example:

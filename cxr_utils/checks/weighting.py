@@ -1,19 +1,15 @@
 """Exercises of lesson 03: how rare findings are heard in the loss."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
 
-from .exercise import Case, check
-
-__all__ = ["frequencies", "weighted_loss", "balancing_weights", "undo_weights"]
+from .exercise import Case, Verdict, check
 
 Pair = tuple[np.ndarray, np.ndarray]
 
 
-def frequencies(answer: Callable[[np.ndarray], Pair]) -> bool:
+def frequencies(answer: Callable[[np.ndarray], Pair]) -> Verdict:
     """Check `frequencies(labels)`: the shares of images with and without each finding.
 
     Example:
@@ -24,21 +20,13 @@ def frequencies(answer: Callable[[np.ndarray], Pair]) -> bool:
     quarter = np.array([[1, 0], [0, 0], [0, 1], [0, 1]])
     never = np.array([[0, 1, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1]])
     cases = [
-        Case(
-            (quarter,),
-            (np.array([0.25, 0.5]), np.array([0.75, 0.5])),
-            "One share a finding: take the mean over the images.",
-        ),
-        Case(
-            (never,),
-            (np.array([0, 0.2, 1]), np.array([1, 0.8, 0])),
-            "Divide by all images; the two shares add up to 1.",
-        ),
+        Case((quarter,), ([0.25, 0.5], [0.75, 0.5]), "One share a finding: take the mean over the images."),
+        Case((never,), ([0, 0.2, 1], [1, 0.8, 0]), "Divide by all images; the two shares add up to 1."),
     ]
     return check("frequencies", answer, cases)
 
 
-def weighted_loss(answer: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], float]) -> bool:
+def weighted_loss(answer: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], float]) -> Verdict:
     """Check `weighted_loss(truth, probability, positive, negative)`: weighted binary cross-entropy, a mean.
 
     Example:
@@ -76,7 +64,7 @@ def weighted_loss(answer: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarr
     return check("weighted_loss", answer, cases)
 
 
-def balancing_weights(answer: Callable[[np.ndarray], Pair]) -> bool:
+def balancing_weights(answer: Callable[[np.ndarray], Pair]) -> Verdict:
     """Check `balancing_weights(labels)`: each class weighs as much as the other one is frequent.
 
     Example:
@@ -88,22 +76,14 @@ def balancing_weights(answer: Callable[[np.ndarray], Pair]) -> bool:
     tenth = np.zeros((10, 1))
     tenth[3] = 1
     cases = [
-        Case(
-            (tenth,),
-            (np.array([0.9]), np.array([0.1])),
-            "One positive in ten: it must weigh nine times as much as a negative.",
-        ),
-        Case(
-            (quarter,),
-            (np.array([0.75, 0.5]), np.array([0.25, 0.5])),
-            "First the weights of the positives, then of the negatives.",
-        ),
-        Case((1 - tenth,), (np.array([0.1]), np.array([0.9])), "Where positives are the majority, they weigh less."),
+        Case((tenth,), ([0.9], [0.1]), "One positive in ten: it must weigh nine times as much as a negative."),
+        Case((quarter,), ([0.75, 0.5], [0.25, 0.5]), "First the weights of the positives, then of the negatives."),
+        Case((1 - tenth,), ([0.1], [0.9]), "Where positives are the majority, they weigh less."),
     ]
     return check("balancing_weights", answer, cases)
 
 
-def undo_weights(answer: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> bool:
+def undo_weights(answer: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> Verdict:
     """Check `undo_weights(weighted, positive, negative)`: the probability behind that of a weighted network.
 
     Example:
@@ -118,15 +98,11 @@ def undo_weights(answer: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarr
     positive, negative = np.array([4.0, 0.3]), np.array([1.0, 0.6])
     shifted = positive * true / (positive * true + negative * (1 - true))
     cases = [
-        Case((np.array([[0.3]]), one, one), np.array([[0.3]]), "Equal weights shift nothing."),
-        Case(
-            (np.array([[0.5]]), 9 * one, one),
-            np.array([[0.1]]),
-            "Odds p'/(1-p') are w+/w- times the true odds: divide.",
-        ),
+        Case((np.array([[0.3]]), one, one), [[0.3]], "Equal weights shift nothing."),
+        Case((np.array([[0.5]]), 9 * one, one), [[0.1]], "Odds p'/(1-p') are w+/w- times the true odds: divide."),
         Case(
             (np.array([[0.0], [1.0]]), 9 * one, one),
-            np.array([[0.0], [1.0]]),
+            [[0.0], [1.0]],
             "0 and 1 must stay; divide by no odds that can be 0.",
         ),
         Case(

@@ -30,7 +30,6 @@ def phantom(
 ) -> None:
     """Make simulated X-rays: the course's own set under data/phantom, or one of your own.
 
-    \b
     Examples:
       cxr data phantom                                  what lessons use, made now instead of on first use
       cxr data phantom --sheet sheet.png                and a picture of what is in it
@@ -59,7 +58,6 @@ def phantom(
 def check(folder: Annotated[str, typer.Argument(help='A folder or table of X-rays, or "phantom".')]) -> None:
     """Open a data set as the lessons would, and read every image.
 
-    \b
     Example:
       cxr data check ../shared/real/nih
     """
@@ -76,7 +74,6 @@ def leakage(
 ) -> None:
     """Count the patients and files that two parts of a split share.
 
-    \b
     Example:
       cxr data leakage ../shared/real/nih/course
     """

@@ -38,7 +38,6 @@ def evaluate(
 
     A table of predictions has a column `image` and one column a finding.
 
-    \b
     Examples:
       cxr evaluate scores.csv                                       by the simulated test part
       cxr evaluate scores.csv.gz --data ../nih --report page.html   on one page that prints well

@@ -22,7 +22,6 @@ def build(
 ) -> None:
     """Make solutions/*.ipynb and notebooks/*.ipynb from solutions/*.py, executed.
 
-    \b
     Examples:
       cxr build                one command for every derived file
       cxr build 02 05          two lessons
@@ -58,7 +57,6 @@ def run(
 ) -> None:
     """Execute the lessons in order; save each as a notebook and as a page.
 
-    \b
     Examples:
       cxr run                                     the whole course on the data set it makes itself
       cxr run --data ../shared/real/nih           on real X-rays

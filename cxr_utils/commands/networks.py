@@ -38,7 +38,6 @@ def train(
 ) -> None:
     """Train a network by a recipe and write it as a folder that needs nothing else.
 
-    \b
     Examples:
       cxr train --recipe xray-vision                     on the data set that the course makes itself
       cxr train --recipe densenet-transfer --data ../shared/real/nih --seed 1 --out models/nih
@@ -73,7 +72,6 @@ def pretrain(
 ) -> None:
     """Make the weights that the course ships again: about an hour on two cores. Stopped, it goes on when called again.
 
-    \b
     Examples:
       cxr pretrain                 writes data/weights/densenet121_simulated.npz and its record
       cxr pretrain --rehearse      the same on 80 images, elsewhere, to see that it runs
@@ -98,18 +96,16 @@ def predict(
 
     A file that cannot be read is named, the others are predicted, and the exit status is 1.
 
-    \b
     Examples:
       cxr predict chest.png
       cxr predict *.dcm --model runs/models/xray-vision-phantom-quick-seed0 --json
     """
     trained = _chosen(model)
     records = [_predicted(trained, file) for file in files]
-    if json:
-        print(jsonlib.dumps(records))
-    else:
-        _print_table(trained.findings, [record for record in records if "error" not in record])
+    read = [record for record in records if "error" not in record]
     failed = [record for record in records if "error" in record]
+    if json or read:
+        print(jsonlib.dumps(records) if json else _table(read))
     for record in failed:
         print(f"error: {record['error']}", file=sys.stderr)
     raise typer.Exit(1 if failed else 0)
@@ -124,7 +120,6 @@ def explain(
 ) -> None:
     """Draw a picture beside its heat map (Grad-CAM): what speaks for a finding, and how probable it is.
 
-    \b
     Examples:
       cxr explain chest.png
       cxr explain chest.dcm --model models/nih --finding Effusion --out why.png
@@ -179,7 +174,8 @@ def _chosen(folder: Path | None) -> "Trained":
 
     if folder is not None:
         return open_model(folder)
-    trained = _exported_default() or _cached_default()
+    exported = _home() / f"{DEFAULT_RECIPE}-phantom-quick-seed0"
+    trained = open_model(exported) if exported.exists() else _cached_default()
     if trained is None:
         raise RecipeError(
             f"No --model was given, and the course's own network has not been trained here. Expected a folder that "
@@ -188,21 +184,14 @@ def _chosen(folder: Path | None) -> "Trained":
     return trained
 
 
-def _exported_default() -> "Trained | None":
-    from cxr_utils.networks.trained import open_model
-
-    folder = _home() / f"{DEFAULT_RECIPE}-phantom-quick-seed0"
-    return open_model(folder) if folder.exists() else None
-
-
 def _cached_default() -> "Trained | None":
     """What the lessons have trained, if they have; the simulated data set is not made to find that out."""
     from cxr_utils.cache import repository
-    from cxr_utils.data.opening import open_dataset
-    from cxr_utils.networks import recipes
 
     if not (repository() / "data" / "phantom" / "quick-seed0").exists():
         return None
+    from cxr_utils.data.opening import open_dataset
+    from cxr_utils.networks import recipes
     from cxr_utils.training.fit import cached
 
     return cached(recipes.recipe(DEFAULT_RECIPE), open_dataset("phantom"))
@@ -216,15 +205,12 @@ def _predicted(trained: "Trained", file: Path) -> dict:
     return {"file": str(file), "probabilities": {name: float(value) for name, value in probabilities.items()}}
 
 
-def _print_table(findings: tuple[str, ...], records: list[dict]) -> None:
+def _table(records: list[dict]) -> str:
     """Findings down, files across: there are more findings than files, and their names are long."""
-    if not records:
-        return
-    wide = max(map(len, findings))
-    columns = [(Path(record["file"]).name, record["probabilities"]) for record in records]
-    print(" " * wide, *(f"{name:>8}" for name, _ in columns))
-    for finding in findings:
-        print(f"{finding:{wide}}", *(f"{values[finding]:{max(8, len(name))}.3f}" for name, values in columns))
+    from pandas import DataFrame
+
+    names = [Path(record["file"]).name for record in records]
+    return DataFrame([record["probabilities"] for record in records], names).T.to_string(float_format="{:.3f}".format)
 
 
 def _known(finding: str, trained: "Trained") -> str:

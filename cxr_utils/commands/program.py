@@ -1,6 +1,8 @@
 """The command `cxr`. Every command imports what it needs when it is called, so that `--help` is quick."""
 
+import inspect
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -8,6 +10,12 @@ from cxr_utils.commands import data, networks
 from cxr_utils.commands.evaluate import evaluate
 from cxr_utils.commands.lessons import build, run
 from cxr_utils.errors import CxrError
+
+
+def _help(command: Callable[..., None]) -> str:
+    """Its docstring; a backspace before the examples tells Click to leave their lines as they are."""
+    return inspect.cleandoc(command.__doc__ or "").replace("\nExample", "\n\b\nExample")
+
 
 app = typer.Typer(
     help="A course on classifying chest X-rays: run it, build it, look at its data.",
@@ -17,10 +25,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (build, run, evaluate, networks.train, networks.pretrain, networks.predict, networks.explain):
-    app.command()(command)
+    app.command(help=_help(command))(command)
 data_app = typer.Typer(help="Make a data set, or look at one.", no_args_is_help=True, rich_markup_mode=None)
-for command in (data.phantom, data.check, data.leakage):
-    data_app.command()(command)
+for look in (data.phantom, data.check, data.leakage):
+    data_app.command(help=_help(look))(look)
 app.add_typer(data_app, name="data")
 
 

@@ -63,28 +63,26 @@ def build(lessons: list[Lesson], say: Callable[[str], None] = print) -> None:
         place = f"{path.parent.name}/{path.name}"
         count = sum(cell.cell_type == "code" for cell in notebook.cells)
         seconds = time.perf_counter() - start
-        say(f"{place:44} {count:3d} cells {seconds:6.1f} s  {'written' if changed else 'unchanged'}")
+        say(f"{place:44} {count:3d} cells {seconds:6.1f} s  {changed}")
 
 
 def build_environment(root: Path, say: Callable[[str], None] = print) -> None:
     """Write `environment.yml`; arguments as `environment_text` and `build`."""
-    changed = _write(root / "environment.yml", environment_text(root))
-    say(f"{'environment.yml':63}{'written' if changed else 'unchanged'}")
+    say(f"{'environment.yml':63}{_write(root / 'environment.yml', environment_text(root))}")
 
 
 def build_readme(root: Path, say: Callable[[str], None] = print) -> None:
     """Put the table of systems into `README.md`; arguments as `readme_text` and `build`."""
     text = readme_text(root)
     if text is not None:
-        changed = _write(root / "README.md", text)
-        say(f"{'README.md':63}{'written' if changed else 'unchanged'}")
+        say(f"{'README.md':63}{_write(root / 'README.md', text)}")
 
 
-def _write(path: Path, text: str) -> bool:
-    """Whether the file is new or holds something else than before."""
-    changed = not path.exists() or path.read_bytes() != text.encode()
+def _write(path: Path, text: str) -> str:
+    """Write a file, and say whether that has changed it."""
+    same = path.exists() and path.read_bytes() == text.encode()
     write_text(path, text)
-    return changed
+    return "unchanged" if same else "written"
 
 
 def execute(notebook: NotebookNode, path: Path) -> None:

@@ -58,12 +58,12 @@ def solution_notebook(text: str, name: str) -> NotebookNode:
 
 
 def learner_notebook(text: str, name: str) -> NotebookNode:
-    """The notebook with a stub in place of each answer; arguments and errors as `solution_notebook`.
+    r"""The notebook with a stub in place of each answer; arguments and errors as `solution_notebook`.
 
     Example:
         >>> source = (
-        ...     '# %% tags=["parameters"]\\ndata = "phantom"\\n\\n# %%\\ndef double(x):\\n'
-        ...     '    ### BEGIN SOLUTION\\n    return 2 * x\\n    ### END SOLUTION\\n'
+        ...     '# %% tags=["parameters"]\ndata = "phantom"\n\n# %%\ndef double(x):\n'
+        ...     '    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION\n'
         ... )
         >>> print(learner_notebook(source, "01_doubling").cells[1].source)
         def double(x):
@@ -73,7 +73,7 @@ def learner_notebook(text: str, name: str) -> NotebookNode:
             return 2 * x
     """
     lines = text.split("\n")
-    answer_lines = set()
+    answer_lines: set[int] = set()
     for blank in _find_blanks(lines, name):
         lines[blank.begin] = blank.indent + STUB
         answer_lines.update(range(blank.begin + 1, blank.end + 1))

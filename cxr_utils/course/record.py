@@ -1,4 +1,4 @@
-"""What a run has found: one result a lesson, kept in `run.json` and shown as a table."""
+"""What a run has found: where a lesson failed, and one result a lesson, kept in `run.json` and shown as a table."""
 
 import json
 import re
@@ -11,7 +11,45 @@ from cxr_utils.cache import write_text
 from cxr_utils.checks.claims import FAILED, HEADLINE, HELD, NOT_APPLICABLE
 
 _ARROW = re.compile(r"^-+> *\d+ (.*)$", re.MULTILINE)
+_ADDED_UP = ("seconds", "held", "failed", "not_applicable")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The cell that failed, by the number that Jupyter shows, its line, and what it raised."""
+
+    cell: int
+    line: str
+    error: str
+    traceback: str
+
+    @classmethod
+    def of(cls, notebook: NotebookNode, error: Exception, started: int) -> "Failure":
+        """Read it from a notebook that stopped.
+
+        Args:
+            notebook: as far as it was executed.
+            error: what the executing program raised; nbclient and papermill give `ename` and `evalue` when a
+                cell did, and neither when the kernel died.
+            started: how many code cells had started; a kernel that dies leaves its cell without a number.
+        """
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        raised = [(cell, o) for cell in code for o in cell.outputs if o.output_type == "error"]
+        if raised:
+            cell, output = raised[0]
+            number = cell.execution_count
+            text = f"{output.ename}: {output.evalue}"
+            traceback = _COLOUR.sub("", "\n".join(output.traceback))
+        else:
+            number = max(started, 1)
+            cell = [cell for cell in code if cell.source.strip()][number - 1]
+            text, traceback = f"{type(error).__name__}: {error}", ""
+        lines = [*_ARROW.findall(traceback)[:1], *cell.source.strip().splitlines()[:1], ""]
+        return cls(number, lines[0].strip(), " ".join(text.split()), traceback)
+
+    def __str__(self) -> str:
+        return f"cell [{self.cell}]: {self.error}\n{self.traceback}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -46,33 +84,24 @@ class Result:
             >>> Result("02_x", "", None, 1.0, 90, held=3, failed=0, not_applicable=1, headline="").claims
             '3/3 (1 n/a)'
         """
-        return claims_text(self.held, self.failed, self.not_applicable)
+        aside = f" ({self.not_applicable} n/a)" if self.not_applicable else ""
+        return f"{self.held}/{self.held + self.failed}{aside}"
 
 
-def claims_text(held: int, failed: int, not_applicable: int) -> str:
-    """As `Result.claims`."""
-    return f"{held}/{held + failed}" + (f" ({not_applicable} n/a)" if not_applicable else "")
-
-
-def read_outputs(notebook: NotebookNode) -> dict[str, int | str]:
+def read_outputs(notebook: NotebookNode) -> tuple[int, int, int, str]:
     """The claims and the headline that a notebook printed.
 
     Args:
         notebook: executed, wholly or in part.
 
     Returns:
-        The fields `held`, `failed`, `not_applicable` and `headline` of a `Result`.
+        How many claims held, failed and did not apply, and the last headline, "" without one.
     """
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     lines = [line for o in outputs if o.get("name") == "stdout" for line in o.text.splitlines()]
-    count = {prefix: sum(line.startswith(prefix) for line in lines) for prefix in (HELD, FAILED, NOT_APPLICABLE)}
-    headlines = [line.removeprefix(HEADLINE) for line in lines if line.startswith(HEADLINE)]
-    return {
-        "held": count[HELD],
-        "failed": count[FAILED],
-        "not_applicable": count[NOT_APPLICABLE],
-        "headline": headlines[-1] if headlines else "",
-    }
+    held, failed, aside = (sum(line.startswith(mark) for line in lines) for mark in (HELD, FAILED, NOT_APPLICABLE))
+    headlines = ["", *(line.removeprefix(HEADLINE) for line in lines if line.startswith(HEADLINE))]
+    return held, failed, aside, headlines[-1]
 
 
 def read_record(path: Path, run: dict) -> dict[str, Result]:
@@ -119,43 +148,11 @@ def table(results: list[Result]) -> str:
         name = f"{r.lesson[:2]} {r.lesson[3:].replace('_', ' ')}"
         end = f"FAILED in {r.error}" if r.error else r.headline
         lines.append(f"{name:24}  {r.seconds:7.1f}  {r.claims:12}  {end}".rstrip())
-    totals = [sum(getattr(r, name) for r in results) for name in ("held", "failed", "not_applicable")]
-    seconds = sum(r.seconds for r in results)
-    return "\n".join([*lines, f"{'all':24}  {seconds:7.1f}  {claims_text(*totals):12}".rstrip()])
+    together = total(results)
+    return "\n".join([*lines, f"{'all':24}  {together.seconds:7.1f}  {together.claims}"])
 
 
-@dataclass(frozen=True)
-class Failure:
-    """The cell that failed, by the number that Jupyter shows, its line, and what it raised."""
-
-    cell: int
-    line: str
-    error: str
-    traceback: str
-
-    @classmethod
-    def of(cls, notebook: NotebookNode, error: Exception, started: int) -> "Failure":
-        """Read it from a notebook that stopped.
-
-        Args:
-            notebook: as far as it was executed.
-            error: what the executing program raised; nbclient and papermill give `ename` and `evalue` when a
-                cell did, and neither when the kernel died.
-            started: how many code cells had started; a kernel that dies leaves its cell without a number.
-        """
-        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-        raised = [(cell, o) for cell in code for o in cell.outputs if o.output_type == "error"]
-        if raised:
-            cell, output = raised[0]
-            number = cell.execution_count
-            text = f"{output.ename}: {output.evalue}"
-            traceback = _COLOUR.sub("", "\n".join(output.traceback))
-        else:
-            number = max(started, 1)
-            cell = [cell for cell in code if cell.source.strip()][number - 1]
-            text, traceback = f"{type(error).__name__}: {error}", ""
-        lines = [*_ARROW.findall(traceback)[:1], *cell.source.strip().splitlines()[:1], ""]
-        return cls(number, lines[0].strip(), " ".join(text.split()), traceback)
-
-    def __str__(self) -> str:
-        return f"cell [{self.cell}]: {self.error}\n{self.traceback}".rstrip()
+def total(results: list[Result]) -> Result:
+    """Seconds and claims of all results, as one."""
+    seconds, held, failed, aside = (sum(getattr(r, name) for r in results) for name in _ADDED_UP)
+    return Result("all", "", None, seconds, 0, held, failed, aside, "")

@@ -1,4 +1,4 @@
-"""`environment.yml`, for conda and Binder, derived from `pyproject.toml` and the lock."""
+"""What is derived in the course's own folder: `environment.yml`, for conda and Binder, and the table in `README.md`."""
 
 import re
 import tomllib
@@ -7,11 +7,6 @@ from pathlib import Path
 import nbformat
 
 from cxr_utils.errors import LessonError
-
-TAG = "readme"
-_BLOCK = re.compile(
-    r"(<!-- derived from the cell tagged `readme` of (?P<lesson>\S+) by .*?-->\n).*?(<!-- end -->)", re.S
-)
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+==[^\s;\\]+)\s*(?:;\s*([^\\]+?))?\s*\\?$")
 _HEADER = """\
@@ -25,6 +20,10 @@ dependencies:
   - pip
   - pip:
 """
+TAG = "readme"
+_BLOCK = re.compile(
+    r"(<!-- derived from the cell tagged `readme` of (?P<lesson>\S+) by .*?-->\n).*?(<!-- end -->)", re.S
+)
 
 
 def environment_text(root: Path) -> str:
@@ -74,29 +73,14 @@ def readme_text(root: Path) -> str | None:
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     if not _BLOCK.search(text):
         return None
-    return _BLOCK.sub(lambda found: f"{found[1]}{shown_table(root / found['lesson'])}\n{found[3]}", text)
+    return _BLOCK.sub(lambda found: f"{found[1]}{_shown_table(root / found['lesson'])}\n{found[3]}", text)
 
 
-def shown_table(notebook: Path) -> str:
-    """The Markdown that the cell tagged `readme` of an executed notebook shows.
-
-    Args:
-        notebook: path of an .ipynb file.
-
-    Returns:
-        Markdown.
-
-    Raises:
-        LessonError: see `readme_text`.
-    """
+def _shown_table(notebook: Path) -> str:
+    """The Markdown that the one cell tagged `readme` of an executed notebook shows."""
     cells = nbformat.read(notebook, as_version=4).cells if notebook.exists() else []
-    tagged = [cell for cell in cells if TAG in cell.metadata.get("tags", [])]
-    shown = [
-        output.data["text/markdown"]
-        for cell in tagged
-        for output in cell.outputs
-        if "text/markdown" in output.get("data", {})
-    ]
+    outputs = [output for cell in cells if TAG in cell.metadata.get("tags", []) for output in cell.outputs]
+    shown = [output.data["text/markdown"] for output in outputs if "text/markdown" in output.get("data", {})]
     if len(shown) != 1:
         raise LessonError(
             f"{notebook} shows {len(shown)} tables in cells tagged {TAG!r}. Expected one, as Markdown, for README.md. "

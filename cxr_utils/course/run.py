@@ -93,8 +93,9 @@ def run(lessons: list[Lesson], settings: Settings, folder: Path, *, resume: bool
 
 
 def _is_finished(folder: Path, result: Result | None, key: str) -> bool:
-    finished = result is not None and result.key == key and result.error is None
-    return finished and (folder / f"{result.lesson}.ipynb").exists()
+    if result is None or result.error is not None or result.key != key:
+        return False
+    return (folder / f"{result.lesson}.ipynb").exists()
 
 
 def _notebook(lesson: Lesson, origin: str) -> NotebookNode:
@@ -207,14 +208,9 @@ def _keep(
     """Give the notebook its name, and say how the lesson ended."""
     notebook = nbformat.read(partial, as_version=4)
     failure = Failure.of(notebook, error, line.cell) if error else None
-    result = Result(
-        lesson=lesson.name,
-        key=key,
-        error=f"cell [{failure.cell}]: {failure.error}" if failure else None,
-        seconds=round(line.seconds, 1),
-        peak_mb=work.peak_bytes // 2**20,
-        **read_outputs(notebook),
-    )
+    where = f"cell [{failure.cell}]: {failure.error}" if failure else None
+    peak_mb = work.peak_bytes // 2**20
+    result = Result(lesson.name, key, where, round(line.seconds, 1), peak_mb, *read_outputs(notebook))
     if failure:
         saved = folder / f"{lesson.name}.failed.ipynb"
         partial.replace(saved)

@@ -1,4 +1,4 @@
-"""Work in a thread of its own, watched from the main one: a clock, its memory, and a clean end on Ctrl-C."""
+"""Long work in a thread of its own: its memory, a clean end on Ctrl-C, and a line that says how far it is."""
 
 import sys
 import threading

@@ -8,33 +8,34 @@ Example:
 
 from collections.abc import Callable
 from functools import wraps
-from importlib import import_module
 from typing import Any
 
-# One line per topic: the module that holds its figures, and their names.
-_TOPICS: dict[str, tuple[str, ...]] = {
-    "picture": ("Picture", "PALETTE", "canvas", "show_image"),
-    "tables": ("finding_counts", "co_occurrence", "images_per_patient", "age_sex_view"),
-    "radiographs": ("gallery", "intensities"),
-    "leakage": ("patients_by_part", "auc_by_split", "known_and_strangers"),
-    "learning": ("learning_curves", "auc_by_size", "auc_by_cost"),
-    "heatmaps": ("feature_sum", "heat_gallery", "score_forest", "overlap_curves", "randomised_layers"),
-    "prediction": ("probability_bars", "explanation", "likeness_histogram"),
-    "weighting": ("loss_shares", "focal_curves", "sensitivities", "shifted_probabilities"),
-    "evaluation": (
-        "roc_and_pr",
-        "auc_forest",
-        "interval_widths",
-        "confusion_matrices",
-        "ppv_by_prevalence",
-        "reliability",
-        "subgroup_forest",
-        "decision_curves",
-        "mean_curves",
-    ),
-}
-_HOME = {name: topic for topic, names in _TOPICS.items() for name in names}
-__all__ = sorted(_HOME)
+from cxr_utils import on_first_use
+
+_load, __dir__, __all__ = on_first_use(
+    __name__,
+    {
+        "picture": ("Picture",),
+        "tables": ("finding_counts", "co_occurrence", "images_per_patient", "age_sex_view"),
+        "radiographs": ("gallery", "intensities"),
+        "leakage": ("patients_by_part", "auc_by_split", "known_and_strangers"),
+        "learning": ("learning_curves", "auc_by_size", "auc_by_cost"),
+        "heatmaps": ("feature_sum", "heat_gallery", "score_forest", "overlap_curves", "randomised_layers"),
+        "prediction": ("probability_bars", "explanation", "likeness_histogram"),
+        "weighting": ("loss_shares", "focal_curves", "sensitivities", "shifted_probabilities"),
+        "evaluation": (
+            "roc_and_pr",
+            "auc_forest",
+            "interval_widths",
+            "confusion_matrices",
+            "ppv_by_prevalence",
+            "reliability",
+            "subgroup_forest",
+            "decision_curves",
+            "mean_curves",
+        ),
+    },
+)
 
 
 def _styled(draw: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,8 +55,6 @@ def _styled(draw: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        found = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-        globals()[name] = found if _HOME[name] == "picture" else _styled(found)
-        return globals()[name]
-    raise AttributeError(f"{__name__} has no {name!r}. It offers: {', '.join(__all__)}.")
+    found = _load(name)
+    globals()[name] = found if name == "Picture" else _styled(found)
+    return globals()[name]

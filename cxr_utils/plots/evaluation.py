@@ -1,17 +1,13 @@
 """Figures of an evaluation: curves, intervals, thresholds, probabilities, groups."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from ..errors import Missing
-from .picture import CYCLE, PALETTE, Picture, canvas
-
-_STYLES = ("-", "--", "-.", ":")
-_MARKERS = "osD^v"
+from .picture import CYCLE, LINES, MARKERS, PALETTE, Picture, canvas, draw_forest, name_rows, panels
 
 
 def roc_and_pr(
@@ -20,8 +16,8 @@ def roc_and_pr(
     """ROC curves and precision-recall curves of one finding side by side, each with its line of chance.
 
     Args:
-        roc: name of the model to its `metrics.roc_points`.
-        precision_recall: name of the model to its `metrics.pr_points`.
+        roc: name of the model to its `evaluation.roc_points`.
+        precision_recall: name of the model to its `evaluation.pr_points`.
         prevalence: share of positive images, where a score that knows nothing lies.
         title: the finding, the part and its size.
 
@@ -32,7 +28,7 @@ def roc_and_pr(
         Picture: Mass: sensitivity against false positive rate (left), precision against recall (right), for model.
     """
     figure, (left, right) = canvas(1, 2, width=9.5, height=4.4)
-    for name, style, colour in zip(roc, _STYLES, CYCLE, strict=False):
+    for name, style, colour in zip(roc, LINES, CYCLE, strict=False):
         left.plot(
             roc[name]["false_positive_rate"], roc[name]["sensitivity"], style, color=colour, linewidth=2, label=name
         )
@@ -57,7 +53,7 @@ def mean_curves(roc: Mapping[str, pd.DataFrame], precision_recall: Mapping[str, 
     """ROC and precision-recall curves over all findings in one square: both run over the sensitivity.
 
     Args:
-        roc: "macro", "micro" to the curves of `averages`.
+        roc: "macro", "micro" to `evaluation.macro_roc` and `evaluation.micro_roc`.
         precision_recall: the same for precision and recall.
         title: names what was averaged.
 
@@ -68,7 +64,7 @@ def mean_curves(roc: Mapping[str, pd.DataFrame], precision_recall: Mapping[str, 
         Picture: All: sensitivity against false positive rate and precision against recall, macro.
     """
     figure, axes = canvas(width=5, height=4.6)
-    for name, style in zip(roc, _STYLES, strict=False):
+    for name, style in zip(roc, LINES, strict=False):
         curve, steps = roc[name], precision_recall[name]
         axes.plot(
             curve["false_positive_rate"], curve["sensitivity"], style, color=CYCLE[0], linewidth=2, label=f"ROC, {name}"
@@ -80,8 +76,7 @@ def mean_curves(roc: Mapping[str, pd.DataFrame], precision_recall: Mapping[str, 
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", title=title)
     figure.legend(loc="outside lower center", ncols=2, fontsize=8)
     return Picture(
-        figure,
-        f"{title}: sensitivity against false positive rate and precision against recall, {', '.join(roc)}.",
+        figure, f"{title}: sensitivity against false positive rate and precision against recall, {', '.join(roc)}."
     )
 
 
@@ -89,7 +84,7 @@ def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     """The area under the ROC curve of each finding with its 95 % interval, for several scores.
 
     Args:
-        tables: name of the score to its `metrics.auc_table`, same findings.
+        tables: name of the score to its `evaluation.auc_table`, same findings.
         title: names the part and its number of patients.
 
     Example:
@@ -98,17 +93,10 @@ def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
         Picture: Test: AUC of 1 rows (findings and their mean) with 95 % intervals, for model, no pixels.
     """
     rows = next(iter(tables.values())).index
-    height = np.arange(len(rows))[::-1]
-    shift = np.linspace(0.17, -0.17, len(tables)) if len(tables) > 1 else [0.0]
     figure, axes = canvas(width=8, height=1.4 + 0.34 * len(rows))
-    for (name, table), colour, marker, up in zip(tables.items(), CYCLE, _MARKERS, shift, strict=False):
-        table = table.loc[rows]
-        axes.hlines(height + up, table["low"], table["high"], color=colour, linewidth=1.6)
-        axes.plot(table["auc"], height + up, marker, color=colour, markersize=5, label=name)
+    draw_forest(axes, tables, ("auc", "low", "high"), rows, spread=0.17)
     axes.axvline(0.5, color=PALETTE["grey"], linewidth=1)
-    axes.set_yticks(height, [str(row).replace("_", " ") for row in rows])
     axes.set(xlabel="AUC with 95 % interval (0.5 is chance)", title=title)
-    axes.grid(False, axis="y")
     figure.legend(loc="outside lower center", ncols=len(tables) if len(tables) < 4 else 2)
     return Picture(
         figure,
@@ -126,19 +114,16 @@ def interval_widths(widths: pd.DataFrame) -> Picture:
         >>> interval_widths(pd.DataFrame({"patients": [0.2], "images": [0.1]}, index=["Mass"]))
         Picture: Width of the 95 % interval of the AUC of 1 findings, resampled over patients, images.
     """
-    height = np.arange(len(widths))[::-1]
     figure, axes = canvas(width=8, height=1.4 + 0.3 * len(widths))
+    height = name_rows(axes, widths.index)
     axes.hlines(height, widths.min(axis=1), widths.max(axis=1), color=PALETTE["grey"], linewidth=1.5)
-    for column, colour, marker in zip(widths, CYCLE, _MARKERS, strict=False):
+    for column, colour, marker in zip(widths, CYCLE, MARKERS, strict=False):
         axes.plot(widths[column], height, marker, color=colour, markersize=7, label=f"over {column}")
-    axes.set_yticks(height, widths.index.str.replace("_", " "))
     axes.set(xlabel="width of the 95 % interval of the AUC", title="How sure may we be?")
     axes.set_xlim(left=0)
-    axes.grid(False, axis="y")
     figure.legend(loc="outside lower center", ncols=widths.shape[1])
     return Picture(
-        figure,
-        f"Width of the 95 % interval of the AUC of {len(widths)} findings, resampled over {', '.join(widths)}.",
+        figure, f"Width of the 95 % interval of the AUC of {len(widths)} findings, resampled over {', '.join(widths)}."
     )
 
 
@@ -146,7 +131,7 @@ def confusion_matrices(points: pd.DataFrame, columns: int = 5) -> Picture:
     """A table of two by two counts for each finding: what is there against what is called.
 
     Args:
-        points: from `thresholds.operating_points`: tp, fp, fn, tn of each finding.
+        points: from `evaluation.operating_points`: tp, fp, fn, tn of each finding.
         columns: matrices in a row.
 
     Example:
@@ -154,10 +139,7 @@ def confusion_matrices(points: pd.DataFrame, columns: int = 5) -> Picture:
         Picture: Confusion matrices of 1 findings: images called or not, against images with or without the finding.
     """
     columns = min(columns, len(points))
-    rows = -(-len(points) // columns)
-    figure, axes = canvas(rows, columns, width=max(2.0 * columns, 3.5), height=2.15 * rows + 0.4, squeeze=False)
-    for axis in axes.flat[len(points) :]:
-        axis.set_axis_off()
+    figure, axes = panels(len(points), columns, width=max(2.0, 3.5 / columns), height=2.15, above=0.4)
     for number, (axis, (finding, row)) in enumerate(zip(axes.flat, points.iterrows(), strict=False)):
         counts = np.array([[row["tp"], row["fn"]], [row["fp"], row["tn"]]])
         _draw_matrix(axis, counts, finding.replace("_", " "), names=number % columns == 0)
@@ -169,7 +151,7 @@ def confusion_matrices(points: pd.DataFrame, columns: int = 5) -> Picture:
     )
 
 
-def _draw_matrix(axis, counts: np.ndarray, title: str, *, names: bool) -> None:
+def _draw_matrix(axis: Axes, counts: np.ndarray, title: str, *, names: bool) -> None:
     """Two by two counts, coloured by their share of the row; nothing where no threshold could be chosen."""
     total = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
@@ -218,7 +200,7 @@ def reliability(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     """Reliability diagram: observed frequency against predicted probability in bins of equally many images.
 
     Args:
-        tables: name of the scores to its `calibration.reliability_table`.
+        tables: name of the scores to its `evaluation.reliability_table`.
         title: the finding and the part.
 
     Example:
@@ -228,7 +210,7 @@ def reliability(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     """
     figure, axes = canvas(width=5.8, height=5)
     axes.plot([0, 1], [0, 1], color=PALETTE["grey"], linewidth=1, label="perfect")
-    for (name, table), colour, marker, style in zip(tables.items(), CYCLE, _MARKERS, _STYLES, strict=False):
+    for (name, table), colour, marker, style in zip(tables.items(), CYCLE, MARKERS, LINES, strict=False):
         axes.plot(table["predicted"], table["observed"], marker + style, color=colour, markersize=5, label=name)
     axes.set(xlabel="mean predicted probability of the bin", ylabel="observed share with the finding")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", title=title)
@@ -242,7 +224,7 @@ def subgroup_forest(groups: pd.DataFrame, whole: Sequence[float], title: str) ->
     """The AUC within each group with its 95 % interval, beside that of all images together.
 
     Args:
-        groups: rows of `subgroups.subgroup_table`: characteristic, group, auc (those without are left out), low, high.
+        groups: rows of `evaluation.subgroup_table`: characteristic, group, auc (those without are left out), low, high.
             Where there is a column adjusted_p, it is written beside each group.
         whole: auc, low, high of all images.
         title: the finding and the part.
@@ -255,36 +237,36 @@ def subgroup_forest(groups: pd.DataFrame, whole: Sequence[float], title: str) ->
     groups = groups[groups["auc"].notna()]
     if groups.empty:
         return Missing("No group is large enough.")
-    height = np.arange(len(groups))[::-1]
     figure, axes = canvas(width=8, height=1.4 + 0.34 * len(groups))
+    height = name_rows(axes, [f"{row.characteristic}: {row.group}" for row in groups.itertuples()])
     axes.axvspan(whole[1], whole[2], color=PALETTE["sky"], alpha=0.3, label="all images, 95 % interval")
     axes.axvline(whole[0], color=PALETTE["blue"], linewidth=1)
     kinds = {name: CYCLE[number + 1] for number, name in enumerate(groups["characteristic"].unique())}
     for level, row in zip(height, groups.itertuples(), strict=True):
         axes.hlines(level, row.low, row.high, color=kinds[row.characteristic], linewidth=2)
         axes.plot(row.auc, level, "o", color=kinds[row.characteristic], markersize=6)
-    axes.set_yticks(height, [f"{row.characteristic.replace('_', ' ')}: {row.group}" for row in groups.itertuples()])
     axes.set(xlabel="area under the ROC curve", title=title)
     if "adjusted_p" in groups:
         _write_p_values(axes, height, groups["adjusted_p"])
-    axes.grid(False, axis="y")
     figure.legend(loc="outside lower center")
     return Picture(figure, f"{title}: AUC with 95 % interval within {len(groups)} groups, with a band for all images.")
 
 
-def _write_p_values(axes, height: np.ndarray, p_values: pd.Series) -> None:
+def _write_p_values(axes: Axes, height: np.ndarray, p_values: pd.Series) -> None:
     """At the right edge, in figures of the axes' width, so that no interval is hidden."""
     for level, p_value in zip(height, p_values, strict=True):
         text = "" if np.isnan(p_value) else f"p = {p_value:.2f}" if p_value >= 0.01 else "p < 0.01"
-        place = {"xycoords": ("axes fraction", "data"), "xytext": (4, 0), "textcoords": "offset points"}
-        axes.annotate(text, (1, level), va="center", fontsize=8, annotation_clip=False, **place)
+        note = axes.annotate(
+            text, (1, level), (4, 0), ("axes fraction", "data"), "offset points", annotation_clip=False
+        )
+        note.set(va="center", fontsize=8)
 
 
 def decision_curves(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     """Net benefit of acting on models, on everybody and on nobody, against the threshold probability.
 
     Args:
-        tables: name of the model to its `decision.decision_curve`, all of the same images.
+        tables: name of the model to its `evaluation.decision_curve`, all of the same images.
         title: the finding and the part.
 
     Example:
@@ -296,7 +278,7 @@ def decision_curves(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     first = next(iter(tables.values()))
     axes.plot(first["threshold"], first["treat_all"], color=PALETTE["grey"], linewidth=1.5, label="act on all")
     axes.axhline(0, color=PALETTE["black"], linewidth=1.5, label="act on none")
-    for (name, table), colour, style in zip(tables.items(), CYCLE, _STYLES, strict=False):
+    for (name, table), colour, style in zip(tables.items(), CYCLE, LINES, strict=False):
         axes.plot(table["threshold"], table["model"], style, color=colour, linewidth=2, label=name)
     best = max(first["treat_all"].max(), *(table["model"].max() for table in tables.values()), 0.01)
     axes.set(xlim=(0, 1), ylim=(-0.3 * best, 1.1 * best), title=title)

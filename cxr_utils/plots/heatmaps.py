@@ -1,18 +1,14 @@
 """Figures of heat maps: what they are a sum of, where they point, and whether they know the network."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
 import pandas as pd
-from matplotlib.patches import Rectangle
 
 from ..errors import Missing
-from .picture import CYCLE, PALETTE, Picture, canvas, show_image
+from .picture import CYCLE, MARKERS, PALETTE, Picture, canvas, draw_boxes, draw_forest, panels, show_image
 
-_MARKERS = "osD^v"
 _NAMES = {
     "hit": "share of maps that point into the box",
     "energy": "share of the heat in the box",
@@ -83,18 +79,13 @@ def heat_gallery(
     """
     if not len(pictures):
         return Missing("There is no such picture to show.")
-    rows = -(-len(pictures) // columns)
-    figure, axes = canvas(rows, columns, width=2.5 * columns, height=2.75 * rows, squeeze=False)
-    for axis in axes.flat[len(pictures) :]:
-        axis.set_axis_off()
+    figure, axes = panels(len(pictures), columns, width=2.5, height=2.75)
     for number, (axis, pixels, heat, title) in enumerate(zip(axes.flat, pictures, maps, titles, strict=False)):
         show_image(axis, pixels, title)
         height, width = np.squeeze(pixels).shape
         fine = cv2.resize(np.asarray(heat, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
         drawn = axis.imshow(fine, cmap="inferno", vmin=0, vmax=1, alpha=0.75 * np.sqrt(np.clip(fine, 0, 1)))
-        for box in boxes[number].itertuples() if boxes is not None else ():
-            corner, size = (box.x * width - 0.5, box.y * height - 0.5), (box.width * width, box.height * height)
-            axis.add_patch(Rectangle(corner, *size, fill=False, linewidth=1.8, edgecolor=PALETTE["sky"]))
+        draw_boxes(axis, boxes[number] if boxes is not None else None, (height, width))
     bar = figure.colorbar(drawn, ax=axes, shrink=0.6, aspect=30, ticks=[0, 1])
     bar.ax.set_yticklabels(["cold", "hot"])
     boxed = ", boxes drawn" if boxes is not None and any(map(len, boxes)) else ""
@@ -105,7 +96,7 @@ def score_forest(tables: Mapping[str, pd.DataFrame], score: str, title: str) -> 
     """A score against boxes by finding or size, with intervals, for several kinds of maps.
 
     Args:
-        tables: name of the map to its table from `localization.summarise`, same findings or sizes.
+        tables: name of the map to its table from `heatmaps.Scored.summary`, same findings or sizes.
         score: "hit", "energy", "iou" or "iou_area".
         title: above the figure.
 
@@ -116,17 +107,10 @@ def score_forest(tables: Mapping[str, pd.DataFrame], score: str, title: str) -> 
         Picture: Test: share of maps that point into the box, by finding, with 95 % intervals, for Grad-CAM, centre.
     """
     first = next(iter(tables.values()))
-    height = np.arange(len(first))[::-1]
-    shift = np.linspace(0.27, -0.27, len(tables)) if len(tables) > 1 else [0.0]
     figure, axes = canvas(width=8, height=1.5 + 0.42 * len(first))
-    for (name, table), colour, marker, up in zip(tables.items(), CYCLE, _MARKERS, shift, strict=False):
-        table = table.loc[first.index]
-        axes.hlines(height + up, table[f"{score}_low"], table[f"{score}_high"], color=colour, linewidth=1.5)
-        axes.plot(table[score], height + up, marker, color=colour, markersize=5, label=name)
-    axes.set_yticks(height, [f"{name.replace('_', ' ')} ({maps:.0f})" for name, maps in first["maps"].items()])
+    names = [f"{name} ({maps:.0f})" for name, maps in first["maps"].items()]
+    draw_forest(axes, tables, (score, f"{score}_low", f"{score}_high"), names, spread=0.27)
     axes.set(xlabel=f"{_NAMES[score]}, with 95 % interval over patients", title=title, xlim=(-0.02, 1.02))
-    axes.grid(False, axis="y")
-    axes.grid(True, axis="x")
     figure.legend(loc="outside lower center", ncols=len(tables))
     by = first.index.name or "finding"
     return Picture(figure, f"{title}: {_NAMES[score]}, by {by}, with 95 % intervals, for {', '.join(tables)}.")
@@ -136,7 +120,7 @@ def overlap_curves(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     """How hot region and box overlap, over the threshold that a place must pass to count as hot.
 
     Args:
-        tables: name of the map to its table from `localization.summarise`; the row "all" is drawn.
+        tables: name of the map to its table from `heatmaps.Scored.summary`; the row "all" is drawn.
         title: above the figure.
 
     Example:
@@ -146,7 +130,7 @@ def overlap_curves(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
         Picture: Test: overlap of hot region and box against the threshold, with 95 % bands, for Grad-CAM, centre.
     """
     figure, axes = canvas(width=7, height=3.8)
-    for (name, table), colour, marker in zip(tables.items(), CYCLE, _MARKERS, strict=False):
+    for (name, table), colour, marker in zip(tables.items(), CYCLE, MARKERS, strict=False):
         at = [column for column in table if column.startswith("iou_at_") and not column.endswith(("_low", "_high"))]
         thresholds = [float(column.removeprefix("iou_at_")) for column in at]
         low, middle, high = (table.loc["all", [f"{one}{end}" for one in at]] for end in ("_low", "", "_high"))

@@ -1,7 +1,5 @@
 """Figures of what two parts of a split share, and what that is worth to a model."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -91,7 +89,7 @@ def known_and_strangers(known: pd.DataFrame, strangers: pd.DataFrame) -> Picture
     """AUC of the same images, judged by a network that has met their patients and by one that has not.
 
     Args:
-        known: as from `metrics.auc_table`, the judges having met the patients.
+        known: as from `evaluation.auc_table`, the judges having met the patients.
         strangers: the same for judges who have not.
 
     Example:

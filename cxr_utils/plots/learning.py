@@ -1,19 +1,12 @@
 """Figures of training: curves over epochs, and what is reached with how many images and at what cost."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator
 
-from .picture import CYCLE, PALETTE, Picture, canvas
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-_MARKS = ("o", "s", "^", "D", "v", "P")
+from .picture import CYCLE, MARKERS, PALETTE, Picture, canvas
 
 
 def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Picture:
@@ -74,13 +67,8 @@ def auc_by_size(results: pd.DataFrame, baseline: float, baseline_name: str) -> P
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    ways = list(results["way"].unique())
-    return Picture(
-        figure,
-        f"Mean test AUC with 95 % intervals over the number of training images ({', '.join(map(str, sizes))}) for "
-        f"{len(ways)} way{'s' * (len(ways) > 1)} of training ({', '.join(ways)}); a dotted line marks the baseline "
-        f"({baseline_name}).",
-    )
+    over = f"the number of training images ({', '.join(map(str, sizes))})"
+    return Picture(figure, _told(results, over, baseline_name))
 
 
 def auc_by_cost(results: pd.DataFrame, baseline: float, baseline_name: str) -> Picture:
@@ -108,13 +96,8 @@ for 1 way of training (frozen); a dotted line marks the baseline (no pixels).
         axes.minorticks_off()
     panels[0].set(ylabel="mean AUC, test part")
     panels[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    ways = list(results["way"].unique())
-    return Picture(
-        figure,
-        "Mean test AUC with 95 % intervals over the multiply-add operations and over the seconds of training, for "
-        f"{len(ways)} way{'s' * (len(ways) > 1)} of training ({', '.join(ways)}); a dotted line marks the baseline "
-        f"({baseline_name}).",
-    )
+    over = "the multiply-add operations and over the seconds of training,"
+    return Picture(figure, _told(results, over, baseline_name))
 
 
 def _draw_runs(
@@ -124,6 +107,14 @@ def _draw_runs(
         rows = rows.sort_values(x)
         place = rows[x] * (1 + nudge) ** (number - 1)  # side by side, so that the bars do not hide each other
         bars = [rows["auc"] - rows["low"], rows["high"] - rows["auc"]]
-        style = {"color": CYCLE[number], "marker": _MARKS[number % len(_MARKS)], "capsize": 3, "label": way}
+        style = {"color": CYCLE[number], "marker": MARKERS[number % len(MARKERS)], "capsize": 3, "label": way}
         axes.errorbar(place, rows["auc"], bars, **style)
     axes.axhline(baseline, linestyle=":", color=PALETTE["grey"], label=baseline_name)
+
+
+def _told(results: pd.DataFrame, over: str, baseline_name: str) -> str:
+    ways = results["way"].unique()
+    return (
+        f"Mean test AUC with 95 % intervals over {over} for {len(ways)} way{'s' * (len(ways) > 1)} of training "
+        f"({', '.join(ways)}); a dotted line marks the baseline ({baseline_name})."
+    )

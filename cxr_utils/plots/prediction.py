@@ -1,14 +1,11 @@
 """Figures of one prediction: probabilities and thresholds, where they come from, how usual the picture is."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib.patches import Rectangle
 
-from .picture import CYCLE, PALETTE, Picture, canvas, show_image
+from .picture import CYCLE, PALETTE, Picture, canvas, draw_boxes, name_rows, show_image
 
 
 def probability_bars(probability: pd.Series, threshold: pd.Series) -> Picture:
@@ -25,13 +22,11 @@ orange.
     """
     threshold = threshold.reindex(probability.index)
     figure, axes = canvas(width=7, height=1 + 0.26 * len(probability))
-    places = np.arange(len(probability))[::-1]
+    places = name_rows(axes, probability.index)
     colours = np.where(probability >= threshold, PALETTE["orange"], PALETTE["sky"])
     axes.barh(places, probability, color=colours, height=0.7)
     axes.plot(threshold, places, "|", color=PALETTE["black"], markersize=13, markeredgewidth=2, label="threshold")
-    axes.set_yticks(places, probability.index.str.replace("_", " "))
     axes.set(xlabel="probability", xlim=(0, 1))
-    axes.grid(False, axis="y")
     axes.legend(fontsize=8, loc="lower right")
     return Picture(
         figure,
@@ -59,9 +54,7 @@ def explanation(pixels: np.ndarray, heat: np.ndarray, finding: str, boxes: pd.Da
     show_image(right, pixels, f"what speaks for {finding.replace('_', ' ')}")
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     right.imshow(heat, cmap="inferno", alpha=0.45, vmin=0, vmax=1, interpolation="bilinear", extent=extent)
-    for box in boxes.itertuples() if boxes is not None else ():
-        corner, size = (box.x * width - 0.5, box.y * height - 0.5), (box.width * width, box.height * height)
-        left.add_patch(Rectangle(corner, *size, fill=False, linewidth=1.8, edgecolor=PALETTE["sky"]))
+    draw_boxes(left, boxes, pixels.shape)
     drawn = " Boxes mark where the finding is." if boxes is not None and len(boxes) else ""
     return Picture(
         figure, f"A radiograph, and beside it the same one under a heat map of what speaks for {finding}.{drawn}"
@@ -86,12 +79,8 @@ picture is flagged and lines for other pictures: noise.
     axes.axvline(limit, color=PALETTE["black"], linestyle="--", label="limit")
     colours = [colour for colour in CYCLE if colour not in (PALETTE["sky"], PALETTE["black"])]
     for number, (name, value) in enumerate(strangers.items()):
-        line = {
-            "color": colours[number % len(colours)],
-            "linewidth": 2,
-            "linestyle": ("-", "-.")[number // len(colours) % 2],
-        }
-        axes.axvline(value, label=name, **line)
+        style = ("-", "-.")[number // len(colours) % 2]
+        axes.axvline(value, label=name, color=colours[number % len(colours)], linewidth=2, linestyle=style)
     axes.set(xlabel="likeness to the typical training image (correlation)", ylabel="images", xlim=(-1, 1))
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture(

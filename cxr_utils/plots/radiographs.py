@@ -1,15 +1,12 @@
 """Figures that show radiographs themselves."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.patches import Rectangle
 
 from ..errors import Missing
-from .picture import CYCLE, PALETTE, Picture, canvas, show_image
+from .picture import CYCLE, PALETTE, Picture, canvas, draw_boxes, panels, show_image
 
 
 def gallery(
@@ -35,37 +32,13 @@ def gallery(
     """
     if not len(pictures):
         return Missing("There is no such picture to show.")
-    rows = -(-len(pictures) // columns)
-    figure, axes = canvas(rows, columns, width=2.4 * columns, height=2.65 * rows + 0.3 * bool(title), squeeze=False)
-    for axis in axes.flat[len(pictures) :]:
-        axis.set_axis_off()
+    figure, axes = panels(len(pictures), columns, width=2.4, height=2.65, above=0.3 * bool(title))
     for index, (axis, pixels, text) in enumerate(zip(axes.flat, pictures, titles, strict=False)):
         show_image(axis, pixels, text)
-        if boxes is not None:
-            _draw_boxes(axis, boxes[index], np.squeeze(pixels).shape)
+        draw_boxes(axis, boxes[index] if boxes is not None else None, np.squeeze(pixels).shape, named=True)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return Picture(figure, f"{len(pictures)} radiographs: {'; '.join(titles)}.")
-
-
-def _draw_boxes(axis, boxes: pd.DataFrame, shape: tuple[int, int]) -> None:
-    height, width = shape
-    for colour, box in zip(CYCLE * 3, boxes.itertuples(), strict=False):
-        corner = (box.x * width - 0.5, box.y * height - 0.5)
-        size = (box.width * width, box.height * height)
-        axis.add_patch(Rectangle(corner, *size, fill=False, linewidth=1.8, edgecolor=colour))
-        right = box.x + box.width > 0.7  # there the name ends where the box ends, or it would be cut off
-        axis.text(
-            corner[0] + right * size[0],
-            corner[1],
-            box.finding.replace("_", " "),
-            fontsize=7,
-            color="white",
-            ha="right" if right else "left",
-            va="bottom",
-            bbox={"facecolor": colour, "edgecolor": "none", "pad": 1},
-            clip_on=True,
-        ).set_in_layout(False)
 
 
 def intensities(before: Sequence[np.ndarray], after: Sequence[np.ndarray], names: Sequence[str]) -> Picture:

@@ -1,11 +1,10 @@
 """Figures of an image table: how often, together with what, in whom."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from .picture import PALETTE, Picture, canvas
 
@@ -123,12 +122,11 @@ def age_sex_view(table: pd.DataFrame, findings: Sequence[str]) -> Picture:
     left.legend(title="sex")
     _view_ratios(right, table, findings)
     return Picture(
-        figure,
-        "Histogram of age in years by sex; bars of each finding's frequency in AP views over that in PA views.",
+        figure, "Histogram of age in years by sex; bars of each finding's frequency in AP views over that in PA views."
     )
 
 
-def _view_ratios(axis, table: pd.DataFrame, findings: Sequence[str]) -> None:
+def _view_ratios(axis: Axes, table: pd.DataFrame, findings: Sequence[str]) -> None:
     """Bars from 1 (as frequent in both views) on a logarithmic axis; empty where there are not two views."""
     axis.set(xlabel="frequency in AP (in bed) over PA (standing)", title="Which findings are taken in bed?")
     if "view" not in table or not {"AP", "PA"} <= set(table["view"]):

@@ -1,15 +1,11 @@
 """Figures of class weights: what they do to the loss, to sensitivity and to probabilities."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from .picture import CYCLE, PALETTE, Picture, canvas
-
-_MARKERS = "osD^v"
+from .picture import CYCLE, LINES, MARKERS, PALETTE, Picture, canvas
 
 
 def loss_shares(before: Sequence[float], after: Sequence[float], findings: Sequence[str]) -> Picture:
@@ -54,7 +50,7 @@ def focal_curves(gammas: Sequence[float]) -> Picture:
     """
     probability = np.linspace(0.01, 1, 200)
     figure, axes = canvas(width=7, height=3.6)
-    for gamma, style in zip(gammas, ("-", "--", "-.", ":"), strict=False):
+    for gamma, style in zip(gammas, LINES, strict=False):
         label = f"gamma = {gamma}" + (" (cross-entropy)" if gamma == 0 else "")
         axes.plot(probability, -((1 - probability) ** gamma) * np.log(probability), style, linewidth=2, label=label)
     axes.set(xlabel="probability that the network gives to the truth", ylabel="loss (nats)", ylim=(0, 4), xlim=(0, 1))
@@ -71,7 +67,7 @@ def sensitivities(points: Mapping[str, pd.DataFrame]) -> Picture:
     """Sensitivity and specificity of each finding for several networks, as dots.
 
     Args:
-        points: name of the network to its table from `thresholds.operating_points`, same findings.
+        points: name of the network to its table from `evaluation.operating_points`, same findings.
 
     Example:
         >>> table = pd.DataFrame({"sensitivity": [0.2], "specificity": [0.9]}, index=["Mass"])
@@ -82,7 +78,7 @@ def sensitivities(points: Mapping[str, pd.DataFrame]) -> Picture:
     height = np.arange(len(findings))[::-1]
     figure, axes = canvas(1, 2, width=9.5, height=1.5 + 0.28 * len(findings), sharey=True)
     for axis, column in zip(axes, ("sensitivity", "specificity"), strict=True):
-        for (name, table), colour, marker in zip(points.items(), CYCLE, _MARKERS, strict=False):
+        for (name, table), colour, marker in zip(points.items(), CYCLE, MARKERS, strict=False):
             axis.plot(table.loc[findings, column], height, marker, color=colour, label=name, markersize=6, alpha=0.85)
         axis.set(xlabel=column, xlim=(-0.03, 1.03))
     axes[0].set_yticks(height, findings.str.replace("_", " "))
@@ -111,7 +107,7 @@ def shifted_probabilities(means: Mapping[str, pd.Series], prevalence: pd.Series)
     shown = prevalence[prevalence > 0]
     lowest = 0.5 * min(shown.min(), *(mean[shown.index].min() for mean in means.values()))
     axes.plot([lowest, 1], [lowest, 1], color=PALETTE["grey"], linewidth=1, label="agreement")
-    for (name, mean), colour, marker in zip(means.items(), CYCLE, _MARKERS, strict=False):
+    for (name, mean), colour, marker in zip(means.items(), CYCLE, MARKERS, strict=False):
         axes.plot(shown, mean[shown.index], marker, color=colour, label=name, markersize=6, alpha=0.85)
     axes.set(xscale="log", yscale="log", xlim=(lowest, 1), ylim=(lowest, 1), aspect="equal")
     for axis in (axes.xaxis, axes.yaxis):

@@ -4,11 +4,16 @@ import json
 import subprocess
 import sys
 
+import cv2
+import numpy as np
 import pytest
 import typer
 from toy_course import LESSON, make_course, make_rays
 
 from cxr_utils.commands import program
+from cxr_utils.course import build as building
+from cxr_utils.course import run as running
+from cxr_utils.course.run import Settings
 
 
 @pytest.fixture
@@ -31,7 +36,9 @@ ALL = list(commands(typer.main.get_command(program.app)))
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_every_command_has_help_with_an_example(cxr, path):
     status, out, _ = cxr(*path, "--help")
-    assert status == 0 and f"  cxr {' '.join(path)}" in out.split("Example")[1]
+    lines = out.split("\n\nArguments:")[0].split("\n\nOptions:")[0].split("  Example")[1].splitlines()[1:]
+    assert status == 0 and lines
+    assert all(line.startswith(f"    cxr {' '.join(path)}") for line in lines)  # each on a line of its own
 
 
 def test_help_loads_next_to_nothing():
@@ -43,7 +50,8 @@ def test_help_loads_next_to_nothing():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Commands:" in result.stdout
-    assert not {"numpy", "pandas", "nbformat", "papermill"} & set(result.stderr.split())
+    heavy = {"numpy", "pandas", "matplotlib", "sklearn", "nbformat", "papermill", "keras", "tensorflow", "cv2", "tqdm"}
+    assert not heavy & set(result.stderr.split())
 
 
 WRONG = {
@@ -52,6 +60,7 @@ WRONG = {
     "unknown data": (["run", "--data", "no/such/folder"], "no/such/folder does not exist"),
     "unknown data to check": (["data", "check", "no/such/folder"], "no/such/folder does not exist"),
     "unknown split": (["data", "leakage", "no/such/table.csv"], "no/such/table.csv does not exist"),
+    "real ones but no sheet": (["data", "phantom", "--beside", "x"], "--beside came without --sheet"),
     "no folder": (["data", "phantom", "--images", "9", "--size", "64"], "--images, --size came without --out"),
     "unknown finding": (["data", "phantom", "--out", "x", "--shortcut", "Gout"], "Gout"),
 }
@@ -62,6 +71,22 @@ def test_mistakes_are_one_line_and_exit_2(cxr, course, arguments, message):
     status, _, err = cxr(*arguments)
     assert status == 2
     assert err.startswith("error: ") and message in err and err.count("\n") == 1
+
+
+def test_a_build_of_some_lessons_leaves_the_rest_alone(cxr, course, monkeypatch):
+    built = []
+    monkeypatch.setattr(building, "build", lambda lessons: built.extend(lesson.name for lesson in lessons))
+    assert cxr("build", "1")[0] == 0 and built == ["01_toy"] and not (course / "environment.yml").exists()
+    assert cxr("build")[0] == 0 and built == ["01_toy"] * 2 and (course / "environment.yml").exists()
+
+
+def test_an_error_of_the_program_itself_is_no_message_for_users(monkeypatch):
+    def broken():
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setattr(program, "app", broken)
+    with pytest.raises(KeyError, match="a fault of ours"):
+        program.main()
 
 
 def test_build_then_check(cxr, course):
@@ -82,6 +107,33 @@ def test_run_gives_lessons_an_absolute_path(cxr, course, monkeypatch):
     assert status == 0 and f"{course / 'rays'} quick 3" in out
     record = json.loads((course / "runs/rays-quick-seed3/run.json").read_text())
     assert (record["data"], record["seed"]) == (str(course / "rays"), 3)
+
+
+def test_options_of_a_run_reach_it(cxr, course, monkeypatch):
+    asked = []
+
+    def run_lessons(lessons, settings, folder, *, resume):
+        asked.append(([lesson.name for lesson in lessons], settings, folder, resume))
+        return []
+
+    monkeypatch.setattr(running, "run", run_lessons)
+    (course / "solutions/02_next.py").write_text(LESSON)
+    rays = make_rays(course / "rays")
+    assert cxr("run", "--data", rays)[0] == 0
+    assert asked[0] == (["01_toy", "02_next"], Settings(str(rays)), course / "runs/rays-quick-seed0", False)
+    options = ["--only", "02, ", "--from", "notebooks", "--profile", "full", "--seed", 4, "--resume", "--out", "here"]
+    monkeypatch.chdir(course)
+    assert cxr("run", "--data", rays, *options)[0] == 0
+    assert asked[1] == (["02_next"], Settings(str(rays), "full", 4, "notebooks"), course / "here", True)
+
+
+def test_ctrl_c_exits_130_and_says_how_to_go_on(cxr, course, monkeypatch):
+    def run_lessons(*given, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "run", run_lessons)
+    status, out, err = cxr("run", "--data", make_rays(course / "rays"))
+    assert (status, err) == (130, "") and "go on with the same command and --resume" in out
 
 
 def test_a_failing_lesson_exits_1_and_says_how_to_go_on(cxr, course):
@@ -109,23 +161,25 @@ def test_leakage_as_table_and_as_json(cxr, tmp_path):
     rows = ["image,patient,split", "a.png,1,train", "b.png,1,test", "c.png,2,test", "d.png,3,train"]
     table = tmp_path / "split.csv"
     table.write_text("\n".join(rows))
-    assert "shared_patients" in cxr("data", "leakage", table)[1]
+    header, row = (line.split() for line in cxr("data", "leakage", table)[1].splitlines())
+    assert dict(zip(header, row, strict=True))["shared_patients"] == "1"
     (row,) = json.loads(cxr("data", "leakage", table, "--json")[1])
     assert (row["first"], row["second"], row["shared_patients"], row["shared_files"]) == ("train", "test", 1, 0)
 
 
-def test_data_check_names_unreadable_images(cxr, tmp_path):
-    import cv2
-    import numpy as np
-
-    for patient, kind in enumerate(["SICK", "WELL"] * 10):
+def test_data_check_describes_a_data_set_and_names_unreadable_images(cxr, tmp_path):
+    for patient, kind in enumerate(["PNEUMONIA", "NORMAL"] * 10 + ["NORMAL"] * 4):
         folder = tmp_path / kind
         folder.mkdir(exist_ok=True)
         cv2.imwrite(str(folder / f"person{patient}_1.png"), np.full((8, 8), patient, np.uint8))
-    (tmp_path / "SICK/person0_1.png").write_bytes((tmp_path / "SICK/person0_1.png").read_bytes()[:30])
+    status, out, err = cxr("data", "check", tmp_path)
+    assert (status, err) == (0, "")
+    assert f"layout: folders, read from {tmp_path}\n" in out and "findings: Pneumonia 10\n" in out
+    missing = [line for line in out.splitlines() if line.startswith("missing: ")]
+    assert any("box" in line for line in missing) and not any("image" in line.split()[1] for line in missing)
+    assert "images: 24 of 24 files read well" in out and "unreadable" not in out
+    damaged = tmp_path / "PNEUMONIA/person0_1.png"
+    damaged.write_bytes(damaged.read_bytes()[:30])
     status, out, _ = cxr("data", "check", tmp_path)
-    assert status == 1
-    assert "images: 19 of 20 files read well" in out
-    assert [line.split()[1] for line in out.splitlines() if line.startswith("unreadable: ")] == [
-        str(tmp_path / "SICK/person0_1.png")
-    ]
+    assert status == 1 and "images: 23 of 24 files read well" in out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("unreadable: ")] == [str(damaged)]

@@ -11,10 +11,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from tiny_dataset import tiny_dataset
 
-from cxr_utils import cache
-from cxr_utils.data import images
+from cxr_utils import cache, plots
+from cxr_utils.data import images, opening
 from cxr_utils.data.opening import open_dataset
 from cxr_utils.errors import RecipeError
+from cxr_utils.heatmaps import gradcam
 from cxr_utils.networks import recipes, weights
 from cxr_utils.networks.recipes import Recipe
 from cxr_utils.networks.trained import PREPROCESSING, Trained, open_model
@@ -159,6 +160,88 @@ def test_a_bad_file_is_named_and_the_others_are_predicted(cxr, exported, trained
     assert status == 1 and ["error" in record for record in json.loads(out)] == [True, False]
     status, _, err = cxr("explain", bad, "--model", exported.folder)
     assert status == 2 and str(bad) in err and err.count("\n") == 1
+
+
+def test_explain_is_about_the_likeliest_finding_or_the_one_that_was_asked_for(cxr, exported, workplace, monkeypatch):
+    drawn, asked = [], []
+    explanation, grad_cam = plots.explanation, gradcam.grad_cam
+    monkeypatch.setattr(plots, "explanation", lambda *given: drawn.append(given) or explanation(*given))
+    monkeypatch.setattr(gradcam, "grad_cam", lambda *given: asked.append(given) or grad_cam(*given))
+    monkeypatch.chdir(workplace)
+    file = workplace / "images" / "0003.png"
+    probabilities = exported.predict_file(file)
+    assert probabilities["Mass"] != probabilities["Nodule"]
+    likeliest, other = probabilities.sort_values(ascending=False).index
+    for arguments, finding in (([], likeliest), (["--finding", likeliest], likeliest), (["--finding", other], other)):
+        status, out, _ = cxr("explain", file, "--model", exported.folder, *arguments, "--json")
+        told = json.loads(out)
+        assert status == 0 and told == {
+            "file": str(file),
+            "finding": finding,
+            "probability": float(probabilities[finding]),
+            "picture": "0003-explained.png",
+        }
+        pixels, heat, name = drawn[-1]
+        model, pictures, outputs = asked[-1]
+        assert name == finding and outputs == [exported.findings.index(finding)]
+        np.testing.assert_array_equal(pixels, images.read_image(file))
+        np.testing.assert_array_equal(pictures, images.load_image(file, 32)[None])
+        np.testing.assert_array_equal(heat, grad_cam(exported.model, pictures, outputs)[0, 0])
+    assert (workplace / "0003-explained.png").read_bytes().startswith(b"\x89PNG")
+    shown = cxr("explain", file, "--model", exported.folder)[1]
+    assert shown == f"{likeliest} {probabilities[likeliest]:.3f}  0003-explained.png\n"
+
+
+def test_a_table_of_predictions_has_findings_down_and_files_across(cxr, exported, trained, workplace, tmp_path):
+    first = workplace / "images" / "0001.png"
+    second = shutil.copy(workplace / "images" / "0002.png", tmp_path / "0001.png")  # of the same name
+    status, out, err = cxr("predict", first, second, "--model", exported.folder)
+    lines = [line.split() for line in out.splitlines()]
+    assert (status, err) == (0, "") and lines[0] == ["0001.png", "0001.png"]
+    expected = [trained.predict_file(file) for file in (first, second)]
+    assert lines[1:] == [[name, *(f"{one[name]:.3f}" for one in expected)] for name in ("Mass", "Nodule")]
+
+
+@pytest.mark.parametrize(("part", "count"), [("train", 36), ("valid", 12), ("test", 12), ("all", 60)])
+def test_evaluate_judges_the_part_that_was_asked_for(cxr, exported, tables, part, count):
+    status, out, err = cxr("evaluate", exported.folder, "--data", tables, "--part", part, "--json")
+    judged, data = json.loads(out), open_dataset(tables)
+    chosen = data if part == "all" else data.part(part)
+    assert (status, err) == (0, "") and len(chosen) == count
+    assert (judged["about"]["part"], judged["about"]["images"]) == (part, count)
+    scores = exported.predict(chosen)
+    for column, row in enumerate(judged["auc"][:2]):
+        expected = roc_auc_score(chosen.labels[:, column], scores[row["finding"]].to_numpy())
+        assert row["finding"] == chosen.findings[column] and row["auc"] == pytest.approx(expected)
+    apart = "chosen on 12 images of valid" in judged["about"]["thresholds"]
+    assert apart == (part in ("train", "test"))  # never on the images that are judged
+
+
+def test_evaluate_writes_a_page_only_where_its_name_says_so(cxr, tables, tmp_path):
+    test = open_dataset(tables).part("test")
+    scores = np.random.default_rng(0).random((len(test), 2))
+    test.table[["image"]].assign(Mass=scores[:, 0], Nodule=scores[:, 1]).to_csv(tmp_path / "s.csv", index=False)
+    status, _, err = cxr("evaluate", tmp_path / "s.csv", "--data", tables, "--report", tmp_path / "page.txt")
+    assert status == 2 and "page.txt was asked for. Expected a name that ends in .html" in err
+    status, out, _ = cxr("evaluate", tmp_path / "s.csv", "--data", tables, "--report", tmp_path / "page.html")
+    assert status == 0 and out.endswith(f"\nreport: {tmp_path / 'page.html'}\n")
+    assert "s.csv" in (tmp_path / "page.html").read_text() and (tmp_path / "page.json").exists()
+
+
+def test_without_a_model_the_network_of_the_lessons_answers_and_an_exported_one_before_it(
+    cxr, exported, trained, workplace, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CXR_HOME", str(tmp_path))
+    file, asked = workplace / "images" / "0001.png", []
+    monkeypatch.setattr(fit, "cached", lambda *given: asked.append(given) or trained)
+    monkeypatch.setattr(opening, "open_dataset", lambda source: source)
+    assert cxr("predict", file)[0] == 2 and not asked  # no simulated data: nobody can have trained on them
+    (tmp_path / "data/phantom/quick-seed0").mkdir(parents=True)
+    status, out, _ = cxr("predict", file, "--json")
+    assert status == 0 and asked == [(recipes.recipe("densenet-transfer"), "phantom")]
+    assert json.loads(out)[0]["probabilities"] == trained.predict_file(file).to_dict()
+    shutil.copytree(exported.folder, tmp_path / "runs/models/densenet-transfer-phantom-quick-seed0")
+    assert cxr("predict", file)[0] == 0 and len(asked) == 1
 
 
 def test_what_cannot_be_done_is_one_line(cxr, exported, workplace, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from cxr_utils import plots
+from cxr_utils.errors import Missing
 
 
 def test_confusion_matrix_shows_its_counts_and_a_dash_where_nothing_was_called():
@@ -44,3 +45,165 @@ def test_a_finding_without_positives_is_left_out_of_the_logarithmic_axes():
     prevalence = pd.Series({"Mass": 0.1, "Hernia": 0.0})
     axes = plots.shifted_probabilities({"plain": prevalence + 0.01}, prevalence).figure.axes[0]
     assert axes.lines[1].get_xdata().tolist() == [0.1]
+
+
+ROC = pd.DataFrame({"false_positive_rate": [0, 0.25, 1], "sensitivity": [0, 0.75, 1]})
+STEPS = pd.DataFrame({"recall": [0.5, 1], "precision": [1, 0.5]})
+
+
+def lines(axis):
+    """The points of each line on an axis by its name in the legend."""
+    return {line.get_label(): np.array(line.get_xydata(), float).tolist() for line in axis.lines}
+
+
+def test_roc_and_precision_recall_stand_beside_chance():
+    better = ROC.assign(sensitivity=[0, 1, 1])
+    figure = plots.roc_and_pr({"one": ROC, "two": better}, {"one": STEPS, "two": STEPS / 2}, 0.2, "Mass").figure
+    left, right = map(lines, figure.axes)
+    assert left == {
+        "one": [[0, 0], [0.25, 0.75], [1, 1]],
+        "two": [[0, 0], [0.25, 1], [1, 1]],
+        "chance": [[0, 0], [1, 1]],
+    }
+    assert right["one"] == [[0.5, 1], [1, 0.5]] and right["two"] == [[0.25, 0.5], [0.5, 0.25]]
+    assert [y for _, y in right["chance (prevalence)"]] == [0.2, 0.2]
+    assert figure.axes[1].lines[0].get_drawstyle() == "steps-pre"
+    assert figure.axes[0].lines[0].get_linestyle() != figure.axes[0].lines[1].get_linestyle()
+
+
+def test_mean_curves_share_their_square():
+    axis = plots.mean_curves({"macro": ROC, "micro": ROC}, {"macro": STEPS, "micro": STEPS / 2}, "All").figure.axes[0]
+    drawn = lines(axis)
+    assert drawn["ROC, macro"] == [[0, 0], [0.25, 0.75], [1, 1]]
+    assert drawn["precision-recall, micro"] == [[0.25, 0.5], [0.5, 0.25]]
+
+
+def test_a_forest_draws_each_interval_at_the_height_of_its_mark():
+    rows = {"auc": [0.8, 0.6], "low": [0.7, 0.5], "high": [0.95, 0.65]}
+    first = pd.DataFrame(rows, index=["Mass", "Edema"])
+    second = pd.DataFrame(rows, index=["Edema", "Mass"])  # the same figures, for the other finding
+    axis = plots.auc_forest({"one": first, "two": second}, "Test").figure.axes[0]
+    np.testing.assert_allclose(lines(axis)["one"], [[0.8, 1.17], [0.6, 0.17]])
+    np.testing.assert_allclose(lines(axis)["two"], [[0.6, 0.83], [0.8, -0.17]])
+    bars = [np.array(bars.get_segments()).tolist() for bars in axis.collections]
+    np.testing.assert_allclose(bars[0], [[[0.7, 1.17], [0.95, 1.17]], [[0.5, 0.17], [0.65, 0.17]]])
+    np.testing.assert_allclose(bars[1], [[[0.5, 0.83], [0.65, 0.83]], [[0.7, -0.17], [0.95, -0.17]]])
+    assert axis.lines[2].get_xdata()[0] == 0.5  # chance
+    assert axis.lines[0].get_marker() != axis.lines[1].get_marker()
+
+
+def test_widths_of_intervals_lie_on_the_row_of_their_finding():
+    widths = pd.DataFrame({"patients": [0.2, 0.4], "images": [0.1, 0.5]}, index=["Mass", "Edema"])
+    axis = plots.interval_widths(widths).figure.axes[0]
+    assert lines(axis) == {"over patients": [[0.2, 1], [0.4, 0]], "over images": [[0.1, 1], [0.5, 0]]}
+    np.testing.assert_allclose(axis.collections[0].get_segments(), [[[0.1, 1], [0.2, 1]], [[0.4, 0], [0.5, 0]]])
+    assert axis.get_xlim()[0] == 0
+
+
+def test_matrices_have_what_is_there_in_rows_and_what_is_called_in_columns():
+    points = pd.DataFrame({"tp": [30.0], "fp": [5.0], "fn": [10.0], "tn": [15.0]}, index=["Mass"])
+    axis = plots.confusion_matrices(points).figure.axes[0]
+    np.testing.assert_allclose(axis.images[0].get_array(), [[0.75, 0.25], [0.25, 0.75]])
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["called", "not"]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["present", "absent"]
+    assert {text.get_text(): text.get_position() for text in axis.texts} == {
+        "30": (0, 0),
+        "10": (1, 0),
+        "5": (0, 1),
+        "15": (1, 1),
+    }
+    assert [text.get_color() for text in axis.texts] == ["white", "black", "black", "white"]
+
+
+def test_only_the_first_matrix_of_a_row_names_its_rows():
+    points = pd.DataFrame({name: np.ones(3) for name in ("tp", "fp", "fn", "tn")}, index=["a", "b", "c"])
+    axes = plots.confusion_matrices(points, columns=2).figure.axes
+    assert [axis.get_yticklabels()[0].get_text() for axis in axes[:3]] == ["present", "", "present"]
+    assert [axis.axison for axis in axes] == [True, True, True, False]
+
+
+def test_npv_curve_passes_through_bayes_rule():
+    axes = plots.ppv_by_prevalence(0.8, 0.9, 0.25, "Mass").figure.axes[0]
+    for line, by_hand in zip(
+        axes.lines[:2], (0.2 * 0.8 / (0.2 * 0.8 + 0.8 * 0.1), 0.8 * 0.9 / (0.8 * 0.9 + 0.2 * 0.2)), strict=True
+    ):
+        assert np.interp(0.2, *line.get_data()) == pytest.approx(by_hand, abs=1e-3)
+    assert axes.lines[2].get_xdata()[0] == 0.25
+
+
+def test_reliability_plots_what_was_observed_over_what_was_predicted():
+    bins = pd.DataFrame({"predicted": [0.1, 0.6], "observed": [0.05, 0.7], "images": [10, 10]})
+    axis = plots.reliability({"plain": bins}, "Mass").figure.axes[0]
+    assert lines(axis) == {"perfect": [[0, 0], [1, 1]], "plain": [[0.1, 0.05], [0.6, 0.7]]}
+
+
+GROUPS = pd.DataFrame(
+    {
+        "characteristic": ["sex", "sex", "age_group", "view"],
+        "group": ["F", "M", "old", "AP"],
+        "auc": [0.8, 0.7, np.nan, 0.6],
+        "low": [0.7, 0.6, np.nan, 0.5],
+        "high": [0.9, 0.75, np.nan, 0.7],
+        "adjusted_p": [0.5, 0.001, np.nan, np.nan],
+    }
+)
+
+
+def test_groups_stand_beside_the_band_of_all_images():
+    axis = plots.subgroup_forest(GROUPS, [0.75, 0.72, 0.79], "Mass").figure.axes[0]
+    band = axis.patches[0].get_bbox()
+    assert (band.x0, band.x1) == (0.72, 0.79) and axis.lines[0].get_xdata()[0] == 0.75
+    assert [line.get_xydata()[0].tolist() for line in axis.lines[1:]] == [[0.8, 2], [0.7, 1], [0.6, 0]]
+    segments = [bars.get_segments()[0].tolist() for bars in axis.collections]
+    assert segments == [[[0.7, 2], [0.9, 2]], [[0.6, 1], [0.75, 1]], [[0.5, 0], [0.7, 0]]]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["sex: F", "sex: M", "view: AP"]
+    assert [text.get_text() for text in axis.texts] == ["p = 0.50", "p < 0.01", ""]
+    assert [text.xy for text in axis.texts] == [(1, 2), (1, 1), (1, 0)]
+    colours = [line.get_color() for line in axis.lines[1:]]
+    assert colours[0] == colours[1] != colours[2]
+
+
+def test_without_a_group_that_has_an_area_there_is_no_forest():
+    found = plots.subgroup_forest(GROUPS[2:3], [0.75, 0.72, 0.79], "Mass")
+    assert isinstance(found, Missing) and found.reason == "No group is large enough."
+    assert not plots.subgroup_forest(GROUPS[:2].drop(columns="adjusted_p"), [0.7, 0.6, 0.8], "M").figure.axes[0].texts
+
+
+def test_decision_curves_stand_between_acting_on_all_and_on_none():
+    curve = pd.DataFrame(
+        {"threshold": [0.1, 0.5], "model": [0.2, 0.1], "treat_all": [0.15, -0.4], "treat_none": [0, 0]}
+    )
+    axis = plots.decision_curves({"network": curve}, "Mass").figure.axes[0]
+    drawn = lines(axis)
+    assert drawn["network"] == [[0.1, 0.2], [0.5, 0.1]] and drawn["act on all"] == [[0.1, 0.15], [0.5, -0.4]]
+    assert [y for _, y in drawn["act on none"]] == [0, 0]
+    assert axis.get_ylim() == pytest.approx((-0.06, 0.22))
+
+
+def test_shares_of_the_loss_are_sorted_and_paired():
+    axis = plots.loss_shares([0.25, 0.03], [0.5, 0.4], ["Mass", "Hernia"]).figure.axes[0]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["Hernia", "Mass"]
+    without, weighted = ([bar.get_width() for bar in bars] for bars in axis.containers)
+    assert without == [0.03, 0.25] and weighted == [0.4, 0.5]
+
+
+def test_focal_loss_counts_what_is_nearly_right_less():
+    axis = plots.focal_curves([0, 2]).figure.axes[0]
+    probability, loss = axis.lines[1].get_data()
+    assert np.interp(0.5, probability, loss) == pytest.approx(0.25 * np.log(2), abs=1e-4)
+    assert axis.lines[0].get_label() == "gamma = 0 (cross-entropy)" and axis.lines[1].get_label() == "gamma = 2"
+
+
+def test_sensitivity_and_specificity_each_have_their_panel():
+    one = pd.DataFrame({"sensitivity": [0.2, 0.4], "specificity": [0.9, 0.8]}, index=["Mass", "Edema"])
+    figure = plots.sensitivities({"plain": one, "weighted": one[::-1] / 2}).figure
+    left, right = figure.axes
+    assert lines(left) == {"plain": [[0.2, 1], [0.4, 0]], "weighted": [[0.1, 1], [0.2, 0]]}
+    assert lines(right) == {"plain": [[0.9, 1], [0.8, 0]], "weighted": [[0.45, 1], [0.4, 0]]}
+
+
+def test_shifted_probabilities_stand_over_their_prevalence():
+    prevalence = pd.Series({"Mass": 0.1, "Edema": 0.2})
+    axis = plots.shifted_probabilities({"plain": pd.Series({"Edema": 0.5, "Mass": 0.05})}, prevalence).figure.axes[0]
+    assert lines(axis)["plain"] == [[0.1, 0.05], [0.2, 0.5]]
+    assert lines(axis)["agreement"] == [[0.025, 0.025], [1, 1]] and axis.get_xlim() == axis.get_ylim() == (0.025, 1)

@@ -1,9 +1,6 @@
-"""Each exercise check of lesson 01 accepts the right answer and rejects plausible wrong ones."""
+"""Right and wrong answers to the exercises of lesson 01, by exercise."""
 
 import numpy as np
-import pytest
-
-from cxr_utils import checks
 
 
 def right_lift(labels):
@@ -11,11 +8,27 @@ def right_lift(labels):
     return (labels.T @ labels / len(labels)) / np.outer(share, share)
 
 
+def right_ages(table):
+    return [image for image, age in zip(table.image, table.age, strict=True) if not 0 <= age <= 120]
+
+
 RIGHT = {
-    "prevalence": lambda table, findings: table[findings].sum() / len(table),
-    "lift": right_lift,
-    "standardise": lambda pixels: (pixels - np.mean(pixels)) / np.std(pixels),
-    "impossible_ages": lambda table: [i for i, a in zip(table.image, table.age, strict=True) if not 0 <= a <= 120],
+    "prevalence": {
+        "sums": lambda table, findings: table[findings].sum() / len(table),
+        "another order": lambda table, findings: table[findings[::-1]].mean(),
+        "an array": lambda table, findings: table[findings].to_numpy().mean(axis=0),
+    },
+    "lift": {"array": right_lift, "nested lists": lambda labels: right_lift(labels).tolist()},
+    "standardise": {
+        "numpy": lambda pixels: (pixels - np.mean(pixels)) / np.std(pixels),
+        "32 bits": lambda pixels: ((pixels - pixels.mean()) / pixels.std()).astype(np.float32),
+    },
+    "impossible_ages": {
+        "list": right_ages,
+        "set": lambda table: set(right_ages(table)),
+        "column": lambda table: table.loc[~table.age.between(0, 120), "image"],
+        "backwards": lambda table: right_ages(table)[::-1],
+    },
 }
 WRONG = {
     "prevalence": {
@@ -27,6 +40,7 @@ WRONG = {
         "percent": lambda table, findings: 100 * table[findings].mean(),
     },
     "lift": {
+        "independent": lambda labels: np.where(np.eye(labels.shape[1]), 1 / labels.mean(axis=0), 1),
         "counts": lambda labels: labels.T @ labels,
         "observed share": lambda labels: labels.T @ labels / len(labels),
         "conditional": lambda labels: (labels.T @ labels) / labels.sum(axis=0),
@@ -35,6 +49,7 @@ WRONG = {
         "diagonal left out": lambda labels: right_lift(labels) * (1 - np.eye(labels.shape[1])),
     },
     "standardise": {
+        "by column": lambda pixels: (pixels - pixels.mean(axis=0)) / pixels.std(axis=0),
         "mean only": lambda pixels: pixels - pixels.mean(),
         "scaled to one": lambda pixels: (pixels - pixels.min()) / (pixels.max() - pixels.min()),
         "by 255": lambda pixels: pixels / 255,
@@ -43,6 +58,10 @@ WRONG = {
         "sample deviation": lambda pixels: (pixels - pixels.mean()) / pixels.std(ddof=1),
     },
     "impossible_ages": {
+        "nothing is None": lambda table: right_ages(table) or None,
+        "labels for places": lambda table: [
+            table["image"].iloc[i] for i in table.index[(table.age < 0) | (table.age > 120)]
+        ],
         "old only": lambda table: table.loc[table.age > 120, "image"].tolist(),
         "young only": lambda table: table.loc[table.age < 0, "image"].tolist(),
         "newborns too": lambda table: table.loc[(table.age <= 0) | (table.age > 120), "image"].tolist(),
@@ -51,16 +70,3 @@ WRONG = {
         "ages": lambda table: table.loc[(table.age < 0) | (table.age > 120), "age"].tolist(),
     },
 }
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_right_answer_passes(name, capsys):
-    assert getattr(checks, name)(RIGHT[name])
-    assert capsys.readouterr().out == f"✓ {name}: right\n"
-
-
-@pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name in WRONG for mistake in WRONG[name]])
-def test_wrong_answer_is_rejected(name, mistake, capsys):
-    assert not getattr(checks, name)(WRONG[name][mistake])
-    printed = capsys.readouterr().out
-    assert printed.startswith(f"✗ {name}: given ") and "expected" in printed and "Hint:" in printed

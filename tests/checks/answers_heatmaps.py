@@ -1,11 +1,6 @@
-"""Each exercise check of lesson 06 accepts the right answer and rejects plausible wrong ones."""
-
-import warnings
+"""Right and wrong answers to the exercises of lesson 06, by exercise."""
 
 import numpy as np
-import pytest
-
-from cxr_utils import checks
 
 
 def right_sum(features, weights):
@@ -47,9 +42,19 @@ def scaled(heat):
     return heat / heat.max() if heat.max() > 0 else heat * 0
 
 
-RIGHT = {"class_map": right_sum, "heat_map": right_heat, "points_into": right_point, "energy_inside": right_energy}
+RIGHT = {
+    "class_map": {"tensordot": right_sum, "einsum": lambda f, w: np.einsum("hwc,c->hw", f, w)},
+    "heat_map": {
+        "channel by channel": right_heat,
+        "32 bits": lambda f, g: right_heat(f.astype(np.float32), g.astype(np.float32)).astype(np.float32),
+    },
+    "points_into": {"bool": right_point, "numpy's bool": lambda heat, box: np.bool_(right_point(heat, box))},
+    "energy_inside": {"float": right_energy, "0 / 1 mask": lambda heat, inside: right_energy(heat, inside.astype(int))},
+}
 WRONG = {
     "class_map": {
+        "weights choose only": lambda f, w: f[..., w != 0].sum(axis=2),
+        "two maps": lambda f, w: f[..., 0] * w[0] + f[..., 1] * w[1],
         "weights forgotten": lambda f, w: f.sum(axis=2),
         "not summed": lambda f, w: f * w,
         "averaged": lambda f, w: (f * w).mean(axis=2),
@@ -60,6 +65,7 @@ WRONG = {
         "scaled": lambda f, w: (f @ w) / (f @ w).max(),
     },
     "heat_map": {
+        "maps are square": lambda f, g: right_heat(f, g).reshape(f.shape[0], f.shape[0]),
         "no ReLU": lambda f, g: f @ g.mean(axis=(0, 1)) / max((f @ g.mean(axis=(0, 1))).max(), 1e-9),
         "no scale": lambda f, g: rectified(f, g),
         "NaN for zero": lambda f, g: rectified(f, g) / rectified(f, g).max(),
@@ -74,6 +80,7 @@ WRONG = {
         "mean over features": lambda f, g: scaled(np.maximum((f * g.mean(axis=2, keepdims=True)).sum(axis=2), 0)),
     },
     "points_into": {
+        "no right end": lambda heat, box: pointed(heat, (*box[:2], 1.0, box[3])) and heat.max() > 0,
         "rows for columns": lambda heat, box: pointed(heat, box, swap=True) and heat.max() > 0,
         "corner of the cell": lambda heat, box: pointed(heat, box, half=0.0) and heat.max() > 0,
         "far corner of the cell": lambda heat, box: pointed(heat, box, half=1.0) and heat.max() > 0,
@@ -86,6 +93,8 @@ WRONG = {
         "a number": lambda heat, box: float(right_point(heat, box)),
     },
     "energy_inside": {
+        "stretched first": lambda heat, inside: right_energy(heat - heat.min(), inside) if heat.any() else 0.0,
+        "mean times size": lambda heat, inside: heat[inside].mean() * inside.sum() / heat.sum() if heat.any() else 0.0,
         "outside": lambda heat, inside: 1 - right_energy(heat, inside),
         "mean": lambda heat, inside: heat[inside].mean() if inside.any() else 0.0,
         "sum": lambda heat, inside: heat[inside].sum(),
@@ -96,24 +105,3 @@ WRONG = {
         "share of the hot cells": lambda heat, inside: (heat[inside] > 0).sum() / max((heat > 0).sum(), 1),
     },
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_right_answer_passes(name, capsys):
-    assert getattr(checks, name)(RIGHT[name])
-    assert capsys.readouterr().out == f"✓ {name}: right\n"
-
-
-@pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name in WRONG for mistake in WRONG[name]])
-def test_wrong_answer_is_rejected(name, mistake, capsys):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # some mistakes divide zero by zero
-        assert not getattr(checks, name)(WRONG[name][mistake])
-    printed = capsys.readouterr().out
-    assert printed.startswith(f"✗ {name}: given ") and "expected" in printed and "Hint:" in printed
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_blank_answer_is_no_mistake(name, capsys):
-    assert not getattr(checks, name)(lambda *given: None)
-    assert capsys.readouterr().out == f"· {name}: not answered yet\n"

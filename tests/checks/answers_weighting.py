@@ -1,10 +1,7 @@
-"""Each exercise check of lesson 03 accepts the right answer and rejects plausible wrong ones."""
+"""Right and wrong answers to the exercises of lesson 03, by exercise."""
 
 import numpy as np
-import pytest
 from scipy.special import expit, logit
-
-from cxr_utils import checks
 
 
 def right_loss(truth, p, positive, negative):
@@ -17,10 +14,20 @@ def right_undo(weighted, positive, negative):
 
 
 RIGHT = {
-    "frequencies": lambda labels: (labels.sum(axis=0) / len(labels), (labels == 0).mean(axis=0)),
-    "weighted_loss": right_loss,
-    "balancing_weights": lambda labels: ((labels == 0).mean(axis=0), (labels == 1).mean(axis=0)),
-    "undo_weights": right_undo,
+    "frequencies": {
+        "pair": lambda labels: (labels.sum(axis=0) / len(labels), (labels == 0).mean(axis=0)),
+        "list": lambda labels: [labels.mean(axis=0).tolist(), (1 - labels.mean(axis=0)).tolist()],
+        "array of two rows": lambda labels: np.stack([labels.mean(axis=0), 1 - labels.mean(axis=0)]),
+    },
+    "weighted_loss": {
+        "where": right_loss,
+        "an array without axes": lambda *given: np.asarray(right_loss(*given)),
+    },
+    "balancing_weights": {
+        "pair": lambda labels: ((labels == 0).mean(axis=0), (labels == 1).mean(axis=0)),
+        "array of two rows": lambda labels: np.stack([(labels == 0).mean(axis=0), (labels == 1).mean(axis=0)]),
+    },
+    "undo_weights": {"logits": right_undo},
 }
 WRONG = {
     "frequencies": {
@@ -45,6 +52,12 @@ WRONG = {
         "one weight for all": lambda truth, p, a, b: right_loss(truth, p, a.mean(), b.mean()),
     },
     "balancing_weights": {
+        "one for all findings": lambda labels: tuple(
+            np.full(labels.shape[1], v) for v in (1 - labels.mean(), labels.mean())
+        ),
+        "positives are rare": lambda labels: tuple(
+            pick(labels.mean(axis=0), 1 - labels.mean(axis=0)) for pick in (np.maximum, np.minimum)
+        ),
         "frequencies themselves": lambda labels: (labels.mean(axis=0), 1 - labels.mean(axis=0)),
         "inverse frequencies": lambda labels: (1 / labels.mean(axis=0), 1 / (1 - labels.mean(axis=0))),
         "negatives weigh one": lambda labels: (1 / labels.mean(axis=0) - 1, np.ones(labels.shape[1])),
@@ -61,17 +74,3 @@ WRONG = {
         "zero over zero": lambda weighted, a, b: 1 / (1 + np.nan_to_num((1 - weighted) / weighted, posinf=0) * a / b),
     },
 }
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_right_answer_passes(name, capsys):
-    assert getattr(checks, name)(RIGHT[name])
-    assert capsys.readouterr().out == f"✓ {name}: right\n"
-
-
-@pytest.mark.filterwarnings("ignore:divide by zero")
-@pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name in WRONG for mistake in WRONG[name]])
-def test_wrong_answer_is_rejected(name, mistake, capsys):
-    assert not getattr(checks, name)(WRONG[name][mistake])
-    printed = capsys.readouterr().out
-    assert printed.startswith(f"✗ {name}: given ") and "expected" in printed and "Hint:" in printed

@@ -1,10 +1,7 @@
-"""Each exercise check of lesson 05 accepts the right answer and rejects plausible wrong ones."""
+"""Right and wrong answers to the exercises of lesson 05, by exercise."""
 
 import numpy as np
-import pytest
 from sklearn.metrics import roc_auc_score
-
-from cxr_utils import checks
 
 
 def right_rates(truth, score, threshold):
@@ -21,13 +18,22 @@ def right_rows(patients, drawn):
 
 
 RIGHT = {
-    "rates_at": right_rates,
-    "auc_by_pairs": right_auc,
-    "replicate": right_rows,
-    "ppv": lambda a, b, p: 1 / (1 + (1 - b) * (1 - p) / (a * p)),
+    "rates_at": {
+        "pair": right_rates,
+        "list": lambda *given: list(right_rates(*given)),
+        "array": lambda *given: np.array(right_rates(*given)),
+    },
+    "auc_by_pairs": {"scikit-learn": right_auc},
+    "replicate": {"list": right_rows, "backwards": lambda *given: np.array(right_rows(*given)[::-1])},
+    "ppv": {"odds": lambda a, b, p: 1 / (1 + (1 - b) * (1 - p) / (a * p))},
 }
 WRONG = {
     "rates_at": {
+        "never below one half": lambda truth, score, t: right_rates(truth, score, max(t, 0.5)),
+        "through the calls": lambda truth, score, t: (
+            truth[score >= t].sum() / (score >= t).sum() * (score >= t).sum() / truth.sum(),
+            right_rates(truth, score, t)[1],
+        ),
         "above, not at": lambda truth, score, t: ((score > t)[truth == 1].mean(), (score > t)[truth == 0].mean()),
         "swapped": lambda *given: right_rates(*given)[::-1],
         "specificity": lambda *given: (right_rates(*given)[0], 1 - right_rates(*given)[1]),
@@ -47,6 +53,12 @@ WRONG = {
         ),
     },
     "auc_by_pairs": {
+        "never below one half": lambda positive, negative: max(
+            right_auc(positive, negative), 1 - right_auc(positive, negative)
+        ),
+        "standardised first": lambda positive, negative: right_auc(
+            *((one - np.mean(positive)) / np.ptp(np.r_[positive, negative]) for one in (positive, negative))
+        ),
         "ties lost": lambda positive, negative: (positive[:, None] > negative).mean(),
         "ties won": lambda positive, negative: (positive[:, None] >= negative).mean(),
         "the other way": lambda positive, negative: 1 - right_auc(positive, negative),
@@ -65,6 +77,9 @@ WRONG = {
         "list of lists": lambda patients, drawn: np.array([len(np.flatnonzero(patients == one)) for one in drawn]),
     },
     "ppv": {
+        "always 990 healthy": lambda a, b, p: a * p * 1000 / (a * p * 1000 + (1 - b) * 990),
+        "swapped": lambda a, b, p: b * p / (b * p + (1 - a) * (1 - p)),
+        "through the odds": lambda a, b, p: (lambda odds: odds / (1 + odds))(p / (1 - p) * a / (1 - b)),
         "prevalence forgotten": lambda a, b, p: a / (a + 1 - b),
         "sensitivity": lambda a, b, p: a,
         "specificity of the ill": lambda a, b, p: a * p / (a * p + (1 - b) * p),
@@ -73,22 +88,3 @@ WRONG = {
         "specificity for false alarms": lambda a, b, p: a * p / (a * p + b * (1 - p)),
     },
 }
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_right_answer_passes(name, capsys):
-    assert getattr(checks, name)(RIGHT[name])
-    assert capsys.readouterr().out == f"✓ {name}: right\n"
-
-
-@pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name in WRONG for mistake in WRONG[name]])
-def test_wrong_answer_is_rejected(name, mistake, capsys):
-    assert not getattr(checks, name)(WRONG[name][mistake])
-    printed = capsys.readouterr().out
-    assert printed.startswith(f"✗ {name}: given ") and "expected" in printed and "Hint:" in printed
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_blank_answer_is_no_mistake(name, capsys):
-    assert not getattr(checks, name)(lambda *given: None)
-    assert capsys.readouterr().out == f"· {name}: not answered yet\n"

@@ -5,6 +5,7 @@ groups make wide intervals: read the interval before the area.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,8 @@ from cxr_utils.evaluation.predictions import Patients, Table, align, align_patie
 
 #: A p-value of the gap test costs several areas a resample; 399 tell 0.05 from 0.03.
 GAP_REPLICATES = 399
-AGE_BANDS = {"0-17": (0, 18), "18-39": (18, 40), "40-59": (40, 60), "60-79": (60, 80), "80-120": (80, 121)}
+#: First year of each band of age, and the first year that no band holds.
+AGE_EDGES = (0, 18, 40, 60, 80, 121)
 
 
 def subgroup_labels(table: pd.DataFrame) -> pd.DataFrame:
@@ -39,8 +41,8 @@ def subgroup_labels(table: pd.DataFrame) -> pd.DataFrame:
         if name in table:
             groups[name] = table[name].to_numpy(dtype=object)
     if "age" in table:
-        edges = [low for low, _ in AGE_BANDS.values()] + [121]
-        groups["age"] = np.asarray(pd.cut(table["age"], edges, right=False, labels=list(AGE_BANDS)), dtype=object)
+        bands = [f"{first}-{after - 1}" for first, after in pairwise(AGE_EDGES)]
+        groups["age"] = np.asarray(pd.cut(table["age"], AGE_EDGES, right=False, labels=bands), dtype=object)
     if "follow_up" in table:
         groups["follow_up"] = np.where(table["follow_up"] > 0, "later", "first")
     order = [name for name in ("sex", "age", "view", "follow_up") if name in groups]

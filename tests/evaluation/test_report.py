@@ -20,7 +20,7 @@ def rows(names, **columns):
 @pytest.fixture
 def evaluation():
     """Made up by hand; every figure is another."""
-    every, empty = ["Mass", "Edema_x", "mean"], pd.DataFrame()
+    every, empty = ["Mass", "Edema_<x>", "mean"], pd.DataFrame()
     counts = {"positives": [1200, 3, 1203], "negatives": [40, 50, 90], "patients": 33}
     figures = {"sensitivity": [0.71, 0.73], "specificity": [0.75, 0.77]}
     figures |= {"ppv": [0.61, np.nan], "npv": [0.62, np.nan], "f1": [0.63, np.nan]}
@@ -44,12 +44,12 @@ def test_the_summary_joins_the_tables_and_averages_what_has_no_mean(evaluation):
     table = report.summary(evaluation)
     figures = ["threshold", "accuracy", "sensitivity", "specificity", "ppv", "npv", "f1"]
     columns = ["positives", "prevalence", "auc", "low", "high", "no <pixels>", "ap", *figures, "ece", "reason"]
-    assert list(table) == columns and list(table.index) == ["Mass", "Edema_x", "mean"]
+    assert list(table) == columns and list(table.index) == ["Mass", "Edema_<x>", "mean"]
     mean = table.loc["mean"]
     assert mean["positives"] == 1203 and (mean["auc"], mean["ap"], mean["no <pixels>"]) == (0.83, 0.33, 0.53)
     averaged = ["prevalence", "accuracy", "sensitivity", "specificity", "ppv", "ece"]
     assert mean[averaged].tolist() == pytest.approx([0.25, 0.66, 0.72, 0.76, 0.61, 0.06])
-    assert np.isnan(mean["threshold"]) and table.loc["Edema_x", "threshold"] == np.inf
+    assert np.isnan(mean["threshold"]) and table.loc["Edema_<x>", "threshold"] == np.inf
     assert table.loc["Mass", ["low", "high", "ece"]].tolist() == [0.7, 0.9, 0.05]
     assert "ece" not in report.summary(Evaluation(**(vars(evaluation) | {"calibration": pd.DataFrame()})))
 
@@ -58,7 +58,7 @@ def test_json_has_null_for_what_is_no_number(evaluation):
     found = json.loads(json.dumps(report.as_json(evaluation), allow_nan=False))
     assert found["version"] == cxr_utils.__version__ and found["about"] == evaluation.about
     assert found["micro"] == {"auc": 0.515, "ap": None} and found["notes"] == evaluation.notes
-    assert found["auc"][1] == {"finding": "Edema_x", "auc": None, "low": None, "high": None, "positives": 3,
+    assert found["auc"][1] == {"finding": "Edema_<x>", "auc": None, "low": None, "high": None, "positives": 3,
                                "negatives": 50, "patients": 33, "reason": "no <b>positive</b> image"}  # fmt: skip
     assert [row["threshold"] for row in found["operating_points"]] == [0.41, None]
     assert [row["ap"] for row in found["average_precision"]] == [0.31, 0.32, 0.33]
@@ -72,7 +72,7 @@ def test_text_for_a_terminal(evaluation):
     assert lines[:2] == ["D & D, part test: 4,321 images of 1,234 patients", "thresholds: by <rule>"]
     assert lines[-1] == "note: left <i>out</i> & gone" and len(lines) == 8
     assert lines[4].split() == "Mass 1200 0.81 0.70 0.90 0.51 0.31 0.71 0.75 0.61".split()
-    assert lines[5].split()[:7] == "Edema_x 3 - - - 0.52 0.32".split()
+    assert lines[5].split()[:7] == "Edema_<x> 3 - - - 0.52 0.32".split()
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_nothing_that_was_handed_in_becomes_markup(page):
     assert "<title>a &lt;b&gt; &amp; c on D &amp; D, part test</title>" in page
     assert "<h1>a &lt;b&gt; &amp; c on D &amp; D, part test</h1>" in page
     assert "<p>Not here: left &lt;i&gt;out&lt;/i&gt; &amp; gone.</p>" in page
-    assert "Edema_x: no &lt;b&gt;positive&lt;/b&gt; image" in page and "by &lt;rule&gt;" in page
+    assert "Edema_&lt;x&gt;: no &lt;b&gt;positive&lt;/b&gt; image" in page and "by &lt;rule&gt;" in page
     assert "no &lt;pixels&gt; 0.530" in page and "AUC, no &lt;pixels&gt;" in page
     assert not re.search(r"<(i|rule|pixels|b>positive)", page)
 
@@ -94,7 +94,7 @@ def test_nothing_that_was_handed_in_becomes_markup(page):
 def test_the_page_opens_with_the_mean_and_tells_rows_by_name(page):
     assert "<b>Mean AUC 0.830 (95 % interval 0.720 to 0.920)</b>, 2 findings, 4,321 images of 1,234 patients." in page
     assert "Mean average precision 0.330." in page and "AUC 0.515, average precision nan" in page
-    row = re.search("<tr><td>Edema x</td>(.*?)</tr>", page).group(1)
+    row = re.search("<tr><td>Edema &lt;x&gt;</td>(.*?)</tr>", page).group(1)
     cells = re.findall("<td>(.*?)</td>", row)
     assert cells[:4] == ["3", "0.300", "", ""] and cells[6] == "none called"
     row = re.search("<tr class=mean><td>mean</td>(.*?)</tr>", page).group(1)

@@ -8,7 +8,7 @@ from scipy import stats
 
 from cxr_utils.errors import DataError, Missing
 from cxr_utils.evaluation import metrics, subgroups
-from cxr_utils.evaluation.intervals import delong
+from cxr_utils.evaluation.intervals import delong, resample_weights
 
 
 def test_subgroups_equal_the_table_of_the_selected_images():
@@ -219,3 +219,23 @@ def test_the_gaps_take_few_resamples_and_unknown_groups_are_missing(monkeypatch)
     unknown = subgroups.subgroup_table(own, scores, own.drop(columns="sex"))
     assert isinstance(unknown, Missing) and "neither sex, age, view nor follow-up" in str(unknown)
     assert isinstance(subgroups.subgroup_table(own, scores, own.assign(sex=None)), Missing)
+
+
+def test_each_resample_is_measured_by_its_own_standard_error():
+    """A bootstrap-t written out, with DeLong's errors of the drawn images; few patients, so the errors differ much."""
+    truth, scores, patients, groups = two_groups(50, gap=0.5, seed=4)
+    difference, error = delongs_gap(truth, scores, groups)
+    deviations, plain = [], []
+    for weights in next(resample_weights(50, 300, seed=0)).T.astype(int):
+        rows = np.repeat(np.arange(50), weights)
+        counts = [truth[rows][groups["sex"].iloc[rows] == sex] for sex in "FM"]
+        if min(min(count.sum(), (1 - count).sum()) for count in counts) > 1:
+            gap, own_error = delongs_gap(truth[rows], scores[rows], groups.iloc[rows])
+            deviations.append(abs(gap - difference) / own_error)
+            plain.append(abs(gap - difference) / error)
+    found = subgroups.gap_test(truth, scores, patients, groups, fewest=1, replicates=300).iloc[0]
+    reach = (found["high"] - found["low"]) / 2
+    assert reach == pytest.approx(np.quantile(deviations, 0.95) * error, rel=0.06)
+    assert reach != pytest.approx(np.quantile(plain, 0.95) * error, rel=0.09)  # what one error for all would give
+    share = np.mean(np.array(deviations) >= abs(difference) / error)
+    assert found["p_value"] == pytest.approx(share, abs=0.03)

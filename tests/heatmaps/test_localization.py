@@ -335,6 +335,8 @@ def test_edges_of_boxes_belong_to_one_side():
     assert np.argwhere(narrow).tolist() == [[2, 0]]  # no centre in it: the pixel that holds its middle (0.23, 0.5)
     beyond = map_scores.box_mask(boxes_of(("a", "Mass", 0.99, -0.2, 0.3, 0.1)), 4)
     assert np.argwhere(beyond).tolist() == [[0, 3]]
+    below = map_scores.box_mask(boxes_of(("a", "Mass", -0.2, 0.99, 0.1, 0.3)), 4)
+    assert np.argwhere(below).tolist() == [[3, 0]]
 
 
 def test_overlap_at_the_thresholds_of_the_table_by_hand():

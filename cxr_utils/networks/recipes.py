@@ -12,6 +12,17 @@ NETWORKS = ("xray_cnn", "normal_abnormal_cnn", "densenet121")
 LOSSES = ("bce", "weighted", "focal")
 TRAINABLE = ("all", "last_block", "head")
 QUESTIONS = ("findings", "any")
+#: What would do where values do not go together.
+_EXPECTED_TOGETHER = {
+    "network, weights, trainable": 'weights=None and trainable="all": only densenet121 comes with '
+    "weights to start from",
+    "trainable, weights": "trained weights, because the rest would stay random. Choose "
+    'weights="simulated" or "imagenet", or trainable="all"',
+    "trainable, loss, augment, oversample": 'loss "bce" or "weighted", no augmentation and no oversampling: '
+    "a head is fitted to features computed once, all of them at a time",
+    "oversample, sample_weights, loss": "one cure for rare findings: together they would count them twice. "
+    "Leave the others out",
+}
 
 
 @dataclass(frozen=True)
@@ -79,38 +90,17 @@ densenet121. Correct the name.
             value = getattr(self, name)
             if not (name == "patience" and value is None) and not value > 0:
                 raise RecipeError(f"Recipe has {name}={value!r}. Expected more than zero. Choose another value.")
-        for broken, names, expected in self._rules():
-            if broken:
-                given = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
-                raise RecipeError(f"Recipe has {given}. Expected {expected}.")
-
-    def _rules(self) -> tuple[tuple[bool, tuple[str, ...], str], ...]:
-        """What does not go together: whether it is so here, the values concerned, and what would do."""
-        tuned, changed = self.trainable != "all", bool(self.augment) or self.oversample
-        return (
-            (
-                self.network != "densenet121" and (self.weights is not None or tuned),
-                ("network", "weights", "trainable"),
-                'weights=None and trainable="all": only densenet121 comes with weights to start from',
-            ),
-            (
-                tuned and self.weights is None,
-                ("trainable", "weights"),
-                'trained weights, because the rest would stay random. Choose weights="simulated" or "imagenet", or '
-                'trainable="all"',
-            ),
-            (
-                self.trainable == "head" and (self.loss == "focal" or changed),
-                ("trainable", "loss", "augment", "oversample"),
-                'loss "bce" or "weighted", no augmentation and no oversampling: a head is fitted to features computed '
-                "once, all of them at a time",
-            ),
-            (
-                self.oversample and (self.sample_weights or self.loss == "weighted"),
-                ("oversample", "sample_weights", "loss"),
-                "one cure for rare findings: together they would count them twice. Leave the others out",
-            ),
-        )
+        tuned, weighted = self.trainable != "all", self.sample_weights or self.loss == "weighted"
+        unfit_for_head = self.loss == "focal" or self.augment or self.oversample
+        broken = {
+            "network, weights, trainable": self.network != "densenet121" and (self.weights is not None or tuned),
+            "trainable, weights": tuned and self.weights is None,
+            "trainable, loss, augment, oversample": self.trainable == "head" and unfit_for_head,
+            "oversample, sample_weights, loss": self.oversample and weighted,
+        }
+        for names in filter(broken.get, broken):
+            given = ", ".join(f"{name}={getattr(self, name)!r}" for name in names.split(", "))
+            raise RecipeError(f"Recipe has {given}. Expected {_EXPECTED_TOGETHER[names]}.")
 
 
 def head_of(recipe: Recipe) -> Recipe:

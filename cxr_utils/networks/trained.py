@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -302,10 +302,8 @@ def _check_files(trained: Trained) -> None:
     try:
         card = trained.card
         needed = {"findings", "preprocessing", "recipe", "version"} - set(card)
-        known = {field.name for field in fields(Recipe)}
-        unknown = set(card["recipe"]) - known if not needed else set()
-        if needed or unknown or card["preprocessing"]["size"] != trained.recipe.size:
-            raise ValueError(f"of its entries {sorted(needed | unknown) or 'size'} do not fit")
+        if needed or card["preprocessing"]["size"] != trained.recipe.size:
+            raise ValueError(f"of its entries {sorted(needed) or 'size'} do not fit")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, RecipeError):
             raise

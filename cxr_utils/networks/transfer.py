@@ -49,7 +49,7 @@ def features(dataset: Dataset, source: str | None = "simulated", size: int = 96)
     def pooled(stored: np.ndarray, rows: np.ndarray, missing: list[int]) -> Iterator[np.ndarray]:
         whole = _frozen(weights.identity(source), source, size)
         averaged = load_keras().Model(whole.get_layer(models.LAST_FROZEN).output, whole.get_layer("avg_pool").output)
-        return in_chunks(averaged, lambda positions: stored[rows[positions]], missing)
+        yield from in_chunks(averaged, lambda positions: stored[rows[positions]], missing)
 
     def compute(missing: list[int]) -> Iterator[np.ndarray]:
         stored, rows = trunk_rows(dataset, source, size)  # has a clock of its own
@@ -77,7 +77,7 @@ def trunk_rows(dataset: Dataset, source: str | None, size: int) -> tuple[np.ndar
         whole = _frozen(weights.identity(source), source, size)
         trunk = load_keras().Model(whole.input, whole.get_layer(models.LAST_FROZEN).output)
         pictures = pixelstore.pixels(dataset, size)
-        return in_chunks(trunk, lambda positions: pixelstore.standardised(pictures[positions]), missing)
+        yield from in_chunks(trunk, lambda positions: pixelstore.standardised(pictures[positions]), missing)
 
     def compute(missing: list[int]) -> Iterator[np.ndarray]:
         return _timed(_clock("trunk", key), frozen_maps(missing))

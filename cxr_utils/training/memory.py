@@ -2,8 +2,11 @@
 
 import contextlib
 import math
+import subprocess
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+import psutil
 
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks.backend import load_keras, load_tensorflow
@@ -69,8 +72,6 @@ def free_bytes() -> int:
     Returns:
         A number of bytes.
     """
-    import psutil
-
     if load_keras().backend.backend() == "jax":
         import jax
 
@@ -78,16 +79,10 @@ def free_bytes() -> int:
         if "bytes_limit" in usage:
             return usage["bytes_limit"]
     elif load_tensorflow().config.list_physical_devices("GPU"):
-        return _free_on_gpu()
+        command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+        listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+        return int(listed[0]) * 2**20 if listed else 0
     return psutil.virtual_memory().available
-
-
-def _free_on_gpu() -> int:
-    import subprocess
-
-    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
-    return int(listed[0]) * 2**20 if listed else 0
 
 
 @contextlib.contextmanager

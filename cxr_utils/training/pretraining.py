@@ -14,7 +14,7 @@ import math
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -82,7 +82,10 @@ def pretrain(plan: Plan, target: Path) -> Path:
     folder = cache.root() / "pretraining" / cache.digest(key)
     folder.mkdir(parents=True, exist_ok=True)
     train, valid = cohort(plan)
-    state, model = _read_state(folder), None
+    state: dict[str, Any] = {"epochs_done": 0, "best": 0.0, "seconds": 0.0, "history": []}
+    if (folder / "state.json").exists():
+        state = json.loads((folder / "state.json").read_text())
+    model = None
     for epoch, size in list(enumerate(plan.sizes))[state["epochs_done"] :]:
         started = time.perf_counter()
         if model is None or model.input_shape[1] != size:
@@ -92,7 +95,9 @@ def pretrain(plan: Plan, target: Path) -> Path:
         auc = _auc(plan, arrays, valid)
         state = _next_state(plan, state, size, auc["mean"], time.perf_counter() - started)
         if auc["mean"] == state["best"]:
-            _publish(target, arrays, _record(plan, train, valid, auc, state))
+            weights.save(target, arrays, "float16")
+            record = _record(plan, train, valid, auc, state)
+            cache.write_text(target.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
         weights.save(folder / f"epoch{epoch % 2}.npz", arrays)  # two files in turn: the state names a whole one
         cache.write_text(folder / "state.json", json.dumps(state))
         print(f"epoch {epoch + 1} at {size} pixels: AUC {auc['mean']:.4f}, {state['seconds']:.0f} s in all", flush=True)
@@ -127,13 +132,6 @@ def cohort(plan: Plan) -> tuple[Dataset, Dataset]:
     dataset = replace(dataset, table=table)
     judged = (table["split"] == "valid").to_numpy()
     return dataset.subset(~judged, "pretraining"), dataset.subset(judged, "pretraining, judged")
-
-
-def _read_state(folder: Path) -> dict:
-    file = folder / "state.json"
-    if file.exists():
-        return json.loads(file.read_text())
-    return {"epochs_done": 0, "best": 0.0, "seconds": 0.0, "history": []}
 
 
 def _network(plan: Plan, folder: Path, outputs: int, epoch: int, size: int) -> "keras.Model":
@@ -190,11 +188,6 @@ def _auc(plan: Plan, arrays: dict[str, np.ndarray], valid: Dataset) -> dict[str,
 @functools.cache
 def _judge(size: int, outputs: int) -> "keras.Model":
     return models.densenet121(size, outputs, weights=None)
-
-
-def _publish(target: Path, arrays: dict[str, np.ndarray], record: dict) -> None:
-    weights.save(target, arrays, "float16")
-    cache.write_text(target.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
 
 
 def _record(plan: Plan, train: Dataset, valid: Dataset, auc: dict[str, float], state: dict) -> dict:

@@ -11,7 +11,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 from tiny_dataset import tiny_dataset
 
 from cxr_utils.errors import Missing
-from cxr_utils.networks import transfer, weights
+from cxr_utils.networks import models, transfer, weights
+from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
 
 HEAD = Recipe("densenet121", weights="simulated", trainable="head")
@@ -160,6 +161,37 @@ def test_frozen_work_is_charged_by_the_image(tmp_path, monkeypatch):
     assert transfer.frozen_seconds(dataset, None, 32) == pytest.approx(6 * (1.0 + 0.25))
     assert json.loads(transfer._clock("trunk", key).read_text())["images"] == 20
     assert transfer.frozen_seconds(dataset, None, 64) == 0  # images of another size take another time
+
+
+def test_frozen_maps_are_computed_once_and_building_and_reading_are_charged(tmp_path, monkeypatch):
+    """A single convolution stands in for DenseNet121: it takes 5 s to build, and reading the files takes 7 s."""
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(transfer, "TOGETHER", 64)
+    dataset, now, keras = tiny_dataset(tmp_path / "images", images=70, side=32), [0.0], load_keras()
+    inputs = dataset.inputs(32)
+    image = keras.Input((32, 32, 1))
+    maps = keras.layers.Conv2D(512, 32, activation="relu", name=models.LAST_FROZEN)(image)
+    more = keras.layers.Concatenate()([maps, keras.layers.Rescaling(3.0)(maps)])
+    small = keras.Model(image, keras.layers.GlobalAveragePooling2D(name="avg_pool")(more))
+
+    def slowly(seconds, do):
+        def done(*given):
+            now[0] += seconds
+            return do(*given)
+
+        return done
+
+    monkeypatch.setattr(transfer.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(transfer, "_frozen", slowly(5, lambda *given: small))
+    monkeypatch.setattr(transfer.pixelstore, "pixels", slowly(7, transfer.pixelstore.pixels))
+    seen = transfer.features(dataset, None, 32)
+    stored, rows = transfer.trunk_rows(dataset, None, 32)
+    expected = keras.Model(image, maps).predict(inputs, batch_size=64, verbose=0)
+    assert stored[rows].shape == (70, 1, 1, 512) and np.array_equal(stored[rows], expected)
+    assert np.allclose(seen, np.hstack([expected[:, 0, 0], 3 * expected[:, 0, 0]]), rtol=1e-5)
+    assert now == [5 + 7 + 5] and transfer.frozen_seconds(dataset, None, 32) == pytest.approx(17)
+    some = dataset.subset(np.arange(60, 40, -1), "some")
+    assert np.array_equal(transfer.features(some, None, 32), seen[60:40:-1]) and now == [17]
 
 
 def test_features_are_kept_apart_by_weights_size_and_code(tmp_path, monkeypatch):

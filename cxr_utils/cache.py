@@ -199,8 +199,15 @@ def code_version(*modules: str) -> str:
         >>> len(code_version("cxr_utils.cache"))
         12
     """
-    trees = (ast.parse(Path(importlib.util.find_spec(name).origin).read_text(encoding="utf-8")) for name in modules)
+    trees = (ast.parse(_source(name).read_text(encoding="utf-8")) for name in modules)
     return hashlib.sha256("\n".join(ast.dump(_without_docstrings(tree)) for tree in trees).encode()).hexdigest()[:12]
+
+
+def _source(module: str) -> Path:
+    found = importlib.util.find_spec(module)
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(f"{module} has no source file.")
+    return Path(found.origin)
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

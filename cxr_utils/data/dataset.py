@@ -336,9 +336,6 @@ _NEEDS: dict[str, tuple[Callable[[Dataset], bool], str]] = {
     "follow_ups": (_has_follow_ups, "Nearly every patient of this data set has a single image."),
     "several_findings": (lambda data: len(data.findings) > 1, "This data set has a single finding."),
     "images": (lambda data: bool(data.on_disk().any()), "The image files of this data set are not here."),
-    "published_split": (
-        lambda data: data.published is not None,
-        "This data set was shipped without a split.",
-    ),
+    "published_split": (lambda data: data.published is not None, "This data set was shipped without a split."),
     "simulated_truth": (_has_truth, "The truth behind the labels is known for simulated pictures only."),
 }

@@ -320,11 +320,6 @@ def _described(stored: np.ndarray, inverted: bool, patient: str) -> "pydicom.Dat
     header.file_meta = meta
     header.SOPClassUID, header.SOPInstanceUID = DigitalXRayImageStorageForPresentation, number
     header.Modality, header.BodyPartExamined, header.PatientID = "DX", "CHEST", patient
-    header.Rows, header.Columns = stored.shape
-    header.SamplesPerPixel, header.PixelRepresentation = 1, 0
-    header.BitsAllocated, header.BitsStored, header.HighBit = 8, 8, 7
-    header.PhotometricInterpretation = "MONOCHROME1" if inverted else "MONOCHROME2"
     header.WindowCenter, header.WindowWidth = 128, 256  # shows each 8-bit value as it is (PS3.3 C.11.2.1.2)
-    header.PixelData = stored.tobytes() + b"\0" * (stored.size % 2)  # an even number of bytes, as the norm asks
-    header["PixelData"].VR = "OB"
+    header.set_pixel_data(stored, "MONOCHROME1" if inverted else "MONOCHROME2", 8, generate_instance_uid=False)
     return header

@@ -177,10 +177,11 @@ def near_duplicates(dataset: "Dataset", max_distance: int = 20) -> pd.DataFrame:
     correlation = _correlation(thumbnails, first, second)
     keep = correlation >= SAME_PICTURE
     table = dataset.table
-    found = {}
-    for column, end in (("image", ""), ("patient", "_patient"), ("split", "_split")):
-        for side, rows in (("first", first), ("second", second)):
-            found[side + end] = table[column].to_numpy()[rows[keep]]
+    found = {
+        side + end: table[column].to_numpy()[rows[keep]]
+        for column, end in (("image", ""), ("patient", "_patient"), ("split", "_split"))
+        for side, rows in (("first", first), ("second", second))
+    }
     found |= {"distance": distance[keep], "correlation": correlation[keep]}
     return pd.DataFrame(found).sort_values(["distance", "first", "second"], ignore_index=True)
 

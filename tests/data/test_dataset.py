@@ -243,3 +243,5 @@ def test_a_data_set_is_named_after_its_folder_and_its_notes_are_told(tmp_path, c
     monkeypatch.setattr(opening.readers, "find_folder", lambda *given, **how: asked.append((given, how)) or folder)
     assert opening.open_dataset("phantom", profile="full", seed=4).name == "phantom"
     assert asked == [(("phantom",), {"profile": "full", "seed": 4})]
+    opening.open_dataset()
+    assert asked[1] == (("phantom",), {"profile": "quick", "seed": 0})

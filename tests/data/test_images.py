@@ -130,6 +130,13 @@ def test_a_png_cut_at_a_chunk_boundary_is_noticed(png):
         read_image(path)
 
 
+def test_a_png_cut_in_the_checksum_of_its_pixels_is_noticed(png):
+    path = png(GREY)
+    path.write_bytes(path.read_bytes()[:-14])  # the last chunk has 12 bytes
+    with pytest.raises(ImageError, match="truncated"):
+        read_image(path)
+
+
 def test_a_flipped_bit_in_a_png_is_noticed(png):
     path = png(GREY)
     data = bytearray(path.read_bytes())
@@ -385,6 +392,7 @@ def test_the_window_of_a_written_file_changes_no_value(tmp_path):
     path = write_dicom(tmp_path / "a.dcm", pixels)
     header = pydicom.dcmread(path)
     assert np.array_equal(read_image(path), pixels)
+    assert (header.WindowCenter, header.WindowWidth) == (128, 256)  # (x - 127.5) / 255 + 1/2 is x / 255
     assert np.array_equal(np.rint(pydicom.pixels.apply_windowing(pixels, header)), pixels)  # any other viewer
 
 

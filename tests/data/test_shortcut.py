@@ -106,6 +106,7 @@ def test_the_method_marks_by_its_seed(dataset):
     assert marked.table.equals(shortcut.mark(dataset, "Mass", seed=4).table)
     assert not marked.table.equals(other.table)
     assert dataset.with_marker("Mass").table.equals(dataset.with_marker("Mass", seed=0).table)
+    assert shortcut.mark(dataset, "Mass").table.equals(dataset.with_marker("Mass", seed=0).table)
 
 
 def test_an_unknown_finding_is_refused(dataset):
@@ -116,7 +117,9 @@ def test_an_unknown_finding_is_refused(dataset):
 def test_permuted_labels_stay_together_and_in_their_part():
     rng = np.random.default_rng(0)
     size = 400
-    table = pd.DataFrame({"image": map(str, range(size)), "patient": "1", "split": rng.choice(["train", "test"], size)})
+    table = pd.DataFrame(
+        {"image": map(str, range(size)), "patient": "1", "split": rng.choice(["train", "valid", "test"], size)}
+    )
     table["Mass"] = (rng.random(size) < np.where(table["split"] == "train", 0.3, 0.7)).astype(np.int8)
     table["Edema"] = 1 - table["Mass"]
     data = Dataset("toy", "folders", Path("."), table, ("Mass", "Edema"), pd.DataFrame(), None, Files({}))
@@ -129,4 +132,5 @@ def test_permuted_labels_stay_together_and_in_their_part():
     assert dealt.table.equals(shortcut.permute_labels(data, seed=2).table)
     assert not dealt.table.equals(data.with_permuted_labels(seed=3).table)
     assert data.with_permuted_labels().table.equals(data.with_permuted_labels(seed=0).table)
+    assert shortcut.permute_labels(data).table.equals(data.with_permuted_labels(seed=0).table)
     assert dealt.name == "toy with permuted labels" and data.table is table

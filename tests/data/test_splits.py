@@ -451,6 +451,9 @@ def test_likeness_of_pictures_of_one_grey():
     thumbnails = np.array([one, 255 - one, np.full((4, 4), 7), np.full((4, 4), 200)], np.uint8)
     pairs = np.array([(0, 0), (0, 1), (2, 3), (0, 2), (3, 0)]).T
     assert leakage._correlation(thumbnails, *pairs) == pytest.approx([1, -1, 1, 0, 0])
+    faint = np.zeros((2, 4, 4), np.uint8)
+    faint[0, 0, 0] = faint[1, 0, 1] = 1  # one pixel of 16: covariance -1/256, variance 15/256
+    assert leakage._correlation(faint, *np.array([(0, 0), (0, 1)]).T) == pytest.approx([1, -1 / 15])
 
 
 def test_pairs_are_those_whose_hashes_differ_in_few_bits():

@@ -16,19 +16,8 @@ from cxr_utils.data.splits import drop_shared, fill_parts, hold_out, split_by_pa
 from cxr_utils.errors import DataError
 
 _NEEDED = {"Image Index": "image", "Finding Labels": "labels", "Patient ID": "patient"}
-_WELCOME = {
-    "Patient Age": "age",
-    "Patient Gender": "sex",
-    "View Position": "view",
-    "Follow-up #": "follow_up",
-}
-_LISTS = {
-    "train_val_list": "train_val",
-    "train_list": "train",
-    "valid_list": "valid",
-    "val_list": "valid",
-    "test_list": "test",
-}
+_WELCOME = {"Patient Age": "age", "Patient Gender": "sex", "View Position": "view", "Follow-up #": "follow_up"}
+_LISTS = {"train_val": "train_val", "train": "train", "valid": "valid", "val": "valid", "test": "test"}
 _NOTHING = {"No Finding", ""}
 
 #: Side in pixels of the published originals, in which NIH gives its boxes.
@@ -91,7 +80,7 @@ def official_lists(root: Path) -> pd.DataFrame | None:
     """
     found = []
     for name, split in _LISTS.items():
-        for path in sorted(root.glob(f"{name}.txt*")):
+        for path in sorted(root.glob(f"{name}_list.txt*")):
             images = read_csv(path, header=None, names=["image"], dtype=str, skip_blank_lines=True)["image"]
             found.append(pd.DataFrame({"image": images.str.strip(), "split": split}))
     return pd.concat(found, ignore_index=True) if found else None

@@ -125,3 +125,62 @@ def test_a_process_is_told_which_one_it_is(monkeypatch):
     told = {"cluster": {"worker": ["a:1", "b:1", "c:1"]}, "task": {"type": "worker", "index": 2}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(told))
     assert devices.cluster() == devices.Cluster(3, 2)
+
+
+def test_pieces_of_a_batch_by_hand():
+    """Ten images in batches of seven among three devices: 3 + 2 + 2, then 1 + 1 + 1; the last piece may be empty."""
+    whole = devices.Share(3, 0, 3).pieces(10, 7)
+    assert whole == [(0, 3, 3, 7), (3, 5, 2, 7), (5, 7, 2, 7), (7, 8, 1, 3), (8, 9, 1, 3), (9, 10, 1, 3)]
+    assert devices.Share(3, 1, 1).pieces(10, 7) == [(3, 5, 2, 7), (8, 9, 1, 3)]
+    assert devices.Share(3, 2, 1).pieces(2, 7) == [(2, 2, 0, 2)]
+    assert devices.Share(3, padded=True).pieces(10, 7) == [(0, 7, 9, 7), (7, 10, 3, 3)]
+
+
+def test_predicted_batches_are_a_multiple_of_the_devices_only_where_they_are_divided():
+    padded = devices.Share(3, padded=True)
+    assert devices.in_order(devices.Devices(), 64) == (64, None)
+    assert devices.in_order(devices.Devices(padded), 64) == (66, padded)
+    assert devices.in_order(devices.Devices(padded), 63) == (63, padded)
+    assert devices.in_order(devices.Devices(devices.Share(3), strategy=object()), 64) == (64, None)
+
+
+def test_as_many_images_as_devices_suffice():
+    devices.Devices().check(1)
+    devices.Devices(devices.Share(4)).check(4)
+    with pytest.raises(RecipeError, match="batch_size=3 is less than the 4 devices"):
+        devices.Devices(devices.Share(4)).check(3)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "mixed", "policy"),
+    [(True, True, "mixed_bfloat16"), (True, False, "float32"), (False, True, "float32"), (False, False, "float32")],
+)
+def test_sixteen_bits_only_on_a_gpu_and_only_if_asked_for(monkeypatch, gpu, mixed, policy):
+    monkeypatch.setattr(devices, "_has_gpu", lambda: gpu)
+    assert devices.precision(mixed) == policy
+
+
+def test_the_precision_within_is_the_one_asked_for_and_afterwards_the_one_before():
+    import keras
+
+    with pytest.raises(KeyError), devices.computing_in("mixed_bfloat16"):
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        raise KeyError
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "two", "1.5", ""])
+def test_what_is_no_number_of_devices_is_refused(wrong):
+    with pytest.raises(RecipeError, match='Expected a number from 1 up, or "all"'):
+        devices.prepare(wrong)
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpu", "told"), [("3", False, "3"), ("3", True, None), ("1", False, None), ("all", False, None)]
+)
+def test_a_processor_is_divided_where_several_devices_are_asked_for(monkeypatch, asked, gpu, told):
+    monkeypatch.setattr(devices, "_has_gpu", lambda: gpu)
+    monkeypatch.setenv("CXR_CPU_DEVICES", "before")
+    monkeypatch.delenv("CXR_CPU_DEVICES")
+    devices.prepare(asked)
+    assert os.environ.get("CXR_CPU_DEVICES") == told

@@ -322,8 +322,13 @@ def test_fine_tuning_starts_from_the_head_and_leaves_the_rest_alone(head, datase
     assert tuned.history["loss"].iloc[0] < head.history["loss"][chosen] + 0.1  # warm, not from scratch
     test = dataset.part("test")
     assert np.allclose(tuned.predict_file(test.path(test.table["image"][4])), tuned.predict(test).iloc[4], atol=1e-4)
-    cost = tuned.history["multiply_adds"]
-    assert cost.is_monotonic_increasing and cost.iloc[0] < 36 * 3 * models.multiply_adds(tuned.model)
+    frozen_part, block, top = models.cost_by_part(tuned.model)["million multiply-adds an image"] * 1e6
+    # the frozen part once, forward; what learns in each epoch, forward and about twice as much backward
+    expected = [36 * frozen_part + 3 * 36 * epoch * (block + top) for epoch in (1, 2, 3)]
+    assert tuned.history["multiply_adds"].tolist() == pytest.approx(expected)
+    assert tuned.history["images_seen"].tolist() == [36, 72, 108]
+    assert head.history["multiply_adds"].tolist() == pytest.approx([36 * (frozen_part + block + top / 2)] * 5)
+    assert tuned.card["seconds"] > head.card["seconds"] > 0  # the head's are part of it
 
 
 def test_one_question_is_asked_of_any_data_set(dataset, monkeypatch):

@@ -105,7 +105,7 @@ def score_forest(tables: Mapping[str, pd.DataFrame], score: str, title: str) -> 
     """A score against boxes by finding or size, with intervals, for several kinds of maps.
 
     Args:
-        tables: name of the map to its table from `localization.summarise`, same findings or sizes.
+        tables: name of the map to its table from `heatmaps.Scored.summary`, same findings or sizes.
         score: "hit", "energy", "iou" or "iou_area".
         title: above the figure.
 
@@ -136,7 +136,7 @@ def overlap_curves(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     """How hot region and box overlap, over the threshold that a place must pass to count as hot.
 
     Args:
-        tables: name of the map to its table from `localization.summarise`; the row "all" is drawn.
+        tables: name of the map to its table from `heatmaps.Scored.summary`; the row "all" is drawn.
         title: above the figure.
 
     Example:

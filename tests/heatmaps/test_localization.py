@@ -215,6 +215,9 @@ def test_summary_resamples_patients():
     wide = loc.Scored(scored, patients).summary(replicates=2000).loc["all"]
     narrow = loc.Scored(scored, {name: name for name in patients}).summary(replicates=2000).loc["all"]
     assert wide["patients"] == 10 and narrow["patients"] == 20
+    ends = [loc.Scored(scored, patients).summary(replicates=30, seed=seed) for seed in (1, 1, 2)]
+    assert ends[0].equals(ends[1]) and not ends[0].equals(ends[2])
+    pd.testing.assert_frame_equal(loc.Scored(scored, patients).summary(), loc.Scored(scored, patients).summary(seed=0))
     assert wide["hit"] == narrow["hit"] == 0.5
     assert (narrow["hit_low"], narrow["hit_high"]) == pytest.approx((0.3, 0.7), abs=0.051)
     assert wide["hit_low"] == 0 and wide["hit_high"] > narrow["hit_high"]

@@ -1,5 +1,7 @@
 """The skeleton: ribs, spine and shoulders, drawn as shells on the map of bone."""
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 
@@ -9,9 +11,10 @@ from .patient import SIDES
 
 #: Bodies (bodies, n, 2) in cm and the grey to fill them with, as `Frame.stack` takes them.
 Layers = list[tuple[np.ndarray, int]]
+Cm = TypeVar("Cm", float, np.ndarray)
 
 
-def _vertebra_height(top):
+def _vertebra_height(top: Cm) -> Cm:
     return 1.75 + 0.035 * (top + 19)
 
 

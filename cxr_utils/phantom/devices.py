@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .anatomy import Chest
 from .drawing import ribbon, spline
@@ -31,7 +32,7 @@ def add_devices(chest: Chest, rng: np.random.Generator) -> None:
     chest.metal = chest.metal + canvas
 
 
-def _wire(chest: Chest, canvas: np.ndarray, path, width: float, cm: float) -> None:
+def _wire(chest: Chest, canvas: np.ndarray, path: ArrayLike, width: float, cm: float) -> None:
     outline = ribbon(spline(path, closed=False), max(width, 1.1 / chest.frame.scale))
     canvas += chest.frame.mask(outline) * np.float32(cm)
 

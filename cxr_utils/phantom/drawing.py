@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 LATTICE_CM = 56.0  # random fields cover a square of this side, centred on the origin
 _SHIFT = 4  # OpenCV polygons carry this many fractional bits
@@ -54,11 +55,11 @@ class Frame:
         self.x = inverse[0, 0] * step[None, :] + inverse[0, 1] * step[:, None] + inverse[0, 2]
         self.y = inverse[1, 0] * step[None, :] + inverse[1, 1] * step[:, None] + inverse[1, 2]
 
-    def to_pixels(self, points) -> np.ndarray:
+    def to_pixels(self, points: ArrayLike) -> np.ndarray:
         """Points (..., 2) in cm to points in pixels."""
         return np.asarray(points, dtype=np.float64) @ self.matrix[:, :2].T + self.matrix[:, 2]
 
-    def around(self, points) -> Part:
+    def around(self, points: ArrayLike) -> Part:
         """Rows and columns of the part of the picture that holds all that these points (n, 2) in cm enclose."""
         pixels = self.to_pixels(points)
         low = np.clip(np.floor(pixels.min(axis=0)).astype(int) - 2, 0, self.size)
@@ -88,14 +89,14 @@ class Frame:
                 cv2.fillPoly(canvas, [outlines[body]], value, cv2.LINE_AA, _SHIFT)
         return canvas
 
-    def lines(self, canvas: np.ndarray, paths, value: int, width_cm: float) -> np.ndarray:
+    def lines(self, canvas: np.ndarray, paths: ArrayLike, value: int, width_cm: float) -> np.ndarray:
         """Draw open paths, an array (paths, n, 2) in cm, with one width, in place."""
         zoom = canvas.shape[0] / self.size
         points = list((self.to_pixels(paths) * (zoom * 2**_SHIFT)).astype(np.int32))
         width = max(1, round(width_cm * self.scale * zoom))
         return cv2.polylines(canvas, points, False, int(value), width, cv2.LINE_AA, _SHIFT)
 
-    def mask(self, outline) -> np.ndarray:
+    def mask(self, outline: np.ndarray) -> np.ndarray:
         """The inside of an outline as float32 from 0 to 1 with smooth edges."""
         return self.fill(self.canvas(), outline).astype(np.float32) * np.float32(1 / 255)
 
@@ -171,7 +172,7 @@ def dome(depth: np.ndarray, radius: float) -> np.ndarray:
     return np.sqrt(np.maximum(1 - t * t, 0))
 
 
-def spline(points, per_segment: int = 6, closed: bool = True) -> np.ndarray:
+def spline(points: ArrayLike, per_segment: int = 6, closed: bool = True) -> np.ndarray:
     """A Catmull-Rom curve through control points.
 
     Args:
@@ -196,7 +197,7 @@ def spline(points, per_segment: int = 6, closed: bool = True) -> np.ndarray:
     return curve if closed else np.concatenate([curve, p[..., -2:-1, :]], axis=-2)
 
 
-def ribbon(path: np.ndarray, width) -> np.ndarray:
+def ribbon(path: np.ndarray, width: ArrayLike) -> np.ndarray:
     """The outline of a band of a width (a number, or one a point) around a path (..., n, 2), one or many."""
     after = np.concatenate([path[..., 1:, :], path[..., -1:, :]], axis=-2)
     before = np.concatenate([path[..., :1, :], path[..., :-1, :]], axis=-2)

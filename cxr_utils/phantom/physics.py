@@ -45,7 +45,14 @@ class Exposure:
     gamma: float
 
 
-def detect(frame: Frame, water: np.ndarray, bone: np.ndarray, metal: np.ndarray, exposure: Exposure, rng) -> np.ndarray:
+def detect(
+    frame: Frame,
+    water: np.ndarray,
+    bone: np.ndarray,
+    metal: np.ndarray,
+    exposure: Exposure,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """The detector's signal in units of attenuation: minus the logarithm of the light that arrives.
 
     Beer-Lambert for three materials, scatter as a broad blur of the primary light, a Gaussian for blur, and the

@@ -170,24 +170,23 @@ def _with_oddities(order: Order, records: list[Record]) -> tuple[list[Record], d
 
 
 # --- pictures --------------------------------------------------------------------------------------------------
-def scene(order: Order, record: Record, follow: int, *, keep: bool = True) -> tuple[Patient, Visit, list[Finding], int]:
+def scene(order: Order, record: Record, follow: int) -> tuple[Patient, Visit, list[Finding], int]:
     """Tell all that `radiograph` needs for one visit of a patient of a cohort.
 
     Args:
         order: of the cohort.
         record: the patient.
         follow: which visit, from 0.
-        keep: False leaves the findings out: the same picture of the same patient, healthy.
 
     Returns:
-        Patient, visit, findings, and the seed of the picture.
+        Patient, visit, findings (without them it is the same patient, healthy), and the seed of the picture.
     """
     visit = record.visits[follow]
     rng = np.random.default_rng([order.seed, record.number, 2, follow])
     drawn, seed = draw_visit(rng, visit.view), int(rng.integers(2**31))
     findings = [
         Finding(FINDINGS[index], float(visit.severity[index]), _seed_of(order, record.number, int(index), follow))
-        for index in (np.flatnonzero(visit.truth) if keep else ())
+        for index in np.flatnonzero(visit.truth)
     ]
     return _patient(order.seed, record.number, record.age, record.sex), drawn, findings, seed
 

@@ -48,8 +48,8 @@ def test_masks_are_where_the_picture_differs_from_the_healthy_one(cohort):
     inside, outside = [], []
     for (name, finding), mask in drawn.items():
         number, follow = map(int, name.removesuffix(".png").split("_"))
-        sick, healthy = (radiograph(*simulator.scene(order, records[number], follow, keep=keep), size=SIZE)
-                         for keep in (True, False))  # fmt: skip
+        patient, visit, findings, seed = simulator.scene(order, records[number], follow)
+        sick, healthy = (radiograph(patient, visit, present, seed, size=SIZE) for present in (findings, []))
         if list(sick.masks) == [finding] and finding in ("Mass", "Pneumothorax", "Effusion", "Consolidation"):
             assert (images.read_image(cohort.path(name)) == sick.pixels).all()
             change = np.abs(sick.pixels.astype(int) - healthy.pixels)

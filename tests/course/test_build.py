@@ -151,6 +151,7 @@ def test_pieces_of_a_stream_are_joined(tmp_path):
         ([], "No lesson found"),
         (["L1_toy"], "not named like a lesson"),
         (["L01_Toy"], "not named like a lesson"),
+        (["L01_toy-2"], "not named like a lesson"),
         (["L01_toy", "L01_game"], "Two lessons have the number 01"),
     ],
 )

@@ -53,6 +53,15 @@ def test_answers_may_be_nested_and_several_in_a_function():
     assert run_cell(learner, 1)["total"]([1, 2, 3]) is None
 
 
+def test_what_counts_is_whether_the_innermost_function_returns_a_value():
+    text = PARAMETERS + (
+        "\n# %%\ndef outer():\n    def inner(x):\n        if x is None:\n            return\n"
+        "        ### BEGIN SOLUTION\n        return 2 * x\n        ### END SOLUTION\n\n    return inner\n"
+    )
+    assert run_cell(solution_notebook(text, NAME), 1)["outer"]()(21) == 42
+    assert run_cell(learner_notebook(text, NAME), 1)["outer"]()(21) is None
+
+
 def test_notebooks_are_valid_and_the_same_on_every_machine():
     notebook = learner_notebook(LESSON, NAME)
     nbformat.validate(notebook)
@@ -79,6 +88,11 @@ WRONG = {
     "two beginnings": (PARAMETERS + EXERCISE.replace("### END", "### BEGIN"), "line 9: .* has no end"),
     "end in another cell": (PARAMETERS + EXERCISE.replace("    ### END", "# %%\n    ### END"), "line 9: .* no end"),
     "mistyped": (PARAMETERS + EXERCISE.replace("### BEGIN", "## BEGIN"), "line 9: '## BEGIN SOLUTION' is no marker"),
+    "mistyped end": (PARAMETERS + EXERCISE + "# END SOLUTION\n", "line 12: '# END SOLUTION' is no marker"),
+    "parameters in words": (
+        '# %% [markdown] tags=["parameters"]\n# seed\n' + EXERCISE,
+        "has 0 code cells with the tag",
+    ),
     "outside": (PARAMETERS + "\n# %%\n### BEGIN SOLUTION\nx = 1\n### END SOLUTION\n", "line 7: .* outside a function"),
     "other block": (PARAMETERS + EXERCISE.replace("    ### END", "### END"), "line 11: .* is not indented like"),
     "returns anyway": (PARAMETERS + EXERCISE + "    return 0\n", r"line 9: double\(\) returns a value even"),

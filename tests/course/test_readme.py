@@ -21,7 +21,8 @@ README = (
 @pytest.fixture
 def root(tmp_path):
     shown = new_output("display_data", {"text/markdown": TABLE, "text/plain": "x"})
-    cells = [new_code_cell("1"), new_code_cell("2", outputs=[shown], metadata={"tags": ["readme"]})]
+    other = new_output("display_data", {"text/markdown": "| another table |", "text/plain": "x"})
+    cells = [new_code_cell("1", outputs=[other]), new_code_cell("2", outputs=[shown], metadata={"tags": ["readme"]})]
     (tmp_path / "solutions").mkdir()
     nbformat.write(new_notebook(cells=cells), tmp_path / "solutions" / "07_x.ipynb")
     (tmp_path / "README.md").write_text(README)
@@ -57,6 +58,11 @@ def test_a_readme_without_marks_is_left_alone(root):
 def test_a_lesson_without_the_table_is_named(root):
     nbformat.write(new_notebook(cells=[new_code_cell("1")]), root / "solutions" / "07_x.ipynb")
     with pytest.raises(LessonError, match="shows 0 tables in cells tagged 'readme'"):
+        readme_text(root)
+    twice = [new_output("display_data", {"text/markdown": TABLE})] * 2
+    cells = [new_code_cell("2", outputs=twice, metadata={"tags": ["readme"]})]
+    nbformat.write(new_notebook(cells=cells), root / "solutions" / "07_x.ipynb")
+    with pytest.raises(LessonError, match="shows 2 tables"):
         readme_text(root)
     (root / "solutions" / "07_x.ipynb").unlink()
     with pytest.raises(LessonError, match="shows 0 tables"):

@@ -240,6 +240,14 @@ class Screen:
         pass
 
 
+def test_a_progress_line_counts_minutes(monkeypatch):
+    moments = iter([100.0, 225.9])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(moments))
+    screen = Screen(False)
+    ProgressLine("02 leakage check", 23, screen).end("done")
+    assert screen.text.splitlines()[-1].split()[-2:] == ["02:05", "done"]
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_progress_is_one_line_on_a_terminal_and_two_off_it(terminal):
     screen = Screen(terminal)

@@ -44,7 +44,7 @@ def test_ppv_curve_passes_through_bayes_rule():
 def test_a_finding_without_positives_is_left_out_of_the_logarithmic_axes():
     prevalence = pd.Series({"Mass": 0.1, "Hernia": 0.0})
     axes = plots.shifted_probabilities({"plain": prevalence + 0.01}, prevalence).figure.axes[0]
-    assert axes.lines[1].get_xdata().tolist() == [0.1]
+    assert axes.lines[1].get_xdata().tolist() == [0.1] and axes.get_xlim() == (0.05, 1)
 
 
 ROC = pd.DataFrame({"false_positive_rate": [0, 0.25, 1], "sensitivity": [0, 0.75, 1]})
@@ -144,7 +144,7 @@ GROUPS = pd.DataFrame(
         "auc": [0.8, 0.7, np.nan, 0.6],
         "low": [0.7, 0.6, np.nan, 0.5],
         "high": [0.9, 0.75, np.nan, 0.7],
-        "adjusted_p": [0.5, 0.001, np.nan, np.nan],
+        "adjusted_p": [0.04, 0.001, np.nan, np.nan],
     }
 )
 
@@ -157,7 +157,7 @@ def test_groups_stand_beside_the_band_of_all_images():
     segments = [bars.get_segments()[0].tolist() for bars in axis.collections]
     assert segments == [[[0.7, 2], [0.9, 2]], [[0.6, 1], [0.75, 1]], [[0.5, 0], [0.7, 0]]]
     assert [text.get_text() for text in axis.get_yticklabels()] == ["sex: F", "sex: M", "view: AP"]
-    assert [text.get_text() for text in axis.texts] == ["p = 0.50", "p < 0.01", ""]
+    assert [text.get_text() for text in axis.texts] == ["p = 0.04", "p < 0.01", ""]
     assert [text.xy for text in axis.texts] == [(1, 2), (1, 1), (1, 0)]
     colours = [line.get_color() for line in axis.lines[1:]]
     assert colours[0] == colours[1] != colours[2]
@@ -190,7 +190,7 @@ def test_shares_of_the_loss_are_sorted_and_paired():
 def test_focal_loss_counts_what_is_nearly_right_less():
     axis = plots.focal_curves([0, 2]).figure.axes[0]
     probability, loss = axis.lines[1].get_data()
-    assert np.interp(0.5, probability, loss) == pytest.approx(0.25 * np.log(2), abs=1e-4)
+    assert np.interp(0.9, probability, loss) == pytest.approx(-(0.1**2) * np.log(0.9), rel=1e-2)
     assert axis.lines[0].get_label() == "gamma = 0 (cross-entropy)" and axis.lines[1].get_label() == "gamma = 2"
 
 

@@ -205,8 +205,7 @@ def code_version(*modules: str) -> str:
 
 def _source(module: str) -> Path:
     found = importlib.util.find_spec(module)
-    if found is None or found.origin is None:
-        raise ModuleNotFoundError(f"{module} has no source file.")
+    assert found and found.origin, f"{module} has no source file"
     return Path(found.origin)
 
 

@@ -1,15 +1,17 @@
-"""Finding image files and reading tables, the same way for every layout."""
+"""Finding image files, reading tables and handing both back, the same way for every layout."""
 
 import os
 import re
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from cxr_utils.data.schema import BOX_COLUMNS
 from cxr_utils.errors import DataError
 
 #: File name endings that count as images when a folder is searched.
@@ -150,3 +152,26 @@ def read_csv(path: Path, **options: object) -> pd.DataFrame:
             f"{path.name} cannot be read ({str(error).strip()}). Expected a table (csv or csv.gz) with a "
             f"header line. Fetch the file again, or save it anew from your spreadsheet."
         ) from None
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """A folder as read: the same pieces whatever its layout.
+
+    Attributes:
+        kind: "phantom", "nih", "course" or "folders".
+        table: Contract table (see `schema.validate_table`), parts disjoint by patient.
+        findings: Label columns in order.
+        files: Image name to path; may lack images of the table.
+        boxes: Boxes in fractions of the image sides.
+        published: image, patient, split exactly as shipped, or None where no split was shipped.
+        notes: Lines that a learner should read.
+    """
+
+    kind: str
+    table: pd.DataFrame
+    findings: tuple[str, ...]
+    files: Files
+    boxes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(BOX_COLUMNS)))
+    published: pd.DataFrame | None = None
+    notes: list[str] = field(default_factory=list)

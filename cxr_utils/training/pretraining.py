@@ -137,7 +137,7 @@ def cohort(plan: Plan) -> tuple[Dataset, Dataset]:
 def _network(plan: Plan, folder: Path, outputs: int, epoch: int, size: int) -> "keras.Model":
     """A network for images of this size, with the weights of the epoch before, if there is one."""
     keras = load_keras()
-    keras.utils.set_random_seed(plan.seed + epoch)
+    keras.utils.set_random_seed(plan.seed)
     model = models.densenet121(size, outputs, weights=None)
     compiled(model, keras.optimizers.AdamW(plan.learning_rate, weight_decay=plan.weight_decay), losses.bce())
     if epoch:

@@ -81,18 +81,29 @@ def test_the_best_epoch_is_published_and_the_rate_follows_the_schedule(judged, m
     pretraining.cohort(PLAN)
     fresh(monkeypatch, tmp_path)
     areas += [0.61, 0.73456, 0.7]
-    rates, sizes, step = [], [], callbacks.RateOfStep.on_train_batch_begin
+    rates, sizes, starts, fed, step = [], [], [], [], callbacks.RateOfStep.on_train_batch_begin
 
     def watched(self, batch, logs=None):
+        if batch == 0:
+            starts.append(weights.collect(self.model.layers))
         step(self, batch, logs)
         rates.append(float(self.model.optimizer.learning_rate))
         sizes.append(self.model.input_shape[1])
 
+    def batches(dataset, size, batch_size, *, augment=(), shuffle_seed=None, epochs=(0,)):
+        fed.append((len(dataset), size, batch_size, augment, shuffle_seed, list(epochs)))
+        return make(dataset, size, batch_size, augment=augment, shuffle_seed=shuffle_seed, epochs=epochs)
+
+    make = pretraining.pipeline.batches
+    monkeypatch.setattr(pretraining.pipeline, "batches", batches)
     monkeypatch.setattr(callbacks.RateOfStep, "on_train_batch_begin", watched)
     target = pretraining.pretrain(PLAN, tmp_path / "w.npz")
     assert target == tmp_path / "w.npz" and same(weights.read(target), seen[1], 1e-3)
     assert not same(seen[0], seen[1], 1e-3) and not same(seen[1], seen[2], 1e-3)  # each epoch has learned
+    assert same(starts[1], seen[0]) and same(starts[2], seen[1])  # each epoch goes on, also with larger images
     train, valid = pretraining.cohort(PLAN)
+    assert [one[:3] for one in fed] == [(len(train), 16, 8), (len(train), 16, 8), (len(train), 24, 8)]
+    assert [one[3:] for one in fed] == [(PLAN.augment, 7, [epoch]) for epoch in range(3)]
     steps = int(np.ceil(len(train) / 8))
     total = 3 * steps
     assert sizes == [16] * 2 * steps + [24] * steps

@@ -47,7 +47,10 @@ def test_both_copies_are_executed_where_they_lie(built):
 
 def test_a_second_build_writes_the_same_bytes(built, course, monkeypatch):
     monkeypatch.setenv("CXR_STRICT", "1")  # the caller's choice must not reach learners' copies
-    build(find_lessons(course), lambda line: None)
+    lines = []
+    build(find_lessons(course), lines.append)
+    assert [line.split()[-1] for line in lines] == ["unchanged"] * 2
+    assert [line.split()[-1] for line in built[1]] == ["written"] * 3
     for name in ("solutions/01_toy.ipynb", "notebooks/01_toy.ipynb"):
         assert (course / name).read_bytes() == (built[0] / name).read_bytes()
 
@@ -89,6 +92,21 @@ def test_a_changed_notebook_is_named(course, folder, change, reason):
     edit(path, change)
     (stale,) = stale_files(find_lessons(course), course)
     assert stale.path == path and reason in stale.reason and stale.command == "cxr build 01"
+
+
+def test_the_same_notebook_in_other_bytes_is_named(course):
+    path = course / "solutions/01_toy.ipynb"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")), indent=2) + "\n", encoding="utf-8")
+    (stale,) = stale_files(find_lessons(course), course)
+    assert stale.path == path and stale.reason == "it was saved by another program"
+
+
+def test_a_table_is_not_asked_for_of_a_lesson_that_is_stale(course):
+    mark = "<!-- derived from the cell tagged `readme` of solutions/01_toy.ipynb by `cxr build`; do not edit -->"
+    (course / "README.md").write_text(f"{mark}\nold\n<!-- end -->\n")
+    (course / "solutions/01_toy.ipynb").unlink()
+    (stale,) = stale_files(find_lessons(course), course)
+    assert stale.path.name == "01_toy.ipynb" and stale.reason == "it is missing"
 
 
 def test_a_changed_source_makes_both_copies_stale(course):

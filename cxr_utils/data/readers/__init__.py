@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from cxr_utils.cache import repository
-from cxr_utils.data.readers.contents import Contents
 from cxr_utils.data.readers.course import course_tables, read_course
-from cxr_utils.data.readers.files import find_images
+from cxr_utils.data.readers.files import Contents, find_images
 from cxr_utils.data.readers.folders import class_folders, read_folders
 from cxr_utils.data.readers.nih import read_nih
 from cxr_utils.errors import DataError

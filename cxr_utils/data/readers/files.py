@@ -1,15 +1,17 @@
-"""Finding image files and reading tables, the same way for every layout."""
+"""What is the same for every layout: finding image files, reading tables, and what a reader hands back."""
 
 import os
 import re
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from cxr_utils.data.schema import BOX_COLUMNS
 from cxr_utils.errors import DataError
 
 #: File name endings that count as images when a folder is searched.
@@ -52,6 +54,29 @@ class Files(Mapping):
 
     def __len__(self) -> int:
         return len(self._paths)
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """A folder as read: the same pieces whatever its layout.
+
+    Attributes:
+        kind: "phantom", "nih", "course" or "folders".
+        table: Contract table (see `schema.validate_table`), parts disjoint by patient.
+        findings: Label columns in order.
+        files: Image name to path; may lack images of the table.
+        boxes: Boxes in fractions of the image sides.
+        published: image, patient, split exactly as shipped, or None where no split was shipped.
+        notes: Lines that a learner should read.
+    """
+
+    kind: str
+    table: pd.DataFrame
+    findings: tuple[str, ...]
+    files: Files
+    boxes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(BOX_COLUMNS)))
+    published: pd.DataFrame | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 def find_images(root: Path) -> dict[str, list[str]]:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr_utils.data.readers.contents import Contents
-from cxr_utils.data.readers.files import Files, patients_of
+from cxr_utils.data.readers.files import Contents, Files, patients_of
 from cxr_utils.data.schema import FINDINGS, finding_name, in_order, validate_table
 from cxr_utils.data.splits import drop_shared, fill_parts
 from cxr_utils.errors import DataError

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxr_utils.data.readers.contents import Contents
-from cxr_utils.data.readers.files import Files, by_name, read_csv
+from cxr_utils.data.readers.files import Contents, Files, by_name, read_csv
 from cxr_utils.data.schema import BOX_COLUMNS, FINDINGS, binary, finding_name, in_order, require_columns, validate_table
 from cxr_utils.data.splits import drop_shared, fill_parts, hold_out, split_by_patient
 from cxr_utils.errors import DataError

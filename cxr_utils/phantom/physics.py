@@ -46,12 +46,7 @@ class Exposure:
 
 
 def detect(
-    frame: Frame,
-    water: np.ndarray,
-    bone: np.ndarray,
-    metal: np.ndarray,
-    exposure: Exposure,
-    rng: np.random.Generator,
+    frame: Frame, water: np.ndarray, bone: np.ndarray, metal: np.ndarray, exposure: Exposure, rng: np.random.Generator
 ) -> np.ndarray:
     """The detector's signal in units of attenuation: minus the logarithm of the light that arrives.
 

@@ -1,4 +1,4 @@
-"""Finding image files, reading tables and handing both back, the same way for every layout."""
+"""What is the same for every layout: finding image files, reading tables, and what a reader hands back."""
 
 import os
 import re
@@ -54,6 +54,29 @@ class Files(Mapping):
 
     def __len__(self) -> int:
         return len(self._paths)
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """A folder as read: the same pieces whatever its layout.
+
+    Attributes:
+        kind: "phantom", "nih", "course" or "folders".
+        table: Contract table (see `schema.validate_table`), parts disjoint by patient.
+        findings: Label columns in order.
+        files: Image name to path; may lack images of the table.
+        boxes: Boxes in fractions of the image sides.
+        published: image, patient, split exactly as shipped, or None where no split was shipped.
+        notes: Lines that a learner should read.
+    """
+
+    kind: str
+    table: pd.DataFrame
+    findings: tuple[str, ...]
+    files: Files
+    boxes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(BOX_COLUMNS)))
+    published: pd.DataFrame | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 def find_images(root: Path) -> dict[str, list[str]]:
@@ -152,26 +175,3 @@ def read_csv(path: Path, **options: object) -> pd.DataFrame:
             f"{path.name} cannot be read ({str(error).strip()}). Expected a table (csv or csv.gz) with a "
             f"header line. Fetch the file again, or save it anew from your spreadsheet."
         ) from None
-
-
-@dataclass(frozen=True, eq=False)
-class Contents:
-    """A folder as read: the same pieces whatever its layout.
-
-    Attributes:
-        kind: "phantom", "nih", "course" or "folders".
-        table: Contract table (see `schema.validate_table`), parts disjoint by patient.
-        findings: Label columns in order.
-        files: Image name to path; may lack images of the table.
-        boxes: Boxes in fractions of the image sides.
-        published: image, patient, split exactly as shipped, or None where no split was shipped.
-        notes: Lines that a learner should read.
-    """
-
-    kind: str
-    table: pd.DataFrame
-    findings: tuple[str, ...]
-    files: Files
-    boxes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(BOX_COLUMNS)))
-    published: pd.DataFrame | None = None
-    notes: list[str] = field(default_factory=list)

@@ -158,6 +158,9 @@ def test_a_bad_file_is_named_and_the_others_are_predicted(cxr, exported, trained
     assert float(row.split()[1]) == round(float(trained.predict_file(good)["Mass"]), 3)
     status, out, err = cxr("predict", bad, good, "--model", exported.folder, "--json")
     assert status == 1 and ["error" in record for record in json.loads(out)] == [True, False]
+    assert cxr("predict", bad, "--model", exported.folder)[:2] == (1, "")
+    status, out, _ = cxr("predict", bad, "--model", exported.folder, "--json")
+    assert status == 1 and [record["file"] for record in json.loads(out)] == [str(bad)]
     status, _, err = cxr("explain", bad, "--model", exported.folder)
     assert status == 2 and str(bad) in err and err.count("\n") == 1
 

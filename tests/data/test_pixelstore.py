@@ -145,6 +145,14 @@ def test_another_size_and_a_changed_file_are_decoded_anew(with_files, decoded):
     assert decoded[24:] == ["b.png"]
 
 
+def test_the_files_grow_before_a_name_is_listed_and_never_shrink(tmp_path):
+    assert pixelstore._reserve(tmp_path, ["a", "b"], 4) == {"a": 0, "b": 1}
+    assert [(tmp_path / file).stat().st_size for file in ("pixels.bin", "filled.bin")] == [32, 2]
+    (tmp_path / "filled.bin").write_bytes(b"\1\1")
+    assert pixelstore._reserve(tmp_path, ["c", "b"], 4) == {"a": 0, "b": 1, "c": 2}
+    assert (tmp_path / "filled.bin").read_bytes() == b"\1\1\0" and (tmp_path / "pixels.bin").stat().st_size == 48
+
+
 def test_a_file_is_known_by_name_size_and_date(with_files):
     os.utime(with_files.path("a.png"), ns=(5, 7))
     names = pixelstore.file_names(with_files)

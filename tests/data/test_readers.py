@@ -257,6 +257,7 @@ def test_a_relative_folder_is_looked_for_here_and_then_in_the_repository(tmp_pat
 def test_messages_list_eight_names_and_count_the_rest():
     assert _some([]) == "no columns" and _some("ab") == "a, b" and _some("abcdefgh") == "a, b, c, d, e, f, g, h"
     assert _some("abcdefghi") == "a, b, c, d, e, f, g, h and 1 more" and _some([1, 2, 3], 2) == "1, 2 and 1 more"
+    assert _some("abcdefghij").endswith("h and 2 more")
 
 
 def test_faults_are_counted_and_the_first_is_named():

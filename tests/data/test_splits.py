@@ -330,6 +330,15 @@ def test_seeds_repeat_and_differ():
     assert first.equals(again) and not first.equals(other)
 
 
+def test_where_no_seed_is_given_it_is_zero():
+    table, data = cohort(60), collection()
+    assert split_by_patient(table, ["Mass"]).equals(split_by_patient(table, ["Mass"], seed=0))
+    assert split_by_image(table).equals(split_by_image(table, seed=0))
+    patients = table["patient"]
+    assert np.array_equal(splits.sample_patients(patients, 30), splits.sample_patients(patients, 30, 0))
+    assert fewer_images(data, 60).table.equals(fewer_images(data, 60, 0).table)
+
+
 def test_split_keeps_the_index_and_serves_no_finding():
     table = cohort(50).iloc[::-1]
     split = split_by_patient(table, [])

@@ -1,7 +1,9 @@
 """Pretraining, with a network of one convolution instead of DenseNet121: schedule, best epoch, going on."""
 
+import itertools
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -81,6 +83,8 @@ def test_the_best_epoch_is_published_and_the_rate_follows_the_schedule(judged, m
     pretraining.cohort(PLAN)
     fresh(monkeypatch, tmp_path)
     areas += [0.61, 0.73456, 0.7]
+    ticks = itertools.count(step=5)  # each epoch looks at the clock when it begins and when it ends
+    monkeypatch.setattr(pretraining, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     rates, sizes, starts, fed, step = [], [], [], [], callbacks.RateOfStep.on_train_batch_begin
 
     def watched(self, batch, logs=None):
@@ -88,6 +92,7 @@ def test_the_best_epoch_is_published_and_the_rate_follows_the_schedule(judged, m
             starts.append(weights.collect(self.model.layers))
         step(self, batch, logs)
         rates.append(float(self.model.optimizer.learning_rate))
+        assert type(self.model.optimizer).__name__ == "AdamW" and self.model.optimizer.weight_decay == 0.01
         sizes.append(self.model.input_shape[1])
 
     def batches(dataset, size, batch_size, *, augment=(), shuffle_seed=None, epochs=(0,)):
@@ -112,7 +117,12 @@ def test_the_best_epoch_is_published_and_the_rate_follows_the_schedule(judged, m
     assert rates == pytest.approx(0.02 * np.array(expected), rel=1e-5, abs=1e-8)
 
     record = json.loads(target.with_suffix(".json").read_text())
-    assert record["epochs_done"] == 2 and record["auc_of_judged_patients"] == {"Mass": 0.5124, "mean": 0.7346}
+    assert {array.dtype.name for array in np.load(target).values()} == {"float16"}  # half the size to ship
+    assert (
+        record["epochs_done"] == 2
+        and record["seconds"] == 10
+        and record["auc_of_judged_patients"] == {"Mass": 0.5124, "mean": 0.7346}
+    )
     assert record["history"] == [
         {"size": 16, "auc": 0.61, "of_epochs": 3}, {"size": 16, "auc": 0.7346, "of_epochs": 3},
     ]  # fmt: skip

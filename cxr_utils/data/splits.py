@@ -248,7 +248,7 @@ def fewer_images(dataset: "Dataset", images: int, seed: int = 0, *, keep_valid: 
         tell(f"{dataset.name}: {images:,} training images were asked for; all {counts['train']:,} there are are taken")
     if images >= counts["train"]:
         return dataset
-    keep = (split == "test") | (keep_valid & (split == "valid"))
+    keep = split != "train"
     for part in ("train",) if keep_valid else ("train", "valid"):
         own, wanted = split == part, math.ceil(images * counts[part] / counts["train"])
         keep[own] = sample_patients(patients[own], wanted, seed)

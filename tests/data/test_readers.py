@@ -135,7 +135,7 @@ def images_at_hand(train: int, valid: int, test: int) -> list[str]:
 @pytest.mark.parametrize(
     ("train", "valid", "test", "kept"),
     [(10, 3, 3, True), (15, 1, 4, True), (20, 1, 4, False), (14, 2, 3, False), (20, 1, 5, False), (9, 0, 3, False),
-     (20, 10, 10, True), (2, 0, 0, True)],
+     (20, 10, 10, True), (2, 0, 0, True), (3, 0, 0, False)],
 )  # fmt: skip
 def test_parts_among_the_images_at_hand_are_divided_afresh_where_one_is_too_small(tmp_path, train, valid, test, kept):
     """Kept are at least 5 % to validate and 18 % to test; all images, or fewer patients than parts, are left alone."""

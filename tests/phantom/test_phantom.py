@@ -115,6 +115,89 @@ def test_odd_records_are_in_the_training_part_and_are_what_they_say(small):
     assert (small / "images" / copy).read_bytes() == (small / "images" / source).read_bytes()
 
 
+def test_a_copied_picture_has_the_truth_of_its_source():
+    order = records_module.Order(90, 64, 3, "raised", None)
+    records, odd = records_module.draw_records(order)
+    truth = {
+        records_module.image_name(record.number, follow): visit.truth
+        for record in records
+        for follow, visit in enumerate(record.visits)
+    }
+    (copy, source), *_ = [(name, how.removeprefix("copied picture of ")) for name, how in odd.items() if "of" in how]
+    assert (truth[copy] == truth[source]).all() and copy[:8] != source[:8]
+
+
+def test_what_is_turned_has_no_boxes(tmp_path):
+    order = records_module.Order(10, 64, 3, "raised", None)
+    truth = np.ones(14, bool)
+    visit = labels.Follow("PA", 50, truth, truth * 0.6, truth)
+    patients = [records_module.Record(number, 50, "F", [visit], "train") for number in (1, 2, 3)]
+    odd = {"00000001_000.png": "sideways", "00000002_000.png": "inverted"}
+    count, boxes = records_module.draw_pictures(tmp_path, order, odd, patients)
+    assert count == 3 and {image for image, *_ in boxes} == {"00000002_000.png", "00000003_000.png"}
+    plain = radiograph(*records_module.scene(order, patients[0], 0), size=64).pixels
+    turned = cv2.imread(str(tmp_path / "00000001_000.png"), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(turned, plain.T[::-1])  # a quarter turn against the clock
+    plain = radiograph(*records_module.scene(order, patients[1], 0), size=64).pixels
+    assert np.array_equal(cv2.imread(str(tmp_path / "00000002_000.png"), cv2.IMREAD_UNCHANGED), 255 - plain)
+
+
+def test_a_lasting_finding_keeps_its_place_over_follow_ups_and_a_passing_one_does_not():
+    order = records_module.Order(10, 64, 3, "raised", None)
+    for finding, kept in (("Mass", True), ("Fibrosis", True), ("Pneumonia", False), ("Effusion", False)):
+        seeds = {records_module._seed_of(order, 7, FINDINGS.index(finding), follow) for follow in range(3)}
+        assert (len(seeds) == 1) == kept
+    assert len({records_module._seed_of(order, number, 4, 0) for number in range(20)}) == 20
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_parts_are_fairer_than_chance(seed):
+    """Farthest of any finding in any part from its share, in standard errors, against fifty random divisions."""
+    records, _ = records_module.draw_records(records_module.Order(600, 64, seed, "raised", None))
+    counts = np.array([np.sum([visit.truth for visit in record.visits], axis=0) for record in records])
+    shares = {"train": 0.7, "valid": 0.1, "test": 0.2}
+
+    def farthest(parts) -> float:
+        return max(
+            float((np.abs(counts[parts == part].sum(0) - share * counts.sum(0)) / np.sqrt(share * counts.sum(0))).max())
+            for part, share in shares.items()
+        )
+
+    parts, rng = np.array([record.part for record in records]), np.random.default_rng(9)
+    assert farthest(parts) < np.quantile([farthest(rng.permutation(parts)) for _ in range(50)], 0.1)
+    images = np.array([len(record.visits) for record in records])
+    assert all(abs(images[parts == part].sum() / 600 - share) < 0.02 for part, share in shares.items())
+
+
+def test_an_interrupted_notebook_interrupts_the_program_that_draws(tmp_path, monkeypatch):
+    told = []
+
+    class Program:
+        returncode = 0
+
+        @property
+        def stdout(self):
+            yield "12\n"
+            raise KeyboardInterrupt
+
+        def __init__(self, command, **_):
+            assert command[1:3] == ["-m", "cxr_utils.phantom.cohort"] and "--images=24" in command
+
+        def send_signal(self, signal):
+            told.append(signal)
+
+        def terminate(self):
+            told.append("terminate")
+
+        def wait(self, seconds=None):
+            return 130
+
+    monkeypatch.setattr(cohort_module.subprocess, "Popen", Program)
+    with pytest.raises(KeyboardInterrupt):
+        phantom.make_cohort(tmp_path / "new", images=24, size=32, workers=2)
+    assert len(told) == 1 and not (tmp_path / "new").exists()
+
+
 def test_shortcut_goes_with_the_finding_in_training_and_not_in_test(tmp_path):
     order = records_module.Order(10, 64, 0, "raised", "Effusion")
     bare = np.zeros((64, 64), np.uint8)

@@ -41,6 +41,7 @@ class Watch(keras.callbacks.Callback):
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
+        """Measure, note down and, if asked for, tell."""
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         _check_number("loss", logs["loss"], epoch, rate)
         logits = self.predict()
@@ -74,9 +75,11 @@ class RateOfStep(keras.callbacks.Callback):
         self.rate, self.epoch = rate, 0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Remember which epoch the following steps are of."""
         self.epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Set the rate of the step that follows."""
         rate = self.rate(self.epoch, batch)
         if rate is not None:
             if hasattr(self.model, "jax_state_sync"):  # JAX keeps the state of an epoch outside the variables
@@ -95,9 +98,9 @@ def warm_up(learning_rate: float, steps: int) -> RateOfStep:
         A callback for `fit`.
 
     Example:
-        >>> rising = warm_up(0.1, steps=4)
+        >>> rising = warm_up(0.5, steps=4)
         >>> [rising.rate(0, step) for step in range(4)], rising.rate(1, 0)
-        ([0.025, 0.05, 0.075, 0.1], None)
+        ([0.125, 0.25, 0.375, 0.5], None)
     """
     return RateOfStep(lambda epoch, step: learning_rate * (step + 1) / steps if epoch == 0 else None)
 
@@ -134,10 +137,12 @@ class Keeper(keras.callbacks.Callback):
         self._waiting: list[dict] = []
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        """Give the other callbacks back what they knew before an interruption."""
         for callback, values in zip(self.others, self._waiting, strict=False):
             vars(callback).update(values)  # they have just forgotten everything: this callback is the last
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
+        """Keep the weights if they are the best (or the last ones asked for), and write the state."""
         self.epochs_done, self.stopped = epoch + 1, bool(self.model.stop_training)
         if self.last or logs["val_loss"] < self.kept_loss:
             self.kept_loss, self.kept = float(logs["val_loss"]), self.collect()

@@ -268,7 +268,7 @@ plots.auc_by_cost(results, baseline["auc"], baseline_name)
 # %% tags=["nbval-ignore-output"]
 epochs = len(runs["from scratch", every].history)
 cost = results.set_index(["way", "images"])["multiply_adds"].xs(every, level="images").rename("billion multiply-adds")
-whole = 1e6 * parts["million multiply-adds an image"].sum()
+whole = round(1e6 * parts["million multiply-adds an image"].sum())
 cost["DenseNet121 whole, as many epochs"] = 3 * whole * epochs * len(train)
 (cost / 1e9).round(1).to_frame().assign(times_the_frozen_head=(cost / cost["frozen"]).round(1))
 

@@ -383,11 +383,10 @@ plots.subgroup_forest(by_group, of_all, f"{finding}, test part")
 # meant for testing.
 
 # %% tags=["nbval-ignore-output"]
-others = evaluation.published_predictions(dataset)
-others.areas().round(3)
+from IPython.display import display
 
-# %% tags=["nbval-ignore-output"]
-others.pitfalls().round(3)
+others = evaluation.published_predictions(dataset)
+display(others.areas().round(3), others.pitfalls().round(3))
 
 # %% [markdown]
 # Where the tables stand above, read three things off them. Which part is harder, and how much for Effusion? A figure

@@ -155,16 +155,7 @@ def train(
 
 
 def cached(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Trained | None:
-    """The network that `train` would return, if it has been trained before.
-
-    Args:
-        recipe: as for `train`.
-        dataset: as for `train`.
-        seed: as for `train`.
-
-    Returns:
-        The network, or None.
-    """
+    """The network that `train` would return for the same arguments, or None if it has not been trained yet."""
     run = _Run(recipe, _asked(recipe, dataset), seed, Options(), {})
     return Trained(run.finished) if run.finished.exists() else None
 

@@ -92,10 +92,10 @@ def _resource_exhausted():
 
 @pytest.mark.parametrize("error", [MemoryError, _resource_exhausted, lambda: RuntimeError("RESOURCE_EXHAUSTED: 9 GiB")])
 def test_out_of_memory_says_which_batch_would_fit(dataset, monkeypatch, error):
-    def fit(*given, **options):
+    def run_out(*given, **options):
         raise error()
 
-    monkeypatch.setattr(devices.Devices, "fit", fit)
+    monkeypatch.setattr(devices.Devices, "fit", run_out)
     network = models.normal_abnormal_cnn(32, 2)
     room = memory.bytes_of_weights(network) + 10 * memory.bytes_per_image(network)
     monkeypatch.setattr(memory, "free_bytes", lambda: int(room / 0.8) + 8)

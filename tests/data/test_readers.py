@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cxr_utils.data.readers import course, files, find_folder, folders, nih
+from cxr_utils.data.readers import read as read_any
 from cxr_utils.data.readers.files import Files
 from cxr_utils.data.schema import FINDINGS, _some, binary, finding_name, in_order, require_columns, validate_table
 from cxr_utils.errors import DataError
@@ -42,8 +43,9 @@ def test_a_linked_folder_is_walked_once(tmp_path):
     for folder in (outside, root):
         folder.mkdir()
     (outside / "1.png").write_bytes(b"")
-    for name in ("one", "two"):
-        os.symlink(outside, root / name)
+    os.symlink(outside, root / "one")
+    assert files.find_images(root) == {str(root / "one"): ["1.png"]}
+    os.symlink(outside, root / "two")
     assert sum(len(names) for names in files.find_images(root).values()) == 1
 
 
@@ -240,6 +242,15 @@ def test_folders_without_classes_are_no_class_folders(tmp_path, names):
 )  # fmt: skip
 def test_a_class_folder_names_its_finding(label, finding):
     assert folders._finding(label) == finding
+
+
+@pytest.mark.parametrize(("count", "more"), [(6, " (0"), (8, " and 2 more (0")])
+def test_six_entries_of_an_unknown_folder_are_listed(tmp_path, count, more):
+    for number in range(count):
+        (tmp_path / f"{number}.txt").write_text("")
+    with pytest.raises(DataError) as told:
+        read_any(tmp_path)
+    assert f"it holds 0.txt, 1.txt, 2.txt, 3.txt, 4.txt, 5.txt{more} images below)" in str(told.value)
 
 
 def test_a_relative_folder_is_looked_for_here_and_then_in_the_repository(tmp_path, monkeypatch):

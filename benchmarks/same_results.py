@@ -29,7 +29,8 @@ def cxr(checkout: Path, *arguments: object) -> str:
     program = f"import sys; sys.argv[0] = 'cxr'; from {module} import {function}; {function}()"
     environment = os.environ | {"PYTHONPATH": str(checkout), "CXR_HOME": str(checkout), "TQDM_DISABLE": "1"}
     command = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+    done = subprocess.run(command, cwd=checkout, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout
 
 
 def results(checkout: Path, recipe: str, folder: Path, seed: int) -> dict[str, object]:

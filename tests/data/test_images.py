@@ -137,6 +137,15 @@ def test_a_png_cut_in_the_checksum_of_its_pixels_is_noticed(png):
         read_image(path)
 
 
+def test_a_png_whose_chunk_claims_more_than_two_gigabytes_is_truncated(png):
+    path = png(GREY)
+    data = bytearray(path.read_bytes())
+    data[33] = 0xFF  # the highest byte of the length of the second chunk
+    path.write_bytes(data)
+    with pytest.raises(ImageError, match="truncated"):
+        read_image(path)
+
+
 def test_a_flipped_bit_in_a_png_is_noticed(png):
     path = png(GREY)
     data = bytearray(path.read_bytes())

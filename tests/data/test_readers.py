@@ -110,10 +110,10 @@ def test_patients_lose_their_leading_zeros_and_none_may_be_empty(tmp_path):
 
 
 def test_labels_are_taken_apart_and_other_findings_come_last():
-    table, findings = nih._labels(pd.Series(["Mass|Fracture", "No Finding", np.nan, "Infiltrate|Mass", ""]))
+    table, findings = nih._labels(pd.Series(["Mass|Fracture", "No Finding", np.nan, "", "Infiltrate|Mass"]))
     assert findings == (*FINDINGS, "Fracture") and (table.dtypes == np.int8).all()
     assert table[["Mass", "Fracture", "Infiltration"]].to_numpy().tolist() == [
-        [1, 1, 0], [0, 0, 0], [0, 0, 0], [1, 0, 1], [0, 0, 0],
+        [1, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [1, 0, 1],
     ]  # fmt: skip
     assert table.to_numpy().sum() == 4
 

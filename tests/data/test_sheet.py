@@ -68,3 +68,14 @@ def test_what_is_no_cohort_or_cannot_be_written_is_said(cohort, tmp_path, monkey
         contact_sheet(cohort, tmp_path / "nowhere" / "sheet.png", tile=TILE)
     real = sorted((cohort / "images").iterdir())
     assert tiles(contact_sheet(cohort, tmp_path / "sheet.png", beside=real, tile=TILE)).shape[0] == 8 + 2
+
+
+def test_only_the_first_normal_is_labelled(cohort, tmp_path, monkeypatch):
+    texts = []
+    monkeypatch.setattr(sheet, "_labelled", lambda picture, text: texts.append(text) or picture)
+    contact_sheet(cohort, tmp_path / "sheet.png", tile=TILE)
+    assert (
+        texts[:8] == ["No Finding", *[""] * 7]
+        and texts[8] == "Atelectasis: without"
+        and texts[9:12] == ["15%", "50%", "90%"]
+    )

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
+from cxr_utils.data.opening import open_dataset
 from cxr_utils.evaluation import published
 from cxr_utils.evaluation.metrics import auc_table
 
@@ -78,9 +79,10 @@ def evaluate_seconds(folder: Path, repeats: int) -> float:
     """The command with its report, from start to end, on the official test set of a copy without images."""
     for name in (published.TABLE, "test_list.txt.gz", "train_val_list.txt.gz"):
         (folder / name).symlink_to((REAL / "nih" / name).resolve())
-    table, findings, _ = published.nih_table(folder)
+    nih = open_dataset(folder)
+    table, findings = nih.table, list(nih.findings)
     noise = np.random.default_rng(0).normal(size=(len(table), FINDINGS))
-    scores = 1 / (1 + np.exp(3 - 1.3 * table[list(findings)].to_numpy() - noise))
+    scores = 1 / (1 + np.exp(3 - 1.3 * nih.labels - noise))
     scores = pd.DataFrame(scores, index=pd.Index(table["image"], name="image"), columns=findings)
     scores[table["split"].to_numpy() != "train"].to_csv(folder / "scores.csv.gz")
     program = "import sys; from cxr_utils.commands.program import main; sys.exit(main())"

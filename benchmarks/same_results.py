@@ -1,6 +1,6 @@
 """Do two checkouts compute the same? Weights and predictions to the bit, figures of `cxr evaluate`, claims of a run.
 
-    git worktree add ../before v0.1.0
+    git worktree add ../before 064f0fa
     python benchmarks/same_results.py ../before . --recipes xray-vision densenet-transfer
 
 Only the command `cxr` is used, so that the two may be arranged in any way. Both make the simulated data set and

@@ -33,7 +33,7 @@ class Evaluation:
         groups: mean AUC of each group with interval, gap, adjusted_p; empty where no characteristic is known.
         shown: the finding that the two tables below follow, the commonest.
         reliability: `calibration.reliability_table` of `shown`, empty where scores are no probabilities.
-        decision: `decision.decision_curve` of `shown`, likewise.
+        decision: `thresholds.decision_curve` of `shown`, likewise.
         roc: "macro" and "micro" ROC curves.
         precision_recall: the same for precision and recall.
         notes: what was left out, and why.

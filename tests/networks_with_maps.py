@@ -1,9 +1,4 @@
-"""Networks of several shapes with the same weights on every backend, and their heat maps.
-
-As a program it writes the heat maps of the backend that it runs on: python networks_with_maps.py FILE.npz
-"""
-
-import sys
+"""Networks of several shapes with the same weights on every backend, and their heat maps."""
 
 import numpy as np
 
@@ -70,7 +65,3 @@ def heat_maps():
                 name = f"{model.name} {layer} {method}".replace("/", ".")
                 found[name] = gradcam.grad_cam(model, images, [2, 0], layer, method=method)
     return found
-
-
-if __name__ == "__main__":
-    np.savez(sys.argv[1], backend=load_keras().backend.backend(), **heat_maps())

@@ -6,13 +6,11 @@ byte is set last: what a killed process left half-written is decoded again. So t
 wait until the last file is decoded, and of several processes each decodes the files of its own batches.
 """
 
-import contextlib
 import functools
 import json
 import os
-import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,12 +52,11 @@ class Pixels:
     pending: dict[int, Future] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def read(self, positions: np.ndarray, following: np.ndarray | None = None) -> np.ndarray:
+    def read(self, positions: np.ndarray) -> np.ndarray:
         """Pixels of some images; those that nobody has asked for before are decoded.
 
         Args:
             positions: rows of the table, shape (n,).
-            following: rows that will be asked for next: threads begin with them and are not waited for.
 
         Returns:
             uint8 (n, size, size), a copy.
@@ -68,8 +65,6 @@ class Pixels:
             ImageError: a file is damaged; the message names it.
         """
         self._start(positions)
-        if following is not None:
-            self._start(following)
         for error in self._finish(positions).values():
             raise error
         return self.stored[self.rows[positions]]
@@ -101,7 +96,7 @@ class Pixels:
         return damaged
 
     def _start(self, positions: np.ndarray) -> None:
-        with self.lock:  # TensorFlow may read two batches at once
+        with self.lock:  # two batches may be read at once
             for position in positions[~self.filled[self.rows[positions]]].tolist():
                 if position not in self.pending:
                     self.pending[position] = _threads().submit(self._fill_one, position)
@@ -208,24 +203,6 @@ def without_damaged(dataset: "Dataset", size: int) -> tuple["Dataset", dict[str,
     return dataset.subset(keep, dataset.name), reasons
 
 
-@contextlib.contextmanager
-def damage_named() -> Iterator[None]:
-    """Give an ImageError back its kind: TensorFlow makes one of its own of it when batches are read.
-
-    Raises:
-        ImageError: a file is damaged; the message names it.
-    """
-    try:
-        yield
-    except ImageError:
-        raise
-    except Exception as error:
-        found = re.search(r"ImageError: (.+?)(?:\n|$)", str(error))
-        if found is None:
-            raise
-        raise ImageError(found.group(1).strip()) from None
-
-
 def pixels(dataset: "Dataset", size: int) -> np.ndarray:
     """All images of a data set as 8-bit pixels, decoded once per file and size.
 
@@ -242,6 +219,21 @@ def pixels(dataset: "Dataset", size: int) -> np.ndarray:
         DataError: a file is absent.
     """
     return open_pixels(dataset, size).whole()
+
+
+def reader(dataset: "Dataset", size: int) -> Callable[[np.ndarray], np.ndarray]:
+    """What networks see, wherever they look.
+
+    Args:
+        dataset: every row must have its image file.
+        size: side in pixels.
+
+    Returns:
+        A function from rows of the table (n,) to pictures (n, size, size, 1) float32, each of mean 0 and standard
+        deviation 1. It raises an ImageError that names a damaged file.
+    """
+    store = open_pixels(dataset, size)
+    return lambda positions: standardised(store.read(positions))
 
 
 def standardised(pictures: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from cxr_utils.errors import RecipeError
-from cxr_utils.networks.backend import load_keras, load_tensorflow
+from cxr_utils.networks.backend import backend, load_keras, load_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -206,13 +206,7 @@ def _gradients(
     model: "keras.Model", layer: "keras.Layer", images: np.ndarray, outputs: Sequence[int]
 ) -> tuple[Any, Iterator[Any]]:
     """The features of a layer, and for each output the gradient of its logit with respect to them."""
-    keras = load_keras()
-    backend = keras.backend.backend()
-    if backend not in _GRADIENTS:
-        raise RecipeError(
-            f"Keras runs on {backend!r}. Expected 'tensorflow' or 'jax'. Set KERAS_BACKEND before Python starts."
-        )
-    return _GRADIENTS[backend](model, layer, keras.ops.convert_to_tensor(images, "float32"), outputs)
+    return _GRADIENTS[backend()](model, layer, load_keras().ops.convert_to_tensor(images, "float32"), outputs)
 
 
 def _tensorflow_gradients(
@@ -255,7 +249,27 @@ def _jax_gradients(
     return features, (pull_back(jax.numpy.zeros_like(logits).at[:, output].set(1))[0] for output in outputs)
 
 
-_GRADIENTS = {"tensorflow": _tensorflow_gradients, "jax": _jax_gradients}
+def _torch_gradients(
+    model: "keras.Model", layer: "keras.Layer", images: Any, outputs: Sequence[int]
+) -> tuple[Any, Iterator[Any]]:
+    import torch
+
+    seen: list[Any] = []
+
+    def watch(features: Any) -> Any:
+        torch.set_grad_enabled(True)  # from here on only: nothing before the layer is differentiated
+        seen.append(features.requires_grad_())
+        return seen[-1]
+
+    with torch.no_grad(), _tapped(layer, watch):
+        logits = model(images, training=False)
+    features = _single(seen, layer)
+    return features.detach(), (
+        torch.autograd.grad(logits[:, output].sum(), features, retain_graph=True)[0] for output in outputs
+    )
+
+
+_GRADIENTS = {"tensorflow": _tensorflow_gradients, "jax": _jax_gradients, "torch": _torch_gradients}
 
 
 def _single(seen: list[Any], layer: "keras.Layer") -> Any:

@@ -1,16 +1,25 @@
-"""Keras and TensorFlow, imported late, silently and set to give the same result twice.
+"""Keras on one of its three backends, imported late, silently and set to give the same result twice.
 
+`KERAS_BACKEND` names the backend; without it, it is TensorFlow where that is installed, else the only one that is.
 TensorFlow writes to file descriptor 2 while it is imported, from C++, where Python cannot catch it: papermill would
-save those lines in a notebook. And it takes seconds to import, so nothing here happens until a model is asked for.
+save those lines in a notebook. And a backend takes seconds to import, so nothing here happens until a network is asked
+for.
 """
 
 import contextlib
 import functools
+import importlib.util
+import json
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
+
+from cxr_utils.errors import RecipeError, tell
+
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
 @contextlib.contextmanager
@@ -39,36 +48,99 @@ def quiet_descriptor(descriptor: int = 2) -> Iterator[None]:
             os.close(saved)
 
 
+def backend() -> str:
+    """The backend that networks are computed with, chosen but not imported.
+
+    Returns:
+        One of `BACKENDS`.
+
+    Raises:
+        RecipeError: none is installed, the one that was asked for is unknown or not installed, Keras already runs on
+            another one, or JAX and PyTorch are both there and neither was asked for.
+
+    Example:
+        >>> backend() in BACKENDS
+        True
+    """
+    installed = [name for name in BACKENDS if importlib.util.find_spec(name)]
+    asked = os.environ.get("KERAS_BACKEND") or _of_keras_file(installed)
+    choice = f"Choose one of {', '.join(BACKENDS)}"
+    how = f"install it with pip install 'cxr-utils[{asked or 'NAME'}]', and set KERAS_BACKEND before Python starts."
+    if asked and asked not in BACKENDS:
+        raise RecipeError(f"KERAS_BACKEND is {asked!r}. Expected one backend. {choice}, {how}")
+    if asked and asked not in installed:
+        there = f"Installed: {', '.join(installed)}. Set KERAS_BACKEND to that, or" if installed else f"{choice};"
+        raise RecipeError(f"KERAS_BACKEND is {asked!r}, which is not installed. Expected one that is. {there} {how}")
+    if not installed:
+        raise RecipeError(f"A network was asked for, and there is no backend to compute it. {choice}; {how}")
+    if not asked and len(installed) > 1 and "tensorflow" not in installed:
+        raise RecipeError(
+            f"{' and '.join(installed)} are installed, and KERAS_BACKEND says neither. Expected one backend. "
+            "Set KERAS_BACKEND to one of them before Python starts."
+        )
+    name = asked or installed[0]
+    if "keras" in sys.modules and (runs := sys.modules["keras"].config.backend()) != name:
+        raise RecipeError(
+            f"Keras was imported on {runs}, and KERAS_BACKEND says {name}. Expected one backend a process. Set "
+            "KERAS_BACKEND before Python starts; in a notebook restart the kernel."
+        )
+    return name
+
+
+def rounding() -> dict[str, str]:
+    """What to put into the key of a cached result: each backend rounds in its own way.
+
+    Returns:
+        Nothing for TensorFlow, the default; else the name of the backend.
+    """
+    return {} if backend() == "tensorflow" else {"backend": backend()}
+
+
+def _of_keras_file(installed: list[str]) -> str | None:
+    """What Keras' own file of settings says. It is written with "tensorflow" by itself, which tells nothing."""
+    file = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
+    try:
+        name = json.loads(file.read_text(encoding="utf-8")).get("backend")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return name if name in installed and name != "tensorflow" else None
+
+
 @functools.cache
 def load_keras() -> ModuleType:
-    """The module `keras`, on whatever backend `KERAS_BACKEND` names (TensorFlow, when it names none).
+    """The module `keras`, on the backend that `backend` has chosen.
 
     Returns:
         `keras`, seeded, and with operations set to be deterministic.
+
+    Raises:
+        RecipeError: see `backend`.
     """
-    _ask_for_silence()
+    name = os.environ["KERAS_BACKEND"] = backend()
+    # 3 and not 2: made deterministic, every predict on an array logs a harmless "error". Real ones also raise.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_descriptor():
+        if name == "tensorflow":
+            load_tensorflow()
         import keras
 
-        if keras.backend.backend() == "tensorflow":
-            load_tensorflow()
         keras.utils.set_random_seed(0)  # deterministic operations refuse to draw without a seed
+        if name == "torch":
+            import torch
+
+            torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+        unused = has_gpu() and not gpus()
+    if unused:
+        tell(f"this machine has a GPU that {name} cannot use; the processor computes. See the README, On a GPU")
     return keras
 
 
 @functools.cache
 def load_tensorflow() -> ModuleType:
-    """The module `tensorflow`. Every Keras backend needs it for the input pipeline, on the processor.
-
-    Returns:
-        `tensorflow`, set to be deterministic.
-    """
-    _ask_for_silence()
+    """The module `tensorflow`, set to be deterministic; for what only that backend can do."""
     with quiet_descriptor():
         import tensorflow
 
-        if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
-            tensorflow.config.set_visible_devices([], "GPU")  # or it takes the memory that the backend needs
         _divide_processor(tensorflow)
         tensorflow.config.experimental.enable_op_determinism()
         tensorflow.get_logger().setLevel("ERROR")  # it counts compilations and warns about the fifth
@@ -87,6 +159,28 @@ def _divide_processor(tensorflow: ModuleType) -> None:
         )
 
 
-def _ask_for_silence() -> None:
-    # 3 and not 2: made deterministic, every predict on an array logs a harmless "error". Real ones also raise.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+def has_gpu() -> bool:
+    """Whether there is an NVIDIA GPU that a program may use. Looks at files and variables and imports nothing.
+
+    Returns:
+        True or False.
+    """
+    return os.path.exists("/dev/nvidia0") and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
+
+
+def gpus() -> int:
+    """How many GPUs the backend can use.
+
+    Returns:
+        A number; 0 where the processor computes.
+    """
+    name = backend()
+    if name == "tensorflow":
+        return len(load_tensorflow().config.list_physical_devices("GPU"))
+    if name == "jax":
+        import jax
+
+        return jax.device_count() if jax.default_backend() == "gpu" else 0
+    import torch
+
+    return torch.cuda.device_count()

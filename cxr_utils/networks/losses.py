@@ -167,7 +167,7 @@ def bce(positive: Weight = 1.0, negative: Weight = 1.0) -> Loss:
         A function of truth and logits, (batch, findings) each, that gives the loss of each image, (batch,).
     """
     ops = load_keras().ops
-    positive, negative = np.asarray(positive, np.float32), np.asarray(negative, np.float32)
+    positive, negative = (ops.convert_to_tensor(weight, "float32") for weight in (positive, negative))
 
     def bce_of_logits(truth, logits):
         present = positive * truth * ops.softplus(-logits)

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from cxr_utils.data import images, pixelstore
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks import models, transfer, weights
-from cxr_utils.networks.backend import load_keras
+from cxr_utils.networks.backend import load_keras, rounding
 from cxr_utils.networks.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Trained:
         """
         dataset = dataset.with_images()
         model = self.card["weights_file"] if self._exported else self.folder.name
-        key = {"model": model, "data": dataset.digest, "code": cache.code_version(*CODE)}
+        key = {"model": model, "data": dataset.digest, "code": cache.code_version(*CODE)} | rounding()
         folder = cache.entry("predictions", key, lambda new: np.save(new / "logits.npy", self._logits(dataset)))
         index = pd.Index(dataset.table["image"], name="image")
         return pd.DataFrame(_sigmoid(np.load(folder / "logits.npy")), index=index, columns=list(self.findings))
@@ -194,13 +194,9 @@ class Trained:
             head = weights.read(self.folder / "weights.npz")
             seen = transfer.features(dataset, self.recipe.weights, self.recipe.size)
             return seen @ head["logits/kernel"] + head["logits/bias"]
-        if from_trunk(self.recipe) and not self._exported:
-            stored, rows = transfer.trunk_rows(dataset, self.recipe.weights, self.recipe.size)
-            model, read = self._tail(), lambda positions: stored[rows[positions]]
-        else:
-            pixels = pixelstore.open_pixels(dataset, self.recipe.size)
-            model, read = self.model, lambda positions: pixelstore.standardised(pixels.read(positions))
-        return np.concatenate([*transfer.in_chunks(model, read, np.arange(len(dataset)))])
+        whole = replace(self.recipe, trainable="all") if self._exported else self.recipe
+        model = self._tail() if from_trunk(whole) else self.model
+        return np.concatenate([*transfer.in_chunks(model, inputs(whole, dataset), np.arange(len(dataset)))])
 
     def _tail(self) -> "keras.Model":
         self._require_same_start()
@@ -235,6 +231,22 @@ def build(recipe: Recipe, outputs: int) -> "keras.Model":
     """
     options = {"weights": recipe.weights} if recipe.network == "densenet121" else {}
     return getattr(models, recipe.network)(recipe.size, outputs, dropout=recipe.dropout, **options)
+
+
+def inputs(recipe: Recipe, dataset: Dataset) -> Callable[[np.ndarray], np.ndarray]:
+    """What the trained part of a network sees: pictures, or rows that the frozen part has computed.
+
+    Args:
+        recipe: of the network.
+        dataset: every row must have its image file.
+
+    Returns:
+        A function from rows of the table (n,) to inputs (n, ...).
+    """
+    if from_trunk(recipe):
+        stored, rows = transfer.trunk_rows(dataset, recipe.weights, recipe.size)
+        return lambda positions: stored[rows[positions]]
+    return pixelstore.reader(dataset, recipe.size)
 
 
 def from_trunk(recipe: Recipe) -> bool:

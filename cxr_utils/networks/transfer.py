@@ -20,7 +20,7 @@ from cxr_utils.data import pixelstore
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.errors import Missing
 from cxr_utils.networks import losses, models, weights
-from cxr_utils.networks.backend import load_keras
+from cxr_utils.networks.backend import load_keras, rounding
 from cxr_utils.networks.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 #: Strengths of the head's penalty that are tried; the validation images decide.
 PENALTIES = (1e2, 3e2, 1e3, 3e3, 1e4)
-#: Images in a batch that is predicted, and images that are read together: a multiple, so that batches are those of the
-#: whole.
-BATCH, TOGETHER = 64, 512
+#: Images in a batch that is predicted, and batches that are read together.
+BATCH, TOGETHER = 64, 8
 
 
 def features(dataset: Dataset, source: str | None = "simulated", size: int = 96) -> np.ndarray:
@@ -76,8 +75,7 @@ def trunk_rows(dataset: Dataset, source: str | None, size: int) -> tuple[np.ndar
     def frozen_maps(missing: list[int]) -> Iterator[np.ndarray]:
         whole = _frozen(weights.identity(source), source, size)
         trunk = load_keras().Model(whole.input, whole.get_layer(models.LAST_FROZEN).output)
-        pictures = pixelstore.pixels(dataset, size)
-        yield from in_chunks(trunk, lambda positions: pixelstore.standardised(pictures[positions]), missing)
+        yield from in_chunks(trunk, pixelstore.reader(dataset, size), missing)
 
     def compute(missing: list[int]) -> Iterator[np.ndarray]:
         return _timed(_clock("trunk", key), frozen_maps(missing))
@@ -131,19 +129,22 @@ def _frozen(identity: str, source: str | None, size: int) -> "keras.Model":
     return models.densenet121(size, 1, source)
 
 
-def in_chunks(model: "keras.Model", read: Callable, positions: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
+def in_chunks(
+    model: "keras.Model", read: Callable, positions: Sequence[int] | np.ndarray, batch: int = BATCH
+) -> Iterator[np.ndarray]:
     """What a network says, so that memory holds one chunk of its inputs at a time.
 
     Args:
         model: any network with one output.
         read: a function from n positions to the network's inputs there, (n, ...).
         positions: where to read.
+        batch: images that the network is shown together.
 
     Yields:
-        Outputs (n, ...), to the bit those that `model.predict` gives for all positions in batches of 64.
+        Outputs (n, ...), to the bit those that `model.predict` gives for all positions in such batches.
     """
-    for start in range(0, len(positions), TOGETHER):
-        yield model.predict(read(positions[start : start + TOGETHER]), batch_size=BATCH, verbose=0)
+    for start in range(0, len(positions), TOGETHER * batch):
+        yield model.predict(read(np.asarray(positions[start : start + TOGETHER * batch])), batch_size=batch, verbose=0)
 
 
 def frozen_cost(source: str | None, size: int) -> int:
@@ -175,7 +176,7 @@ def _key(dataset: Dataset, source: str | None, size: int) -> dict:
         "size": size,
         "weights": weights.identity(source),
         "code": cache.code_version(*modules),
-    }
+    } | rounding()
 
 
 def fit_head(recipe: Recipe, train: Dataset, valid: Dataset) -> tuple[dict[str, np.ndarray], list[dict]]:

@@ -9,6 +9,9 @@ into logical devices, which gains nothing and shows that the arithmetic is right
 Batch normalisation is what makes equality hard: its mean and variance are those of a batch, and a device sees a piece
 of it. On TensorFlow the layers are told to add up their sums over all devices (`synchronized`); on JAX they
 see the whole batch by construction.
+
+Keras' own `fit` trains on one device and on JAX's. Under `tf.distribute` it asks for pieces of one length and cannot
+add up what several processes have lost (`tests/training/test_devices.py` shows both), so the step is written here.
 """
 
 import contextlib
@@ -22,10 +25,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_utils.errors import RecipeError
-from cxr_utils.networks import losses
-from cxr_utils.networks.backend import load_keras, load_tensorflow
-from cxr_utils.training.pipeline import Share
+from cxr_utils.errors import RecipeError, tell
+from cxr_utils.networks import losses, transfer
+from cxr_utils.networks.backend import backend, gpus, has_gpu, load_keras, load_tensorflow
+from cxr_utils.training.pipeline import Batches, Share, for_keras
 
 if TYPE_CHECKING:
     import keras
@@ -81,9 +84,9 @@ def prepare(devices: str) -> None:
         RecipeError: neither.
     """
     count = _number(devices)
-    if count and count > 1 and not _has_gpu():
+    if count and count > 1 and not has_gpu():
         os.environ["CXR_CPU_DEVICES"] = str(count)
-        if os.environ.get("KERAS_BACKEND") == "jax" and "jax" not in sys.modules:
+        if backend() == "jax" and "jax" not in sys.modules:
             flags = os.environ.get("XLA_FLAGS", "")
             os.environ["XLA_FLAGS"] = f"{flags} --xla_force_host_platform_device_count={count}".strip()
 
@@ -93,10 +96,6 @@ def _number(devices: str) -> int | None:
     if devices != "all" and not (devices.isdecimal() and int(devices) > 0):
         raise RecipeError(f'devices={devices!r} was asked for. Expected a number from 1 up, or "all". Choose one.')
     return None if devices == "all" else int(devices)
-
-
-def _has_gpu() -> bool:
-    return os.path.exists("/dev/nvidia0") and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
 
 
 def precision(mixed: bool) -> str:
@@ -112,7 +111,7 @@ def precision(mixed: bool) -> str:
         >>> precision(mixed=False)
         'float32'
     """
-    return "mixed_bfloat16" if mixed and _has_gpu() else "float32"
+    return "mixed_bfloat16" if mixed and gpus() else "float32"
 
 
 @contextlib.contextmanager
@@ -166,7 +165,7 @@ class Devices:
                 if isinstance(layer, load_keras().layers.BatchNormalization):
                     layer.synchronized = True
 
-    def fit(self, model: "keras.Model", loss: losses.Loss, batches: "tf.data.Dataset", **options: Any) -> None:
+    def fit(self, model: "keras.Model", loss: losses.Loss, batches: Batches, **options: Any) -> None:
         """As `model.fit` with steps_per_epoch, on these devices.
 
         Args:
@@ -176,9 +175,29 @@ class Devices:
             **options: epochs, initial_epoch, steps_per_epoch and callbacks.
         """
         if self.strategy is None:
-            model.fit(batches, shuffle=False, verbose=0, **options)
+            model.fit(for_keras(batches), shuffle=False, verbose=0, **options)
         else:
             _fit(self.strategy, model, loss, batches, **options)
+
+    def predictor(self, model: "keras.Model", read: Callable, images: int) -> Callable[[], np.ndarray]:
+        """A function that gives the logits of all images of a data set as the network is by then.
+
+        Args:
+            model: a network.
+            read: from positions (n,) to the network's inputs (n, ...).
+            images: how many there are; every process looks at all of them.
+
+        Returns:
+            A function of no arguments that returns an array (images, findings).
+        """
+        if self.strategy:
+            forward = load_tensorflow().function(lambda pictures: model(pictures, training=False))
+            some = [np.arange(images)[start : start + transfer.BATCH] for start in range(0, images, transfer.BATCH)]
+            return lambda: np.concatenate([forward(read(positions)).numpy() for positions in some])
+        count = self.share.devices if self.share else 1  # JAX divides what is predicted too: filled up, and cut off
+        positions = np.minimum(np.arange(-(-images // count) * count), images - 1)
+        batch = -(-transfer.BATCH // count) * count
+        return lambda: np.concatenate([*transfer.in_chunks(model, read, positions, batch)])[:images]
 
 
 @contextlib.contextmanager
@@ -197,11 +216,24 @@ def open_devices(devices: str) -> Iterator[Devices]:
     together, count = cluster(), _number(devices)
     if count == 1 and together.workers == 1:
         yield Devices()
-    elif load_keras().backend.backend() == "jax":
+    elif backend() == "torch":
+        yield _torch_device(count)
+    elif backend() == "jax":
         with _jax_devices(count) as found:
             yield found
     else:
         yield _tensorflow_devices(together, count)
+
+
+def _torch_device(count: int | None) -> Devices:
+    if count is not None:
+        raise RecipeError(
+            f"{count} devices were asked for on PyTorch. Expected 1, which is what a network is trained on there. "
+            "Leave --devices out, or use KERAS_BACKEND=jax or KERAS_BACKEND=tensorflow."
+        )
+    if gpus() > 1:
+        tell(f"PyTorch trains on one device here, and this machine has {gpus()}; JAX and TensorFlow use all")
+    return Devices()
 
 
 def _tensorflow_devices(together: Cluster, count: int | None) -> Devices:
@@ -252,16 +284,16 @@ def _fit(
     strategy: Any,
     model: "keras.Model",
     loss: losses.Loss,
-    batches: "tf.data.Dataset",
+    batches: Batches,
     epochs: int,
     initial_epoch: int,
     steps_per_epoch: int,
     callbacks: list["keras.callbacks.Callback"],
 ) -> None:
-    """Keras' own loop, in short: `fit` of Keras 3 does not run on several processes under TensorFlow."""
+    """Keras' own loop, in short."""
     keras = load_keras()
     listed = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs, steps=steps_per_epoch)
-    iterator = iter(strategy.distribute_datasets_from_function(lambda context: batches))
+    iterator = iter(strategy.distribute_datasets_from_function(lambda context: _of_tensorflow(batches)))
     step = _step(strategy, model, loss)
     model.stop_training = False
     listed.on_train_begin()
@@ -279,6 +311,12 @@ def _fit(
         if model.stop_training:
             break
     listed.on_train_end()
+
+
+def _of_tensorflow(batches: Batches) -> "tf.data.Dataset":
+    tf = load_tensorflow()
+    shapes = [tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in batches[0]]
+    return tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=tuple(shapes))
 
 
 def _step(strategy: Any, model: "keras.Model", loss: losses.Loss) -> Callable:
@@ -299,36 +337,3 @@ def _step(strategy: Any, model: "keras.Model", loss: losses.Loss) -> Callable:
         return tuple(strategy.reduce("SUM", part, axis=None) for part in parts)
 
     return step
-
-
-def predictor(devices: Devices, model: "keras.Model", batches: "tf.data.Dataset", images: int) -> Callable:
-    """A function that gives the logits of all images of a data set as the network is by then.
-
-    Args:
-        devices: where the model was made.
-        model: a network.
-        batches: in order, made for `in_order`.
-        images: how many there are.
-
-    Returns:
-        A function of no arguments that returns an array (images, findings).
-    """
-    if devices.strategy is None:
-        return lambda: model.predict(batches, verbose=0)[:images]  # what was added to fill the last batch is cut off
-    forward = load_tensorflow().function(lambda pictures: model(pictures, training=False))
-    return lambda: np.concatenate([forward(pictures).numpy() for pictures, *_ in batches])
-
-
-def in_order(devices: Devices, batch_size: int) -> tuple[int, Share | None]:
-    """How to batch images that are predicted and not trained on: every process looks at all of them.
-
-    Args:
-        devices: that predict.
-        batch_size: about how many images together.
-
-    Returns:
-        The batch size, and what to fill up: only JAX divides a batch that is predicted.
-    """
-    if devices.share is None or devices.strategy:
-        return batch_size, None
-    return -(-batch_size // devices.share.devices) * devices.share.devices, devices.share

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -25,15 +25,14 @@ from cxr_utils.data import pixelstore
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.errors import RecipeError, tell
 from cxr_utils.networks import losses, models, trained, transfer, weights
-from cxr_utils.networks.backend import load_keras
+from cxr_utils.networks.backend import load_keras, rounding
 from cxr_utils.networks.recipes import Recipe, head_of
-from cxr_utils.networks.trained import PREPROCESSING, Trained, build, from_trunk
+from cxr_utils.networks.trained import PREPROCESSING, Trained, build, from_trunk, inputs
 from cxr_utils.networks.transfer import features
 from cxr_utils.training import devices, memory, pipeline
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
 #: The modules whose code decides what a training run gives.
 CODE = (
@@ -85,6 +84,7 @@ class _Run:
             "seed": self.seed,
             "code": cache.code_version(*CODE),
         }
+        key |= rounding()
         together = devices.cluster()
         # Other devices round otherwise: what they make is a result of its own.
         if self.options.devices != "1" or together.workers > 1:
@@ -168,19 +168,18 @@ def _asked(recipe: Recipe, dataset: Dataset) -> Dataset:
 
 def _train_into(folder: Path, run: _Run) -> None:
     recipe, parts = run.recipe, run.parts
-    with pixelstore.damage_named():
-        if recipe.trainable == "head":
-            for part in parts:  # what this takes is known for each image, whichever run had computed it
-                features(part, recipe.weights, recipe.size)
-            started = time.perf_counter()
-            arrays, history = transfer.fit_head(recipe, *parts)
-            table = pd.DataFrame(history).assign(epoch=range(1, len(history) + 1), learning_rate=np.nan)
-            table["images_seen"] = len(parts[0])
-            table["multiply_adds"] = transfer.frozen_cost(recipe.weights, recipe.size) * len(parts[0])
-            seconds = time.perf_counter() - started
-            seconds += sum(transfer.frozen_seconds(part, recipe.weights, recipe.size) for part in parts)
-        else:
-            arrays, table, seconds = _fit(run)
+    if recipe.trainable == "head":
+        for part in parts:  # what this takes is known for each image, whichever run had computed it
+            features(part, recipe.weights, recipe.size)
+        started = time.perf_counter()
+        arrays, history = transfer.fit_head(recipe, *parts)
+        table = pd.DataFrame(history).assign(epoch=range(1, len(history) + 1), learning_rate=np.nan)
+        table["images_seen"] = len(parts[0])
+        table["multiply_adds"] = transfer.frozen_cost(recipe.weights, recipe.size) * len(parts[0])
+        seconds = time.perf_counter() - started
+        seconds += sum(transfer.frozen_seconds(part, recipe.weights, recipe.size) for part in parts)
+    else:
+        arrays, table, seconds = _fit(run)
     weights.save(folder / "weights.npz", arrays)
     table.to_csv(folder / "history.csv", index=False)
     card = _card(run) | {"seconds": round(seconds, 1)}
@@ -198,8 +197,7 @@ def _fit(run: _Run) -> tuple[dict[str, np.ndarray], pd.DataFrame, float]:
         chosen.check(recipe.batch_size)
         keras_loss, numpy_loss = _losses(recipe, train_part.labels)
         model, fitted = _prepared(run, chosen, keras_loss, head)
-        size, share = devices.in_order(chosen, 64)
-        predict = devices.predictor(chosen, fitted, _batches(recipe, valid_part, size, share=share), len(valid_part))
+        predict = chosen.predictor(fitted, inputs(recipe, valid_part), len(valid_part))
         watch = callbacks.Watch(predict, valid_part.labels, numpy_loss, run.options.verbose or sys.stdout.isatty())
         layers = _trained_layers(model, recipe)
         standard = callbacks.standard(recipe, watch, _state_file(run), lambda: weights.collect(layers))
@@ -219,23 +217,17 @@ def _fit_epochs(run: _Run, chosen: devices.Devices, fitted: "keras.Model", loss:
     recipe, done = run.recipe, standard[-1].epochs_done
     steps = -(-len(run.parts[0]) // recipe.batch_size)
     warm_up = [callbacks.warm_up(recipe.learning_rate, steps)] if recipe.weights else []
-    chosen.fit(
-        fitted,
-        loss,
-        _shuffled(run, done, chosen.share),
-        epochs=recipe.epochs,
-        initial_epoch=done,
-        steps_per_epoch=steps,
-        callbacks=[standard[0], *_tensorboard(run.options), *standard[1:-1], *warm_up, standard[-1]],
-    )
-
-
-def _batches(recipe: Recipe, part: Dataset, batch_size: int, **how: Any) -> "tf.data.Dataset":
-    """Batches of what the trained part of a network sees: pictures, or rows that the frozen part has computed."""
-    if from_trunk(recipe):
-        stored, rows = transfer.trunk_rows(part, recipe.weights, recipe.size)
-        return pipeline.row_batches(stored, rows, part.labels, batch_size, **how)
-    return pipeline.batches(part, recipe.size, batch_size, **how)
+    batches = _shuffled(run, done, chosen.share)
+    with pipeline.failures_named(batches):
+        chosen.fit(
+            fitted,
+            loss,
+            batches,
+            epochs=recipe.epochs,
+            initial_epoch=done,
+            steps_per_epoch=steps,
+            callbacks=[standard[0], *_tensorboard(run.options), *standard[1:-1], *warm_up, standard[-1]],
+        )
 
 
 def _state_file(run: _Run) -> Path | None:
@@ -328,19 +320,19 @@ def _losses(recipe: Recipe, labels: np.ndarray) -> tuple[losses.Loss, Callable[[
     return losses.bce(positive, negative), functools.partial(losses.bce_numpy, positive=positive, negative=negative)
 
 
-def _shuffled(run: _Run, first_epoch: int, share: pipeline.Share | None) -> "tf.data.Dataset":
+def _shuffled(run: _Run, first_epoch: int, share: pipeline.Share | None) -> pipeline.Batches:
     """What is learned from, in all epochs from `first_epoch` (from 0) on."""
     recipe, part = run.recipe, run.parts[0]
-    return _batches(
-        recipe,
-        part,
+    return pipeline.batches(
+        inputs(recipe, part),
+        part.labels,
         recipe.batch_size,
+        augment=recipe.augment,
         shuffle_seed=run.seed,
         epochs=range(first_epoch, recipe.epochs),
         sample_weights=losses.sample_weights(part.labels) if recipe.sample_weights else None,
         times=_draws(recipe, part),
         share=share,
-        **({"augment": recipe.augment} if recipe.augment else {}),  # rows of the frozen part cannot be changed
     )
 
 

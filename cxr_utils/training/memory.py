@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import psutil
 
 from cxr_utils.errors import RecipeError
-from cxr_utils.networks.backend import load_keras, load_tensorflow
+from cxr_utils.networks import backend
 
 if TYPE_CHECKING:
     import keras
 
 _BYTES = 4  # of a float32
 _ROOM = 0.8  # share of the free memory that is counted on: allocators round up and leave gaps
-_SIGNS = ("RESOURCE_EXHAUSTED", "ResourceExhausted", "OOM when allocating", "out of memory", "Unable to allocate")
+_SIGNS = (  # TensorFlow's and XLA's, PyTorch's, NumPy's
+    "RESOURCE_EXHAUSTED", "ResourceExhausted", "OOM when allocating", "out of memory", "can't allocate memory",
+    "Unable to allocate",
+)  # fmt: skip
 
 
 def bytes_per_image(model: "keras.Model") -> int:
@@ -72,17 +75,15 @@ def free_bytes() -> int:
     Returns:
         A number of bytes.
     """
-    if load_keras().backend.backend() == "jax":
+    if not backend.gpus():
+        return psutil.virtual_memory().available
+    if backend.backend() == "jax":
         import jax
 
-        usage = jax.devices()[0].memory_stats() or {}
-        if "bytes_limit" in usage:
-            return usage["bytes_limit"]
-    elif load_tensorflow().config.list_physical_devices("GPU"):
-        command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-        listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
-        return int(listed[0]) * 2**20 if listed else 0
-    return psutil.virtual_memory().available
+        return (jax.devices()[0].memory_stats() or {}).get("bytes_limit", 0)
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    return int(listed[0]) * 2**20 if listed else 0
 
 
 @contextlib.contextmanager

@@ -1,29 +1,38 @@
-"""From image files to batches: decode once, keep 8-bit pixels in a memory-mapped cache, shuffle, augment.
+"""From image files to batches, in NumPy and OpenCV: decode once, keep 8-bit pixels, shuffle, augment.
 
-The first epoch reads every file as it comes to it; every later one reads the cache, however often the data set is cut
-into parts. The order and the changes of an epoch follow from the seed and the number of the epoch and from nothing
-else, so that a run that was interrupted can go on at any epoch as if it had not been.
+The first epoch reads every file as it comes to it; every later one reads a memory-mapped cache, however often the data
+set is cut into parts. The order of an epoch follows from the seed and its number, and how an image is changed in it
+from the image too, and from nothing else: the numbers come from a generator that counts (Philox; Salmon et al.,
+"Parallel random numbers: as easy as 1, 2, 3", SC 2011). So a run that was interrupted can go on at any epoch as if it
+had not been, and every backend and every number of devices sees the same pictures.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import contextlib
+import functools
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
-from cxr_utils.data.dataset import Dataset
-from cxr_utils.data.pixelstore import open_pixels, standardised
 from cxr_utils.errors import RecipeError
-from cxr_utils.networks.backend import load_tensorflow
+from cxr_utils.networks.backend import load_keras
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    import keras
 
 AUGMENTATIONS = ("flip_horizontal", "rotate", "shift", "brightness")
 LARGEST_ANGLE = np.radians(10)  # patients do not stand more askew than that
 LARGEST_SHIFT = 0.08  # of the image's side
 LARGEST_BRIGHTNESS = 0.3  # standard deviations added to, and fraction multiplied with, the standardised image
-_DRAWS = 6  # random numbers that the changes of one image take
+#: Batches that threads make ready before they are asked for.
+AHEAD = 4
+_CHANGES = 6  # random numbers that the changes of one image take
+_ORDER, _TIES, _RULER, _IMAGE = range(4)  # what random numbers are for; no two share any
 
 
 @dataclass(frozen=True)
@@ -63,9 +72,68 @@ class Share:
         return result
 
 
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """All batches of some epochs, one after the other: `len`, `[number]` and iteration; see `batches`.
+
+    Attributes:
+        read: from positions (b,) to what is there (b, ...), float32.
+        columns: labels, and weights where there are any, by position.
+        plan: which positions make which batch.
+        augment: names from `AUGMENTATIONS`.
+        started: what threads make ready now, by number.
+        failed: what went wrong there.
+        lock: is held while that is looked up or changed.
+    """
+
+    read: Callable[[np.ndarray], np.ndarray]
+    columns: list[np.ndarray]
+    plan: "_Plan"
+    augment: tuple[str, ...] = ()
+    started: dict[int, Future] = field(default_factory=dict)
+    failed: list[Exception] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __len__(self) -> int:
+        return len(self.plan.epochs) * len(self.plan.pieces)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, ...]:
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        wanted = range(number, min(number + AHEAD, len(self)))
+        with self.lock:
+            for other in [other for other in self.started if other not in wanted]:
+                self.started.pop(other).cancel()
+            for other in wanted:
+                if other not in self.started:
+                    self.started[other] = _threads().submit(self._make, other)
+            batch = self.started.pop(number)
+        try:
+            return batch.result()
+        except Exception as error:
+            self.failed.append(error)
+            raise
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+        return (self[number] for number in range(len(self)))
+
+    def _make(self, number: int) -> tuple[np.ndarray, ...]:
+        epoch, place = divmod(number, len(self.plan.pieces))
+        positions, times_before, weights = self.plan.piece(self.plan.epochs[epoch], place)
+        pictures = self.read(positions)
+        if self.augment:
+            key = (self.plan.seed, self.plan.epochs[epoch])
+            draws = np.stack([_draw(key, _IMAGE, *one) for one in zip(positions, times_before, strict=True)])
+            pictures = _changed(pictures, draws, self.augment)
+        labels, *given = (column[positions] for column in self.columns)
+        if self.plan.share:
+            given = [weights * given[0]] if given else [weights]
+        return pictures, labels, *given
+
+
 def batches(
-    dataset: Dataset,
-    size: int,
+    read: Callable[[np.ndarray], np.ndarray],
+    labels: np.ndarray,
     batch_size: int,
     *,
     augment: tuple[str, ...] = (),
@@ -74,17 +142,18 @@ def batches(
     sample_weights: np.ndarray | None = None,
     times: np.ndarray | None = None,
     share: Share | None = None,
-) -> "tf.data.Dataset":
-    """Batches for training or prediction.
+) -> Batches:
+    """Batches to train on.
 
     Args:
-        dataset: every row must have its image file.
-        size: side in pixels.
+        read: from positions (b,) to what is learned from there (b, ...), such as `pixelstore.reader(dataset, size)`;
+            several threads call it at once.
+        labels: shape (images, findings).
         batch_size: images in a batch; the last one of an epoch may be smaller.
         augment: names from `AUGMENTATIONS`, drawn anew for each image in each epoch.
-        shuffle_seed: None keeps the order of the table. A number shuffles, each epoch differently.
+        shuffle_seed: None keeps the order. A number shuffles, each epoch differently.
         epochs: the numbers of the epochs that follow each other. The same seed and number give the same epoch, changes
-            included: to go on, name more numbers; `.repeat()` would show the same pictures again.
+            included: to go on, name more numbers.
         sample_weights: one weight per image, shape (images,).
         times: how often each image is to be drawn in an epoch, shape (images,), with a sum of `images`. In every epoch
             it is drawn that often, rounded up or down at random; None draws each once. Needs a `shuffle_seed`.
@@ -92,55 +161,71 @@ def batches(
             the batch: the sum over all pieces (`padded=False`), or the mean over the padded batch.
 
     Returns:
-        A `tf.data.Dataset` of images (batch, size, size, 1) float32, mean 0 and standard deviation 1 before they are
-        augmented, labels (batch, findings) float32 and, if given or shared, weights (batch,) float32. A damaged file
-        stops the iteration with an error that names it (see `pixelstore.damage_named`).
+        Images (batch, ...) and labels (batch, findings), and, if given or shared, weights (batch,); float32. An error
+        of `read`, such as an ImageError that names a damaged file, is raised where its batch is asked for.
 
     Raises:
         RecipeError: an augmentation is unknown, or images are to be drawn unequally often without a seed.
+
+    Example:
+        >>> some = batches(lambda rows: np.ones((len(rows), 8, 8, 1)), np.zeros((10, 3)), 8, augment=("rotate",))
+        >>> [(pictures.shape, labels.shape) for pictures, labels in some]
+        [((8, 8, 8, 1), (8, 3)), ((2, 8, 8, 1), (2, 3))]
     """
-    _check_augmentations(augment)
-    stored = open_pixels(dataset, size)
-    columns = [dataset.labels] if sample_weights is None else [dataset.labels, sample_weights]
-    load = _loader(lambda rows, following: standardised(stored.read(rows, following)), (size, size, 1), columns)
-    plan = _Plan(len(dataset), batch_size, shuffle_seed, tuple(epochs), share, times)
-    return _batches(load, plan, augment)
+    unknown = sorted(set(augment) - set(AUGMENTATIONS))
+    if unknown:
+        raise RecipeError(
+            f"Augmentation {unknown[0]!r} is unknown. Expected some of {', '.join(AUGMENTATIONS)}. Correct the name."
+        )
+    columns = [labels] if sample_weights is None else [labels, sample_weights]
+    columns = [np.ascontiguousarray(column, np.float32) for column in columns]
+    return Batches(read, columns, _Plan(len(labels), batch_size, shuffle_seed, tuple(epochs), share, times), augment)
 
 
-def row_batches(
-    stored: np.ndarray,
-    rows: np.ndarray,
-    labels: np.ndarray,
-    batch_size: int,
-    *,
-    shuffle_seed: int | None = None,
-    epochs: Iterable[int] = (0,),
-    sample_weights: np.ndarray | None = None,
-    times: np.ndarray | None = None,
-    share: Share | None = None,
-) -> "tf.data.Dataset":
-    """As `batches`, for rows of any memory-mapped array, given as they are: features instead of pixels.
+def for_keras(batches: Batches) -> "keras.utils.PyDataset":
+    """What `fit` takes on every backend.
 
     Args:
-        stored: shape (m, ...).
-        rows: which of them, shape (n,).
-        labels: shape (n, findings).
-        batch_size: rows in a batch.
-        shuffle_seed: see `batches`.
-        epochs: see `batches`.
-        sample_weights: shape (n,).
-        times: shape (n,), see `batches`.
-        share: see `batches`.
-
-    Returns:
-        A `tf.data.Dataset` of rows (batch, ...), labels (batch, findings) and, if given or shared, weights (batch,).
+        batches: of all the epochs that `fit` is to go through; give it `steps_per_epoch` and `shuffle=False` as well.
     """
-    columns = [labels] if sample_weights is None else [labels, sample_weights]
-    load = _loader(lambda positions, _: np.asarray(stored[rows[positions]]), stored.shape[1:], columns)
-    return _batches(load, _Plan(len(rows), batch_size, shuffle_seed, tuple(epochs), share, times), ())
+    base: Any = load_keras().utils.PyDataset
+
+    class Fed(base):
+        """Reads ahead by itself, so that Keras' own queue, which stops at the end of each epoch, is not needed."""
+
+        num_batches = len(batches)
+
+        def __getitem__(self, number: int) -> tuple[np.ndarray, ...]:
+            return batches[number]
+
+    return Fed()
 
 
-@dataclass(frozen=True)
+@contextlib.contextmanager
+def failures_named(batches: Batches) -> Iterator[None]:
+    """Raise what has failed in reading, where a backend has made an error of its own of it.
+
+    Args:
+        batches: that are read within the block.
+
+    Raises:
+        ImageError: a file is damaged; the message names it.
+    """
+    try:
+        yield
+    except Exception:
+        if batches.failed:
+            raise batches.failed[0] from None
+        raise
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """NumPy and OpenCV work outside Python's lock, so that threads are enough."""
+    return ThreadPoolExecutor(os.cpu_count(), "batches")
+
+
+@dataclass(frozen=True, eq=False)
 class _Plan:
     """Which rows make which batch of which epoch."""
 
@@ -158,93 +243,69 @@ class _Plan:
                 "random. Give one, or leave times out."
             )
 
-    def pieces(self) -> np.ndarray:
-        """`Share.pieces`, and where the piece after each starts and stops; the last one is followed by none."""
-        pieces = np.array((self.share or Share()).pieces(self.count, self.batch_size), np.int64).reshape(-1, 4)
-        following = np.concatenate([pieces[1:, :2], np.zeros((min(1, len(pieces)), 2), np.int64)])
-        return np.concatenate([pieces, following], axis=1)
+    @property
+    def seed(self) -> int:
+        return self.shuffle_seed or 0
+
+    @functools.cached_property
+    def pieces(self) -> list[tuple[int, int, int, int]]:
+        return (self.share or Share()).pieces(self.count, self.batch_size)
+
+    def piece(self, epoch: int, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows (b,) of a piece, how often each has come before in this epoch (b,), and what it weighs (b,)."""
+        start, stop, given, total = self.pieces[number]
+        order, before = _order(self, epoch)
+        inside = np.minimum(np.arange(start, start + given), stop - 1)
+        share = self.share or Share()
+        scale = given / total if share.padded else 1 / total
+        weights = np.where(np.arange(given) < stop - start, scale, 0)
+        return order[inside], before[inside], weights.astype(np.float32)
 
 
-def _batches(load: Callable, plan: _Plan, augment: tuple[str, ...]) -> "tf.data.Dataset":
-    tf = load_tensorflow()
-
-    def fetch(rows, following, draws, weights):
-        pictures, labels, *given = load(rows, following)
-        if augment:
-            pictures = _changed(pictures, tf.transpose(draws), augment)
-        if plan.share:
-            given = [weights * given[0]] if given else [weights]
-        return (pictures, labels, *given)
-
-    # No num_parallel_calls: made deterministic, TensorFlow takes it back and complains to standard error.
-    order = tf.data.Dataset.from_tensor_slices(np.array(plan.epochs, np.int64)).flat_map(lambda e: _epoch(plan, e))
-    batched = order.map(fetch).prefetch(4)
-    return batched.apply(tf.data.experimental.assert_cardinality(len(plan.epochs) * len(plan.pieces())))
+@functools.lru_cache(maxsize=4)
+def _order(plan: _Plan, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (count,) in the order of an epoch, and how often each has come before in it."""
+    key, before = (plan.seed, epoch), np.zeros(plan.count, np.int64)
+    if plan.times is None:
+        return (np.arange(plan.count) if plan.shuffle_seed is None else _shuffled(plan.count, key, _ORDER)), before
+    order = _drawn(plan.times, key)
+    places = np.argsort(order, kind="stable")
+    before[places] = np.arange(plan.count) - np.searchsorted(order[places], order[places])
+    return order, before
 
 
-def _epoch(plan: _Plan, epoch: "tf.Tensor") -> "tf.data.Dataset":
-    """For each piece of one epoch its rows (b,), those of the next piece, random numbers (b, _DRAWS), weights (b,).
-
-    An image's random numbers are its own: they do not depend on how batches are divided among devices.
-    """
-    tf = load_tensorflow()
-    seed = tf.stack([tf.constant(plan.shuffle_seed or 0, tf.int64), epoch])
-    order = tf.range(plan.count, dtype=tf.int64)
-    if plan.times is not None:
-        order = _drawn(plan.times, seed)
-    elif plan.shuffle_seed is not None:
-        order = tf.random.experimental.stateless_shuffle(order, seed=seed)
-    draws = tf.random.stateless_uniform([plan.count, _DRAWS], seed, -1, 1)
-
-    def piece(numbers):
-        start, stop, given, total, next_start, next_stop = tf.unstack(numbers)
-        places = tf.range(start, start + given)
-        inside = tf.minimum(places, stop - 1)
-        scale = given / total if plan.share and plan.share.padded else 1 / total
-        weights = tf.where(places < stop, tf.cast(scale, tf.float32), 0.0)
-        return tf.gather(order, inside), order[next_start:next_stop], tf.gather(draws, inside), weights
-
-    return tf.data.Dataset.from_tensor_slices(plan.pieces()).map(piece)
+def _numbers(key: tuple[int, int], purpose: int, *counter: int) -> np.random.Philox:
+    """A stream of random bits of its own for each seed, epoch, purpose and, if given, image and time it is shown."""
+    words = [0, *counter, *[0] * (2 - len(counter)), purpose]
+    return np.random.Philox(key=np.array(key, np.int64).view(np.uint64), counter=np.array(words, np.uint64))
 
 
-def _drawn(times: np.ndarray, seed: "tf.Tensor") -> "tf.Tensor":
+def _draw(key: tuple[int, int], purpose: int, *counter: int, count: int = _CHANGES) -> np.ndarray:
+    """Numbers from 0 up to 1, float64; bits, unlike NumPy's distributions, are promised to stay what they are."""
+    return (_numbers(key, purpose, *counter).random_raw(count) >> np.uint64(11)) * 2.0**-53
+
+
+def _shuffled(count: int, key: tuple[int, int], purpose: int) -> np.ndarray:
+    return np.argsort(_numbers(key, purpose).random_raw(count), kind="stable")
+
+
+def _drawn(times: np.ndarray, key: tuple[int, int]) -> np.ndarray:
     """Rows (images,), each as often as `times` says, rounded up or down, in random order.
 
     Systematic sampling: the images lie side by side, each as wide as it is to be drawn often, and one ruler with a mark
     at every unit is laid over them. Images of one width lie together, in random order, so that a whole class is hit as
     often as it should be, and not only on average.
     """
-    tf = load_tensorflow()
-    shuffle = tf.random.experimental.stateless_shuffle
-    first, second, third = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
-    order = shuffle(tf.range(len(times), dtype=tf.int64), seed=first)
-    order = tf.gather(order, tf.argsort(tf.gather(times, order), stable=True))
-    ends = tf.cumsum(tf.gather(times, order))  # float64: single precision would miscount large collections
-    marks = tf.range(len(times), dtype=tf.float64) + tf.random.stateless_uniform([], second, dtype=tf.float64)
-    places = tf.minimum(tf.searchsorted(ends, marks, side="right"), len(times) - 1)  # a sum rounded down ends early
-    return shuffle(tf.gather(order, places), seed=third)
+    order = _shuffled(len(times), key, _TIES)
+    order = order[np.argsort(times[order], kind="stable")]
+    marks = np.arange(len(times)) + _draw(key, _RULER, count=1)
+    places = np.searchsorted(np.cumsum(times[order]), marks, side="right")
+    places = np.minimum(places, len(times) - 1)  # a sum rounded down ends early
+    return order[places][_shuffled(len(times), key, _ORDER)]
 
 
-def _loader(read: Callable, shape: tuple[int, ...], columns: list[np.ndarray]) -> Callable:
-    """A function from positions (b,), and those that follow, to what is read (b, *shape) and the columns' rows."""
-    tf = load_tensorflow()
-    columns = [np.ascontiguousarray(column, np.float32) for column in columns]
-
-    def fetch(positions: np.ndarray, following: np.ndarray) -> list[np.ndarray]:
-        return [read(positions, following), *(column[positions] for column in columns)]
-
-    def load(positions, following):
-        tensors = tf.numpy_function(fetch, [positions, following], [tf.float32] * (1 + len(columns)), stateful=False)
-        shapes = [(None, *shape), *((None, *column.shape[1:]) for column in columns)]
-        return [tf.ensure_shape(tensor, shape) for tensor, shape in zip(tensors, shapes, strict=True)]
-
-    return load
-
-
-def augmented(pictures: "tf.Tensor", seed: "tf.Tensor", augment: tuple[str, ...]) -> "tf.Tensor":
+def augmented(pictures: np.ndarray, seed: tuple[int, int], augment: tuple[str, ...]) -> np.ndarray:
     """Draw a changed version of each picture; the same seed draws the same changes.
-
-    Brightness acts on the standardised picture: done before, standardising would undo it.
 
     Args:
         pictures: float32 (batch, size, size, 1).
@@ -253,49 +314,37 @@ def augmented(pictures: "tf.Tensor", seed: "tf.Tensor", augment: tuple[str, ...]
 
     Returns:
         float32, same shape.
+
+    Example:
+        >>> picture = np.float32([[1, 2], [3, 4]])[np.newaxis, ..., np.newaxis]
+        >>> augmented(picture, (0, 1), ("flip_horizontal",))[0, ..., 0].tolist()
+        [[2.0, 1.0], [4.0, 3.0]]
     """
-    tf = load_tensorflow()
-    return _changed(pictures, tf.random.stateless_uniform([_DRAWS, tf.shape(pictures)[0]], seed, -1, 1), augment)
+    draws = np.stack([_draw(seed, _IMAGE, place, 0) for place in range(len(pictures))])
+    return _changed(pictures, draws, augment)
 
 
-def _changed(pictures: "tf.Tensor", draws: "tf.Tensor", augment: tuple[str, ...]) -> "tf.Tensor":
-    tf = load_tensorflow()
-    flip, angle, right, down, gain, offset = tf.unstack(draws)  # (batch,) each
-    if augment != ("brightness",):
-        flip = tf.where(flip < 0, -1.0, 1.0) if "flip_horizontal" in augment else tf.ones_like(flip)
-        angle = angle * float(LARGEST_ANGLE) * float("rotate" in augment)
-        reach = LARGEST_SHIFT * pictures.shape[1] * float("shift" in augment)
-        pictures = _moved(pictures, flip, angle, right * reach, down * reach)
-    if "brightness" in augment:
-        gain, offset = (LARGEST_BRIGHTNESS * draw[:, None, None, None] for draw in (gain, offset))
-        pictures = pictures * (1 + gain) + offset
-    return pictures
+def _changed(pictures: np.ndarray, draws: np.ndarray, augment: tuple[str, ...]) -> np.ndarray:
+    """Brightness acts on the standardised picture: done before, standardising would undo it."""
+    result = np.array(pictures, np.float32)
+    reach = LARGEST_SHIFT * pictures.shape[1] * ("shift" in augment)
+    for picture, numbers in zip(result, 2 * draws - 1, strict=True):
+        flip, angle, right, down, gain, offset = numbers
+        if augment != ("brightness",):
+            flip = -1.0 if flip < 0 and "flip_horizontal" in augment else 1.0
+            angle *= LARGEST_ANGLE * ("rotate" in augment)
+            picture[..., 0] = _moved(picture[..., 0], flip, angle, right * reach, down * reach)
+        if "brightness" in augment:
+            picture *= np.float32(1 + LARGEST_BRIGHTNESS * gain)
+            picture += np.float32(LARGEST_BRIGHTNESS * offset)
+    return result
 
 
-def _moved(pictures: "tf.Tensor", flip: "tf.Tensor", angle: "tf.Tensor", right: "tf.Tensor", down: "tf.Tensor"):
+def _moved(picture: np.ndarray, flip: float, angle: float, right: float, down: float) -> np.ndarray:
     """Flip, rotate about the centre and shift, in one interpolation; the edge is continued outward."""
-    tf = load_tensorflow()
-    side = pictures.shape[1]
-    centre = (side - 1) / 2
-    # where each pixel of the result comes from: [x', y'] = [[a, b], [d, e]] [x, y] + [c, f]
-    a, b = flip * tf.cos(angle), -flip * tf.sin(angle)
-    d, e = tf.sin(angle), tf.cos(angle)
-    c = centre - a * centre - b * centre + right
-    f = centre - d * centre - e * centre + down
-    none = tf.zeros_like(a)
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=pictures,
-        transforms=tf.stack([a, b, c, d, e, f, none, none], axis=1),
-        output_shape=[side, side],
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="NEAREST",
-    )
-
-
-def _check_augmentations(augment: tuple[str, ...]) -> None:
-    unknown = sorted(set(augment) - set(AUGMENTATIONS))
-    if unknown:
-        raise RecipeError(
-            f"Augmentation {unknown[0]!r} is unknown. Expected some of {', '.join(AUGMENTATIONS)}. Correct the name."
-        )
+    centre = (picture.shape[0] - 1) / 2
+    # where each pixel of the result comes from
+    turn = np.array([[flip * np.cos(angle), -flip * np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = np.column_stack([turn, centre - turn @ [centre, centre] + [right, down]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(picture, matrix, picture.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)

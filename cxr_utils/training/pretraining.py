@@ -20,6 +20,7 @@ import numpy as np
 
 import cxr_utils
 from cxr_utils import cache
+from cxr_utils.data import pixelstore
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.opening import open_dataset
 from cxr_utils.networks import losses, models, transfer, weights
@@ -153,9 +154,14 @@ def _learn(plan: Plan, model: "keras.Model", train: Dataset, epoch: int, size: i
     total = steps * len(plan.sizes)
     rate = RateOfStep(lambda _, step: plan.learning_rate * schedule((epoch * steps + step + 1) / total))
     batches = pipeline.batches(
-        train, size, plan.batch_size, augment=plan.augment, shuffle_seed=plan.seed, epochs=[epoch]
+        pixelstore.reader(train, size),
+        train.labels,
+        plan.batch_size,
+        augment=plan.augment,
+        shuffle_seed=plan.seed,
+        epochs=[epoch],
     )
-    model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[rate])
+    model.fit(pipeline.for_keras(batches), epochs=1, verbose=0, shuffle=False, callbacks=[rate])
 
 
 def schedule(done: float) -> float:
@@ -179,7 +185,8 @@ def _auc(plan: Plan, arrays: dict[str, np.ndarray], valid: Dataset) -> dict[str,
     """AUC of each finding on the validation patients, at one size for all epochs."""
     model = _judge(plan.judged_at, len(valid.findings))
     weights.assign(model, arrays)
-    logits = model.predict(pipeline.batches(valid, plan.judged_at, 64), verbose=0)
+    read = pixelstore.reader(valid, plan.judged_at)
+    logits = np.concatenate([*transfer.in_chunks(model, read, np.arange(len(valid)))])
     columns = enumerate(valid.findings)
     auc = {name: transfer.mean_auc(valid.labels[:, [c]], logits[:, [c]]) for c, name in columns}
     return auc | {"mean": transfer.mean_auc(valid.labels, logits)}

@@ -69,23 +69,23 @@ def test_only_what_is_read_is_decoded_and_only_once(with_files, decoded):
     assert again.read(np.array([1, 2])).any() and decoded == ["c.png"]
 
 
-def test_what_follows_is_begun_and_not_waited_for(with_files, monkeypatch):
-    begun, never = [], Future()
+def test_what_is_filled_or_being_decoded_does_not_begin_again(with_files, monkeypatch):
+    begun = []
 
     class Threads:
         def submit(self, work, position):
             begun.append(position)
-            if position >= 2:
-                return never
             done = Future()
-            done.set_result(work(position))
+            if position < 2:
+                done.set_result(work(position))
             return done
 
     monkeypatch.setattr(pixelstore, "_threads", Threads)
     store = pixelstore.open_pixels(with_files, SIDE)
-    assert np.array_equal(store.read(np.array([0, 1]), following=np.array([2, 3])), expected(with_files)[:2])
+    assert np.array_equal(store.read(np.array([0, 1])), expected(with_files)[:2])
+    store._start(np.array([2, 3]))  # another batch, which waits for its files
     assert begun == [0, 1, 2, 3] and list(store.pending) == [2, 3]
-    store.read(np.array([0]), following=np.array([2, 1]))  # neither what is filled nor what is pending begins again
+    store._start(np.array([2, 1, 0]))
     assert begun == [0, 1, 2, 3]
 
 
@@ -172,17 +172,6 @@ def test_damaged_files_are_left_out_and_named_in_one_line(with_files, capsys):
     assert rest.table["image"].tolist() == [f"{letter}.png" for letter in "acdefgijkl"] and rest.name == "toy"
     assert list(reasons) == ["b.png", "h.png"] and "b.png" in reasons["b.png"]
     assert capsys.readouterr().out == "note: 2 of 12 image files cannot be read and are left out: b.png, h.png\n"
-
-
-def test_an_error_of_tensorflow_becomes_the_image_error_that_it_tells_of():
-    with pytest.raises(ImageError, match=r"^scan.png has 0 bytes. Fetch it again.$"), pixelstore.damage_named():
-        raise RuntimeError("UNKNOWN: ImageError: scan.png has 0 bytes. Fetch it again. \nTraceback: more\n")
-    with pytest.raises(KeyError, match="other"), pixelstore.damage_named():
-        raise KeyError("other")
-    own = ImageError("ImageError: kept as it is")
-    with pytest.raises(ImageError) as caught, pixelstore.damage_named():
-        raise own
-    assert caught.value is own
 
 
 def test_standardised_pictures_are_each_by_itself_mean_0_and_deviation_1():

@@ -166,7 +166,7 @@ def test_frozen_work_is_charged_by_the_image(tmp_path, monkeypatch):
 def test_frozen_maps_are_computed_once_and_building_and_reading_are_charged(tmp_path, monkeypatch):
     """A single convolution stands in for DenseNet121: it takes 5 s to build, and reading the files takes 7 s."""
     monkeypatch.setenv("CXR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(transfer, "TOGETHER", 64)
+    monkeypatch.setattr(transfer, "TOGETHER", 1)
     dataset, now, keras = tiny_dataset(tmp_path / "images", images=70, side=32), [0.0], load_keras()
     inputs = dataset.inputs(32)
     image = keras.Input((32, 32, 1))
@@ -183,7 +183,7 @@ def test_frozen_maps_are_computed_once_and_building_and_reading_are_charged(tmp_
 
     monkeypatch.setattr(transfer.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(transfer, "_frozen", slowly(5, lambda *given: small))
-    monkeypatch.setattr(transfer.pixelstore, "pixels", slowly(7, transfer.pixelstore.pixels))
+    monkeypatch.setattr(transfer.pixelstore, "reader", slowly(7, transfer.pixelstore.reader))
     seen = transfer.features(dataset, None, 32)
     stored, rows = transfer.trunk_rows(dataset, None, 32)
     expected = keras.Model(image, maps).predict(inputs, batch_size=64, verbose=0)

@@ -136,14 +136,6 @@ def test_pieces_of_a_batch_by_hand():
     assert devices.Share(3, padded=True).pieces(10, 7) == [(0, 7, 9, 7), (7, 10, 3, 3)]
 
 
-def test_predicted_batches_are_a_multiple_of_the_devices_only_where_they_are_divided():
-    padded = devices.Share(3, padded=True)
-    assert devices.in_order(devices.Devices(), 64) == (64, None)
-    assert devices.in_order(devices.Devices(padded), 64) == (66, padded)
-    assert devices.in_order(devices.Devices(padded), 63) == (63, padded)
-    assert devices.in_order(devices.Devices(devices.Share(3), strategy=object()), 64) == (64, None)
-
-
 def test_as_many_images_as_devices_suffice():
     devices.Devices().check(1)
     devices.Devices(devices.Share(4)).check(4)
@@ -156,7 +148,7 @@ def test_as_many_images_as_devices_suffice():
     [(True, True, "mixed_bfloat16"), (True, False, "float32"), (False, True, "float32"), (False, False, "float32")],
 )
 def test_sixteen_bits_only_on_a_gpu_and_only_if_asked_for(monkeypatch, gpu, mixed, policy):
-    monkeypatch.setattr(devices, "_has_gpu", lambda: gpu)
+    monkeypatch.setattr(devices, "gpus", lambda: int(gpu))
     assert devices.precision(mixed) == policy
 
 
@@ -179,7 +171,7 @@ def test_what_is_no_number_of_devices_is_refused(wrong):
     ("asked", "gpu", "told"), [("3", False, "3"), ("3", True, None), ("1", False, None), ("all", False, None)]
 )
 def test_a_processor_is_divided_where_several_devices_are_asked_for(monkeypatch, asked, gpu, told):
-    monkeypatch.setattr(devices, "_has_gpu", lambda: gpu)
+    monkeypatch.setattr(devices, "has_gpu", lambda: gpu)
     monkeypatch.setenv("CXR_CPU_DEVICES", "before")
     monkeypatch.delenv("CXR_CPU_DEVICES")
     devices.prepare(asked)

@@ -71,19 +71,15 @@ def test_what_is_free_is_what_the_system_says(monkeypatch):
     import psutil
 
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=12345))
-    monkeypatch.setattr(memory, "load_tensorflow", lambda: SimpleNamespace(config=_devices([])))
+    monkeypatch.setattr(memory.backend, "gpus", lambda: 0)
     assert memory.free_bytes() == 12345
 
 
 def test_of_a_gpu_it_is_what_its_driver_says(monkeypatch):
     import subprocess
 
-    monkeypatch.setattr(memory, "load_tensorflow", lambda: SimpleNamespace(config=_devices(["one"])))
+    monkeypatch.setattr(memory.backend, "gpus", lambda: 1)
     monkeypatch.setattr(subprocess, "run", lambda *given, **how: SimpleNamespace(stdout="81559\n24564\n"))
     assert memory.free_bytes() == 81559 * 1024 * 1024
     monkeypatch.setattr(subprocess, "run", lambda *given, **how: SimpleNamespace(stdout=""))
     assert memory.free_bytes() == 0
-
-
-def _devices(gpus):
-    return SimpleNamespace(list_physical_devices=lambda kind: gpus if kind == "GPU" else ["processor"])

@@ -1,5 +1,7 @@
 """The pipeline against the one path (`images.load_image`) and against augmentations computed by hand."""
 
+import threading
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,9 @@ from cxr_utils.data import images, pixelstore
 from cxr_utils.errors import DataError, ImageError, RecipeError
 from cxr_utils.networks import losses
 from cxr_utils.training import pipeline
+
+#: Rows in epochs 0 and 1 of seed 3, and in epoch 0 where only two images are drawn.
+ORDER, NEXT_ORDER, DRAWN = [6, 1, 5, 2, 7, 4, 3, 0], [7, 3, 5, 6, 4, 0, 2, 1], [0, 1, 0, 1, 0, 0, 1, 1]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +27,11 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def _whole(batches):
-    return [np.concatenate(part) for part in zip(*batches.as_numpy_iterator(), strict=True)]
+    return [np.concatenate(part) for part in zip(*batches, strict=True)]
+
+
+def _batches(dataset, size, batch_size, **how):
+    return pipeline.batches(pixelstore.reader(dataset, size), dataset.labels, batch_size, **how)
 
 
 def test_pixels_are_the_resized_files(dataset):
@@ -69,31 +78,30 @@ def test_an_absent_file_is_named(tmp_path):
 
 
 def test_batches_are_what_load_image_gives(dataset):
-    pictures, labels = _whole(pipeline.batches(dataset, 32, 7))
+    pictures, labels = _whole(_batches(dataset, 32, 7))
     expected = np.stack([images.load_image(dataset.path(image), 32) for image in dataset.table["image"]])
     assert np.array_equal(pictures, expected)
     assert np.array_equal(labels, dataset.labels)
 
 
 def test_batches_have_shapes_types_and_a_length(dataset):
-    batches = pipeline.batches(dataset, 32, 25, sample_weights=np.arange(60.0))
+    batches = _batches(dataset, 32, 25, sample_weights=np.arange(60.0))
     assert len(batches) == 3
     parts = [[part.shape for part in batch] for batch in batches]
     assert parts == [[(25, 32, 32, 1), (25, 2), (25,)]] * 2 + [[(10, 32, 32, 1), (10, 2), (10,)]]
-    assert [part.dtype.name for part in batches.element_spec] == ["float32"] * 3
-    assert batches.element_spec[0].shape == (None, 32, 32, 1)
+    assert {part.dtype.name for batch in batches for part in batch} == {"float32"}
 
 
 def test_shuffling_keeps_images_labels_and_weights_together(dataset):
-    plain = _whole(pipeline.batches(dataset, 32, 8, sample_weights=np.arange(60.0)))
-    mixed = _whole(pipeline.batches(dataset, 32, 8, sample_weights=np.arange(60.0), shuffle_seed=3))
+    plain = _whole(_batches(dataset, 32, 8, sample_weights=np.arange(60.0)))
+    mixed = _whole(_batches(dataset, 32, 8, sample_weights=np.arange(60.0), shuffle_seed=3))
     order = mixed[2].astype(int)
     assert sorted(order) == list(range(60)) and not np.array_equal(order, np.arange(60))
     assert all(np.array_equal(part[order], other) for part, other in zip(plain, mixed, strict=True))
 
 
 def _orders(dataset, seed, epochs=(0, 1, 2)):
-    batches = pipeline.batches(dataset, 16, 8, sample_weights=np.arange(60.0), shuffle_seed=seed, epochs=epochs)
+    batches = _batches(dataset, 16, 8, sample_weights=np.arange(60.0), shuffle_seed=seed, epochs=epochs)
     return _whole(batches)[2].astype(int).reshape(-1, 60).tolist()
 
 
@@ -106,7 +114,7 @@ def test_every_epoch_has_another_order_that_follows_from_seed_and_number(dataset
 
 
 def test_going_round_again_gives_the_same(dataset):
-    batches = pipeline.batches(dataset, 16, 7, augment=("rotate",), shuffle_seed=1, epochs=range(2))
+    batches = _batches(dataset, 16, 7, augment=("rotate",), shuffle_seed=1, epochs=range(2))
     assert len(batches) == 18
     first, again = _whole(batches), _whole(batches)
     assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
@@ -114,8 +122,8 @@ def test_going_round_again_gives_the_same(dataset):
 
 def test_augmentation_is_drawn_anew_each_epoch_and_repeats_with_the_seed(dataset):
     def epoch(number):
-        batches = pipeline.batches(dataset, 16, 60, augment=pipeline.AUGMENTATIONS, shuffle_seed=1, epochs=[number])
-        return next(batches.as_numpy_iterator())[0]
+        batches = _batches(dataset, 16, 60, augment=pipeline.AUGMENTATIONS, shuffle_seed=1, epochs=[number])
+        return batches[0][0]
 
     assert np.array_equal(epoch(0), epoch(0)) and np.array_equal(epoch(1), epoch(1))
     assert not np.array_equal(np.sort(epoch(0).ravel()), np.sort(epoch(1).ravel()))
@@ -126,7 +134,7 @@ def test_the_pieces_of_all_devices_make_up_the_batches(dataset):
 
     def epoch(batch_size=13, **options):
         more = {"augment": ("shift", "brightness"), "shuffle_seed": 4, "sample_weights": np.arange(60.0)}
-        return list(pipeline.batches(dataset, 16, batch_size, epochs=[3], **more, **options).as_numpy_iterator())
+        return list(_batches(dataset, 16, batch_size, epochs=[3], **more, **options))
 
     plain = epoch()
     shares = [pipeline.Share(devices=3, first=0, count=1), pipeline.Share(devices=3, first=1, count=2)]
@@ -140,8 +148,8 @@ def test_the_pieces_of_all_devices_make_up_the_batches(dataset):
 
 
 def test_a_padded_batch_weighs_as_the_batch_it_was_made_of(dataset):
-    plain = list(pipeline.batches(dataset, 16, 25).as_numpy_iterator())
-    padded = list(pipeline.batches(dataset, 16, 25, share=pipeline.Share(4, padded=True)).as_numpy_iterator())
+    plain = list(_batches(dataset, 16, 25))
+    padded = list(_batches(dataset, 16, 25, share=pipeline.Share(4, padded=True)))
     assert [len(batch[0]) for batch in padded] == [28, 28, 12]
     for (pictures, _), (given, _, weight) in zip(plain, padded, strict=True):
         assert np.array_equal(given[: len(pictures)], pictures)
@@ -153,7 +161,7 @@ def test_a_process_reads_only_the_files_of_its_share(dataset, monkeypatch):
     read, seen = images.read_image, []
     monkeypatch.setattr(images, "read_image", lambda path: seen.append(path.name) or read(path))
     share = pipeline.Share(devices=2, first=1)
-    for _ in pipeline.batches(dataset, 16, 10, share=share):
+    for _ in _batches(dataset, 16, 10, share=share):
         pass
     expected = [name for start in range(0, 60, 10) for name in dataset.table["image"][start + 5 : start + 10]]
     assert sorted(seen) == expected
@@ -182,7 +190,7 @@ def test_rare_images_are_drawn_as_often_as_they_should_be(frequencies):
     assert np.allclose(times, expected) and times.sum() == pytest.approx(images)
     names = np.arange(images, dtype=np.float32)[:, np.newaxis]
     how = {"shuffle_seed": 3, "times": times, "epochs": range(epochs)}
-    drawn, seen = _whole(pipeline.row_batches(names, np.arange(images), labels, 16, **how))
+    drawn, seen = _whole(pipeline.batches(lambda rows: names[rows], labels, 16, **how))
     drawn = drawn.astype(int).reshape(epochs, images)  # an epoch keeps its length
     assert np.array_equal(seen, labels[drawn.ravel()])
     counts = np.array([np.bincount(epoch, minlength=images) for epoch in drawn])
@@ -198,24 +206,94 @@ def test_rare_images_are_drawn_as_often_as_they_should_be(frequencies):
 
 def test_an_epoch_of_drawn_images_follows_from_its_number_alone(dataset):
     how = {"shuffle_seed": 3, "times": losses.expected_draws(dataset.labels), "augment": ("brightness",)}
-    whole = _whole(pipeline.batches(dataset, 16, 7, epochs=range(4), **how))
-    rest = _whole(pipeline.batches(dataset, 16, 7, epochs=range(2, 4), **how))
+    whole = _whole(_batches(dataset, 16, 7, epochs=range(4), **how))
+    rest = _whole(_batches(dataset, 16, 7, epochs=range(2, 4), **how))
     assert all(np.array_equal(full[120:], part) for full, part in zip(whole, rest, strict=True))
     shares = (pipeline.Share(2, first) for first in (0, 1))
-    shared = [list(pipeline.batches(dataset, 16, 7, epochs=range(4), share=share, **how)) for share in shares]
+    shared = [list(_batches(dataset, 16, 7, epochs=range(4), share=share, **how)) for share in shares]
     pieces = [np.concatenate([part[0] for part in pair]) for pair in zip(*shared, strict=True)]
     assert np.allclose(np.concatenate(pieces), whole[0])
 
 
+def test_the_order_is_the_one_of_this_seed_and_epoch_wherever_and_whenever():
+    """Written down: NumPy promises the bits of its counting generator, and this course the epochs made of them."""
+
+    def order(**how):
+        labels = np.arange(8.0)[:, np.newaxis]
+        return _whole(pipeline.batches(lambda rows: rows, labels, 3, **how))[1][:, 0].astype(int).tolist()
+
+    assert order() == list(range(8))
+    assert order(shuffle_seed=3) == ORDER and order(shuffle_seed=3, epochs=[1]) == NEXT_ORDER
+    assert order(shuffle_seed=3, times=np.array([4, 4, 0, 0, 0, 0, 0, 0.0])) == DRAWN
+
+
+def test_how_an_image_is_changed_follows_from_seed_epoch_and_image_alone():
+    pictures = np.random.default_rng(0).normal(size=(40, 9, 9, 1)).astype(np.float32)
+
+    def changed(images, batch_size, seed=5, epoch=2):
+        how = {"augment": pipeline.AUGMENTATIONS, "shuffle_seed": seed, "epochs": [epoch]}
+        batches = pipeline.batches(
+            lambda rows: pictures[rows], np.arange(float(images))[:, np.newaxis], batch_size, **how
+        )
+        given, names = _whole(batches)
+        return given[np.argsort(names[:, 0])]
+
+    first = changed(40, 7)
+    assert np.array_equal(first, changed(40, 13)) and np.array_equal(first[:20], changed(20, 20))
+    assert not any(np.allclose(one, other) for one, other in zip(first, changed(40, 7, epoch=3), strict=True))
+    assert not any(np.allclose(one, other) for one, other in zip(first, changed(40, 7, seed=6), strict=True))
+
+
+def test_an_image_that_is_drawn_twice_is_changed_in_two_ways():
+    picture, times = _picture()[np.newaxis, ..., np.newaxis], np.array([5.0, 0, 0, 0, 0])
+    how = {"augment": ("shift",), "shuffle_seed": 0, "times": times}
+    drawn = _whole(pipeline.batches(lambda rows: picture[rows], np.zeros((5, 1)), 2, **how))[0]
+    assert len(drawn) == 5 and all(not np.allclose(drawn[i], drawn[j]) for i in range(5) for j in range(i))
+
+
+def test_threads_read_ahead_and_no_further():
+    begun, more = [], threading.Event()
+
+    def read(rows):
+        begun.append(rows[0])
+        if len(begun) == pipeline.AHEAD:
+            more.set()
+        return rows
+
+    batches = pipeline.batches(read, np.zeros((100, 1)), 10)
+    assert batches[0][0].tolist() == list(range(10)) and more.wait(60)
+    assert sorted(begun) == [10 * number for number in range(pipeline.AHEAD)]
+    assert batches[7][0][0] == 70 and batches[7][0][0] == 70  # in any order, and once more
+    with pytest.raises(IndexError):
+        batches[10]
+
+
+def test_a_thread_that_fails_says_so_where_its_batch_is_asked_for():
+    def read(rows):
+        if 25 in rows:
+            raise ImageError("scan.png has 0 bytes. Fetch it again.")
+        return rows
+
+    batches = pipeline.batches(read, np.zeros((100, 1)), 10)
+    assert [batches[number][0][0] for number in (0, 1)] == [0, 10]
+    with pytest.raises(ImageError, match="scan.png"):
+        batches[2]
+    assert batches[3][0][0] == 30
+    with pytest.raises(ImageError, match=r"^scan.png has 0 bytes. Fetch it again.$"), pipeline.failures_named(batches):
+        raise RuntimeError("UNKNOWN: ImageError: scan.png and what a backend makes of it")
+    with pytest.raises(KeyError, match="other"), pipeline.failures_named(pipeline.batches(read, np.zeros((5, 1)), 5)):
+        raise KeyError("other")
+
+
 def test_drawing_needs_a_seed(dataset):
     with pytest.raises(RecipeError, match="without a seed.*Give one"):
-        pipeline.batches(dataset, 16, 7, times=np.ones(60))
+        _batches(dataset, 16, 7, times=np.ones(60))
 
 
 def test_flip_mirrors_about_half_of_the_pictures():
     picture = _picture()
     pictures = np.repeat(picture[np.newaxis, ..., np.newaxis], 200, axis=0)
-    result = np.array(pipeline.augmented(pictures, np.array([1, 2]), ("flip_horizontal",)))[..., 0]
+    result = pipeline.augmented(pictures, (1, 2), ("flip_horizontal",))[..., 0]
     mirrored = np.array([np.allclose(one, picture[:, ::-1], atol=1e-5) for one in result])
     same = np.array([np.allclose(one, picture, atol=1e-5) for one in result])
     assert (mirrored ^ same).all() and 70 < mirrored.sum() < 130
@@ -225,9 +303,7 @@ def test_flip_mirrors_about_half_of_the_pictures():
 @pytest.mark.parametrize("flip", [1.0, -1.0])
 def test_geometry_is_that_of_opencv(angle, flip):
     picture, right, down = _picture(), 1.5, -0.7
-    moved = pipeline._moved(
-        picture[np.newaxis, ..., np.newaxis], *(np.array([value], np.float32) for value in (flip, angle, right, down))
-    )
+    moved = pipeline._moved(picture, flip, angle, right, down)
     centre = (picture.shape[0] - 1) / 2
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     turn = np.diag([flip, 1.0]) @ turn
@@ -235,11 +311,11 @@ def test_geometry_is_that_of_opencv(angle, flip):
     matrix = np.column_stack([turn, offset])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     expected = cv2.warpAffine(picture, matrix, picture.shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    assert np.allclose(np.array(moved)[0, ..., 0], expected, atol=0.01)
+    assert np.allclose(moved, expected, atol=0.01)
 
 
 def _augmented(pictures, *names):
-    return np.array(pipeline.augmented(np.float32(pictures)[..., np.newaxis], np.array([1, 2]), names))[..., 0]
+    return pipeline.augmented(np.float32(pictures)[..., np.newaxis], (1, 2), names)[..., 0]
 
 
 def _assert_uniform(values, limit):
@@ -305,7 +381,7 @@ def test_only_what_is_asked_for_is_changed():
 
 def test_an_unknown_augmentation_is_refused(dataset):
     with pytest.raises(RecipeError, match="'flip'.*flip_horizontal"):
-        pipeline.batches(dataset, 16, 4, augment=("flip",))
+        _batches(dataset, 16, 4, augment=("flip",))
 
 
 def test_bytes_are_standardised_as_any_other_numbers():

@@ -95,9 +95,10 @@ def test_the_best_epoch_is_published_and_the_rate_follows_the_schedule(judged, m
         assert type(self.model.optimizer).__name__ == "AdamW" and self.model.optimizer.weight_decay == 0.01
         sizes.append(self.model.input_shape[1])
 
-    def batches(dataset, size, batch_size, *, augment=(), shuffle_seed=None, epochs=(0,)):
-        fed.append((len(dataset), size, batch_size, augment, shuffle_seed, list(epochs)))
-        return make(dataset, size, batch_size, augment=augment, shuffle_seed=shuffle_seed, epochs=epochs)
+    def batches(read, labels, batch_size, *, augment=(), shuffle_seed=None, epochs=(0,)):
+        size = read(np.array([0])).shape[1]
+        fed.append((len(labels), size, batch_size, augment, shuffle_seed, list(epochs)))
+        return make(read, labels, batch_size, augment=augment, shuffle_seed=shuffle_seed, epochs=epochs)
 
     make = pretraining.pipeline.batches
     monkeypatch.setattr(pretraining.pipeline, "batches", batches)

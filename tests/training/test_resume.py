@@ -20,12 +20,12 @@ from cxr_utils.training import callbacks, fit
 # Dropout, augmentation, and a learning rate so high that the validation loss stalls and the rate is lowered:
 # whatever of the state was lost would show in the weights.
 RECIPE = Recipe(
-    "normal_abnormal_cnn", size=32, epochs=6, batch_size=8, learning_rate=2e-2, patience=5, dropout=0.5,
+    "normal_abnormal_cnn", size=32, epochs=6, batch_size=8, learning_rate=3e-2, patience=5, dropout=0.5,
     augment=("rotate", "brightness"), oversample=True,
 )  # fmt: skip
 
 # One rate throughout, and the last epoch's weights, whether they are the best or not.
-WITHOUT_PATIENCE = replace(RECIPE, patience=None, epochs=4)
+WITHOUT_PATIENCE = replace(RECIPE, patience=None, epochs=3)
 
 SET_UP = """
     import os, signal
@@ -126,8 +126,8 @@ def test_without_patience_the_last_epoch_is_kept_also_after_an_interruption(fold
         history, valid = both[-1].history, dataset.part("valid")
         p = both[-1].predict(valid).to_numpy()
         loss = -np.mean(valid.labels * np.log(p) + (1 - valid.labels) * np.log(1 - p))
-        assert len(history) == 4 and history["learning_rate"].nunique() == 1
-        assert loss == pytest.approx(history["val_loss"].iloc[-1], rel=1e-3) and both[-1].kept["epoch"] == 4
+        assert len(history) == 3 and history["learning_rate"].nunique() == 1
+        assert loss == pytest.approx(history["val_loss"].iloc[-1], rel=1e-3) and both[-1].kept["epoch"] == 3
         assert loss > history["val_loss"].min() * 1.01  # the best epoch was another one
     resumed, alone = (weights.read(trained.folder / "weights.npz") for trained in both)
     pd.testing.assert_frame_equal(both[0].history, both[1].history, check_exact=True)

@@ -15,12 +15,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from tiny_dataset import tiny_dataset
 
+from cxr_utils.data import images
 from cxr_utils.errors import DataError, RecipeError
 from cxr_utils.networks import models, recipes, transfer, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
 from cxr_utils.networks.trained import Trained
-from cxr_utils.training import devices, fit, pipeline
+from cxr_utils.training import devices, fit
 
 SMALL = Recipe(size=32, epochs=4, batch_size=12, patience=4)
 
@@ -177,7 +178,7 @@ def asked_for(monkeypatch):
             fit.train(recipe, dataset, seed)
         monkeypatch.undo()
         model, batches, options = seen[0]
-        return model, [np.concatenate(part) for part in zip(*batches.as_numpy_iterator(), strict=True)], options
+        return model, [np.concatenate(part) for part in zip(*batches, strict=True)], options
 
     return of
 
@@ -265,9 +266,8 @@ def test_features_are_the_averaged_maps(dataset, frozen):
     seen = transfer.features(part, frozen, 32)
     keras = load_keras()
     whole = models.densenet121(32, 1, frozen)
-    expected = keras.Model(whole.input, whole.get_layer("avg_pool").output).predict(
-        pipeline.batches(part, 32, 5), verbose=0
-    )
+    pictures = np.stack([images.load_image(part.path(image), 32) for image in part.table["image"]])
+    expected = keras.Model(whole.input, whole.get_layer("avg_pool").output).predict(pictures, verbose=0)
     assert seen.shape == (12, 1024) and np.allclose(seen, expected, atol=1e-4)
 
 

@@ -1,0 +1,65 @@
+"""TensorFlow, JAX and PyTorch: the same pictures, and from the same weights the same predictions and heat maps."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_dataset import tiny_dataset
+
+from cxr_utils.networks.backend import BACKENDS
+
+HERE = Path(__file__).parent
+
+
+def of_a_process(folder: Path, backend: str) -> dict[str, np.ndarray]:
+    """What `on_a_backend.py` finds."""
+    tiny_dataset(folder / "images", again=not (folder / "images").exists())
+    paths = os.pathsep.join([str(HERE), str(HERE.parent)])
+    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": ""}
+    environment |= {"CXR_CACHE": str(folder / f"cache of {backend}"), "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, str(HERE / "on_a_backend.py"), str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return dict(np.load(folder / f"{backend}.npz"))
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    return of_a_process(tmp_path_factory.mktemp("reference"), "tensorflow")
+
+
+def assert_taken_up_as_if_left_alone(found):
+    """A training that was stopped and resumed, bit for bit."""
+    names = [name.removeprefix("alone ") for name in found if name.startswith("alone ")]
+    assert len(names) == 40
+    assert all(np.array_equal(found[f"alone {name}"], found[f"resumed {name}"]) for name in names)
+
+
+def test_tensorflow_resumes(reference):
+    assert_taken_up_as_if_left_alone(reference)
+
+
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "tensorflow"])
+def test_a_backend_agrees_with_tensorflow(backend, reference, tmp_path):
+    if importlib.util.find_spec(backend) is None:
+        reason = f"{backend} is not installed: make {backend}"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    found = of_a_process(tmp_path, backend)
+    assert found.keys() == reference.keys()
+    assert np.array_equal(found["fed"], reference["fed"]) and found["fed"].std() > 0.5  # the same pictures, to the bit
+    logits = [name for name in found if name.startswith("logits ")]
+    assert len(logits) == 3
+    for name in logits:
+        ours, theirs = (1 / (1 + np.exp(-table[name].astype(float))) for table in (reference, found))
+        assert np.abs(ours - theirs).max() < 1e-4, name
+        assert np.allclose(reference[name], found[name], rtol=1e-4, atol=1e-4), name
+        assert reference[name].std(axis=0).min() > 1e-2  # there is something to agree about
+    maps = [name for name in found if name.startswith("map ")]
+    assert len(maps) == 24
+    for name in maps:
+        assert np.abs(reference[name] - found[name]).max() < 1e-3, name
+    assert_taken_up_as_if_left_alone(found)

@@ -2,7 +2,7 @@
 
 Run from the checkout: python benchmarks/bench_input.py [--images 300] [--size 224]
 Both shuffle and standardise image by image; the generator is what the seeds of this course use. As in training, one
-`tf.data.Dataset` gives all epochs; what it needs to start counts as the first one's. The files are copies of the real
+series of batches gives all epochs; what it needs to start counts as the first one's. The files are copies of the real
 ones beside the checkout (CXR_REAL_DATA or ../shared/real), or simulated where those are absent. Then
 `fit` through the pipeline beside `fit` on arrays that are in memory already. Rounds take turns and a ratio is the
 median of the rounds' ratios, so that a machine that slows down does not decide; still, measure on an idle one. The
@@ -40,7 +40,7 @@ from cxr_utils.data.opening import open_dataset
 from cxr_utils.data.readers.files import Files
 from cxr_utils.data.schema import FINDINGS
 from cxr_utils.networks import models
-from cxr_utils.networks.backend import load_keras, load_tensorflow
+from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.losses import bce
 from cxr_utils.training import pipeline
 
@@ -74,7 +74,7 @@ def seconds_of(batches: Iterable) -> tuple[float, float]:
 def generator(dataset: Dataset, size: int):
     """Keras' generator as the seeds use it: from a data frame, standardised image by image, shuffled."""
     load_keras()
-    from tensorflow.keras.preprocessing.image import ImageDataGenerator
+    from keras.src.legacy.preprocessing.image import ImageDataGenerator  # where it lies for every backend
 
     table = dataset.table.assign(path=[str(dataset.path(image)) for image in dataset.table["image"]])
     made = ImageDataGenerator(samplewise_center=True, samplewise_std_normalization=True)
@@ -84,21 +84,25 @@ def generator(dataset: Dataset, size: int):
     )  # fmt: skip
 
 
+def batches(dataset: Dataset, size: int, **how) -> pipeline.Batches:
+    """This package's batches of 32."""
+    return pipeline.batches(pixelstore.reader(dataset, size), dataset.labels, 32, **how)
+
+
 def course_batches(dataset: Dataset, size: int, seed: int) -> Iterator:
     """Six epochs of this package's batches, one after the other; what they need is made when the first is asked for."""
-    yield from pipeline.batches(dataset, size, 32, shuffle_seed=seed, epochs=range(6))
+    yield from batches(dataset, size, shuffle_seed=seed, epochs=range(6))
 
 
 def input_speed(dataset: Dataset, size: int, cache: Path, rounds: int = 3) -> dict[str, float]:
     """Times as fast as the generator: a first epoch, with an empty cache each time, and the median of later ones."""
     keras_batches = generator(dataset, size)
     times: dict[str, list] = {"ImageDataGenerator": [], "first epoch": [], "later epochs": []}
-    load_tensorflow()
     for number in range(rounds):
         os.environ["CXR_CACHE"] = str(cache / f"round{number}")
         times["ImageDataGenerator"].append(seconds_of(keras_batches[n] for n in range(len(keras_batches))))
-        batches = course_batches(dataset, size, number)
-        epochs = [seconds_of(islice(batches, len(keras_batches))) for _ in range(6)]
+        ours = course_batches(dataset, size, number)
+        epochs = [seconds_of(islice(ours, len(keras_batches))) for _ in range(6)]
         times["first epoch"].append(epochs[0])
         times["later epochs"].append(sorted(epochs[1:])[2])
     for name, rows in times.items():
@@ -116,10 +120,10 @@ def fit_speed(dataset: Dataset, size: int, rounds: int = 9) -> dict[str, float]:
     keras = load_keras()
     model = models.xray_cnn(size, len(dataset.findings))
     model.compile(keras.optimizers.Adam(1e-3), bce())
-    batches = pipeline.batches(dataset, size, 32, shuffle_seed=0)
-    pictures, labels = (np.concatenate(part) for part in zip(*batches.as_numpy_iterator(), strict=True))
+    ours = batches(dataset, size, shuffle_seed=0)
+    pictures, labels = (np.concatenate(part) for part in zip(*ours, strict=True))
     ways = {
-        "through the pipeline": lambda: model.fit(batches, verbose=0, shuffle=False),
+        "through the pipeline": lambda: model.fit(pipeline.for_keras(ours), verbose=0, shuffle=False),
         "on arrays": lambda: model.fit(pictures, labels, batch_size=32, verbose=0),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
@@ -169,7 +173,9 @@ def peak_memory(count: int, size: int, folder: Path) -> dict[str, float]:
     watching.start()
     model = models.xray_cnn(size, len(dataset.findings))
     model.compile(keras.optimizers.Adam(1e-3), bce())
-    model.fit(pipeline.batches(dataset, size, 32, shuffle_seed=0).shard(10, 0), shuffle=False, verbose=0)
+    for number, (pictures, labels) in enumerate(batches(dataset, size, shuffle_seed=0)):
+        if number % 10 == 0:
+            model.train_on_batch(pictures, labels)
     done.set()
     watching.join()
     return most

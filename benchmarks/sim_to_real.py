@@ -116,7 +116,8 @@ def one_run(plan: Plan, data: Dataset, arm: str, count: int, rate: float, seed: 
     model.optimizer.learning_rate = rate
     some, valid = drawn(data.part("train"), count, seed), data.part("valid")
     how = {"augment": plan.augment, "shuffle_seed": seed, "epochs": range(plan.looks * plan.every)}
-    batches = pipeline.batches(some, plan.size, plan.batch_size, **how)  # an epoch has a step at least
+    read = pixelstore.reader(some, plan.size)
+    batches = pipeline.batches(read, some.labels, plan.batch_size, **how)  # an epoch has a step at least
     watch = pixelstore.standardised(pixelstore.pixels(valid, plan.size))
     best, kept, since = {"loss": np.inf}, None, 0
     steps = iter(batches)

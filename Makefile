@@ -7,7 +7,9 @@ STAMP := $(VENV)/complete
 JOBS ?= 2
 COURSE ?= $(CURDIR)
 
-.PHONY: help run test check-notebooks lab bench build gpu jax lock
+BACKENDS := jax torch tensorflow-gpu jax-gpu torch-gpu
+
+.PHONY: help run test check-notebooks lab bench build lock $(BACKENDS)
 .DEFAULT_GOAL := help
 
 help:
@@ -16,8 +18,8 @@ help:
 	@echo "make lab     set up, then JupyterLab on the lessons"
 	@echo "make bench   set up, then the measurements in benchmarks/"
 	@echo "make build   set up, then derive every notebook from its source (ARGS=\"02 05\" for two lessons)"
-	@echo "make gpu     set up, then add TensorFlow's CUDA wheels (Linux, CUDA 12)"
-	@echo "make jax     set up, then add JAX for CUDA 13; run with KERAS_BACKEND=jax"
+	@echo "make jax     set up, then add a backend beside TensorFlow; also torch, and for GPUs on Linux tensorflow-gpu"
+	@echo "             (CUDA 12), jax-gpu (CUDA 13) and torch-gpu; KERAS_BACKEND=jax or =torch before a command uses it"
 	@echo "make lock    requirements.lock from pyproject.toml, then environment.yml (ARGS=--upgrade for newer versions)"
 
 # The stamp is written last: an environment that was interrupted half-way is begun again.
@@ -39,9 +41,9 @@ bench: $(STAMP)
 	  exit $$missed
 
 # What an extra brings is not in the lock; what is in the lock stays at its version.
-gpu jax: $(STAMP)
+$(BACKENDS): $(STAMP)
 	@sed -n 's/ *\\$$//; /^[A-Za-z0-9]/p' requirements.lock > $(VENV)/constraints.txt
-	@$(BIN)/python -m pip install -qq --no-build-isolation -c $(VENV)/constraints.txt -e ".[$@]"
+	@$(BIN)/python -m pip install -qq --no-build-isolation -c $(VENV)/constraints.txt -e ".[$@]" $(ARGS)
 
 # Cheapest first; the closing line is pytest's.
 test: $(STAMP)
@@ -63,7 +65,7 @@ check-notebooks: $(STAMP)
 lock: $(STAMP)
 	@$(BIN)/python -m venv $(VENV)/uv && $(VENV)/uv/bin/python -m pip install -qq uv
 	@$(VENV)/uv/bin/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-emit-index-url \
-	  --no-annotate --custom-compile-command "make lock" --python-version 3.11 --group dev pyproject.toml \
+	  --no-annotate --custom-compile-command "make lock" --python-version 3.11 --extra tensorflow --group dev pyproject.toml \
 	  -o requirements.lock $(ARGS)
 	@$(MAKE) --no-print-directory $(STAMP)
 	@$(BIN)/python -c "from cxr_utils.course.build import build_environment; from cxr_utils.cache import repository; \

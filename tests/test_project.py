@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 
 import jupytext
 import nbformat
@@ -95,9 +96,34 @@ def test_the_lock_serves_what_the_project_asks_for():
     versions: dict[str, list[str]] = {}
     for requirement in map(Requirement, locked()):
         versions.setdefault(canonicalize_name(requirement.name), []).append(str(requirement.specifier)[2:])
-    for text in PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]:
+    default = PROJECT["project"]["optional-dependencies"]["tensorflow"]
+    for text in PROJECT["project"]["dependencies"] + default + PROJECT["dependency-groups"]["dev"]:
         asked = Requirement(text)
         assert any(asked.specifier.contains(v) for v in versions.get(canonicalize_name(asked.name), [])), text
+
+
+BACKENDS = {"tensorflow", "jax", "torch"}
+
+
+@pytest.mark.parametrize("extra", sorted(PROJECT["project"]["optional-dependencies"]))
+def test_an_extra_brings_one_backend(extra):
+    asked = {canonicalize_name(Requirement(one).name) for one in PROJECT["project"]["optional-dependencies"][extra]}
+    assert asked == {extra.removesuffix("-gpu")} and asked < BACKENDS
+
+
+def test_no_dependency_brings_a_backend():
+    """However far it is followed, in this environment."""
+    waiting = [Requirement(one) for one in PROJECT["project"]["dependencies"]]
+    seen: set[str] = set()
+    while waiting:
+        asked = waiting.pop()
+        name = canonicalize_name(asked.name)
+        if name in seen or not (asked.marker is None or asked.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(name)
+        assert name not in BACKENDS
+        waiting += map(Requirement, metadata.requires(name) or [])
+    assert {"keras", "papermill", "numpy"} < seen and len(seen) > 80
 
 
 def test_environment_yml_is_current():

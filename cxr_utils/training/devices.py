@@ -10,8 +10,8 @@ Batch normalisation is what makes equality hard: its mean and variance are those
 of it. On TensorFlow the layers are told to add up their sums over all devices (`synchronized`); on JAX they
 see the whole batch by construction.
 
-Keras' own `fit` trains on one device and on JAX's. Under `tf.distribute` it takes only pieces of one length, and none of
-several processes (`tests/training/test_devices.py` shows both), so the step is written here.
+Keras' own `fit` trains on one device and on JAX's. Under `tf.distribute` it takes only pieces of one length, and none
+of several processes (`tests/training/test_devices.py` shows both), so the step is written here.
 """
 
 import contextlib

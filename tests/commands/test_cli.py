@@ -54,6 +54,18 @@ def test_help_loads_next_to_nothing():
     assert not heavy & set(result.stderr.split())
 
 
+def test_off_a_terminal_a_bar_is_drawn_seldom():
+    code = (
+        "import sys, time; sys.argv = ['cxr', '--help']\n"
+        "from cxr_utils.commands.program import main\n"
+        "try: main()\n"
+        "except SystemExit: from tqdm import tqdm\n"
+        "for _ in tqdm(range(30)): time.sleep(0.04)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "30/30" in result.stderr and result.stderr.count("\r") < 4  # at first, and at the end
+
+
 WRONG = {
     "unknown lesson to run": (["run", "--only", "9"], "There is no lesson '9'. Expected a number or"),
     "unknown lesson to build": (["build", "nine"], "There is no lesson 'nine'"),

@@ -89,7 +89,7 @@ def run(
     except KeyboardInterrupt:
         print("Interrupted. Finished lessons are kept; go on with the same command and --resume.")
         raise typer.Exit(130) from None
-    print(f"{time.perf_counter() - start:.0f} seconds by the clock, at most {at_once} lessons at once")
+    print(f"{time.perf_counter() - start:.0f} seconds by the clock; lessons at once: {at_once}")
     print(f"\nNotebooks, pages and run.json: {folder}")
     failed = [result for result in results if result.error]
     if failed:

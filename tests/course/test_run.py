@@ -26,6 +26,7 @@ from cxr_utils.errors import LessonError
 
 WHERE = '\n# %%\nimport os\n\nprint("in", os.getcwd().split("/")[-1], os.environ.get("CXR_STRICT"))\n'
 START = '\n# %%\nprint("✓ claim: a start")\n'
+CLOSES = '\n# %%\nimport atexit\n\natexit.register(lambda: open("closed", "w").close())\n'
 FAILS = PARAMETERS + EXERCISE + START + '\n# %%\nlimit = 1\nraise ValueError("too\\nlarge")\n'
 SETTINGS = Settings("/data/nih", "full", 7)
 
@@ -38,7 +39,9 @@ def text_of(path):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A course of three lessons, the second of which fails, run once."""
-    root = make_course(tmp_path_factory.mktemp("course"), L01_one=LESSON + WHERE, L02_two=FAILS, L03_three=LESSON)
+    root = make_course(
+        tmp_path_factory.mktemp("course"), L01_one=LESSON + WHERE, L02_two=FAILS, L03_three=LESSON + CLOSES
+    )
     folder = root / "runs" / SETTINGS.name
     return root, folder, run(find_lessons(root), SETTINGS, folder)
 
@@ -86,6 +89,10 @@ def test_a_failure_stops_only_its_lesson_and_is_named_in_three_lines(finished, c
         '  cell    [5] raise ValueError("too\\nlarge")',
         "  error   ValueError: too large",
     ]
+
+
+def test_what_a_kernel_has_put_off_to_its_end_is_done(finished):
+    assert (finished[0] / "solutions/closed").exists()
 
 
 def test_run_json_is_the_table(finished):

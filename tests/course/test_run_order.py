@@ -75,6 +75,19 @@ def test_an_interrupted_lesson_is_not_on_record_and_the_others_are(course, execu
     assert executed.names == ["02_two"] and written(folder) == ["01_one", "02_two", "03_three"]
 
 
+def test_an_interrupt_side_by_side_leaves_the_rest_to_resume(course, executed, tmp_path):
+    folder = tmp_path / "out"
+    executed.stop_at.add("02_two")
+    with pytest.raises(KeyboardInterrupt):
+        run(course, SETTINGS, folder, jobs=2)
+    kept = written(folder)
+    assert "02_two" not in kept and not list(folder.glob(".*.part.ipynb"))
+    executed.stop_at.clear()
+    executed.names.clear()
+    run(course, SETTINGS, folder, resume=True, jobs=2)
+    assert sorted(executed.names + kept) == written(folder) == ["01_one", "02_two", "03_three"]
+
+
 def test_resuming_takes_up_what_failed_and_what_is_gone(course, executed, tmp_path):
     folder = tmp_path / "out"
     executed.fail_at.add("02_two")

@@ -1,11 +1,13 @@
 """The papermill sequence: parameters, failures, resuming, interrupting."""
 
+import _thread
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import nbformat
@@ -21,7 +23,7 @@ from cxr_utils.course.lessons import find_lessons
 from cxr_utils.course.page import html_page
 from cxr_utils.course.record import Result, read_outputs, read_record, table, write_record
 from cxr_utils.course.run import Settings, run
-from cxr_utils.course.watch import AtWork, Board
+from cxr_utils.course.watch import AtWork, Board, side_by_side
 from cxr_utils.errors import LessonError
 
 WHERE = '\n# %%\nimport os\n\nprint("in", os.getcwd().split("/")[-1], os.environ.get("CXR_STRICT"))\n'
@@ -194,9 +196,9 @@ def waits_for(other, here, seconds=60):
 
 
 def test_lessons_at_once_overlap_and_each_has_its_own_memory(tmp_path):
-    first, second = tmp_path / "first", tmp_path / "second"
-    large = "block = bytearray(b'x' * 300 * 2**20)\ntime.sleep(1.5)\n"
-    lessons = {"L01_one": waits_for(second, first), "L02_two": waits_for(first, second) + large}
+    first, second, done = (tmp_path / name for name in ("first", "second", "done"))
+    large = f"block = bytearray(b'x' * 300 * 2**20)\ntime.sleep(1.5)\nPath({str(done)!r}).touch()\n"
+    lessons = {"L01_one": waits_for(done, first), "L02_two": waits_for(first, second) + large}
     results = run(find_lessons(make_course(tmp_path, **lessons)), SETTINGS, tmp_path / "out", jobs=2)
     assert [(result.lesson, result.error) for result in results] == [("01_one", None), ("02_two", None)]
     assert 20 < results[0].peak_mb < 300 < results[1].peak_mb
@@ -241,11 +243,11 @@ def test_ctrl_c_keeps_finished_lessons_and_leaves_no_kernel(tmp_path, jobs):
         process.send_signal(signal.SIGINT)
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)  # from a second press nothing follows
+        assert not psutil.wait_procs(kernels, timeout=20)[1]
         rest = process.stdout.read()
         assert process.wait(30) == 130
     assert "Interrupted. Finished lessons are kept" in rest and "Traceback" not in rest
     assert rest.count("  interrupted\n") == jobs
-    assert not psutil.wait_procs(kernels, timeout=10)[1]
     (name,) = (key[1:] for key in quick)
     folder = root / "runs/rays-quick-seed0"
     assert sorted(path.name for path in folder.iterdir() if path.name != ".lock") == [
@@ -254,6 +256,25 @@ def test_ctrl_c_keeps_finished_lessons_and_leaves_no_kernel(tmp_path, jobs):
         "run.json",
     ]
     assert [row["lesson"] for row in json.loads((folder / "run.json").read_text())["lessons"]] == [name]
+
+
+def test_a_second_ctrl_c_lets_no_process_slip_through():
+    started = []
+
+    def work():
+        time.sleep(0.6)  # both have been pressed by now
+        started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        started[0].wait()
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    for moment in (0.1, 0.3):
+        threading.Timer(moment, _thread.interrupt_main).start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            side_by_side(["one"], 1, lambda item: work, lambda item, error: None, lambda: None)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert started and started[0].poll() is not None
 
 
 def test_outputs_are_read_by_their_prefixes():

@@ -1,6 +1,5 @@
 """The papermill sequence: parameters, failures, resuming, interrupting."""
 
-import _thread
 import json
 import os
 import re
@@ -268,7 +267,7 @@ def test_a_second_ctrl_c_lets_no_process_slip_through():
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     for moment in (0.1, 0.3):
-        threading.Timer(moment, _thread.interrupt_main).start()
+        threading.Timer(moment, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
         with pytest.raises(KeyboardInterrupt):
             side_by_side(["one"], 1, lambda item: work, lambda item, error: None, lambda: None)

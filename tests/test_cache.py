@@ -95,6 +95,48 @@ def test_a_killed_process_leaves_no_entry_and_no_lock():
     assert not list(folder.parent.glob("*.part"))
 
 
+def test_who_waits_goes_on_when_the_one_that_makes_it_is_killed():
+    code = """
+        import time
+        from cxr_utils import cache
+        print("asked", flush=True)
+        def make(folder):
+            print("makes", flush=True)
+            time.sleep({seconds})
+        cache.entry("slow", {{}}, make)
+        print("has it")
+    """
+    maker = _start(code.format(seconds=60))
+    assert [maker.stdout.readline() for _ in range(2)] == ["asked\n", "makes\n"]
+    waiting = _start(code.format(seconds=0))
+    assert waiting.stdout.readline() == "asked\n"
+    time.sleep(0.5)
+    assert waiting.poll() is None
+    maker.kill()
+    assert waiting.communicate(timeout=60)[0] == "makes\nhas it\n"
+    maker.communicate()
+
+
+def test_rows_that_two_processes_ask_for_at_once_are_computed_once():
+    code = """
+        import time
+        import numpy as np
+        from cxr_utils import cache
+        names = {names}
+        def compute(missing):
+            for position in missing:
+                time.sleep(0.02)
+                print("computed", names[position])
+                yield np.array([[ord(names[position])]], np.int32)
+        stored, numbers = cache.rows("slow", {{}}, names, np.zeros((0, 1), np.int32), compute)
+        print("".join(map(chr, stored[numbers].ravel())))
+    """
+    processes = {names: _start(code.format(names=repr(list(names)))) for names in ("abcdefgh", "hgfedcxyz")}
+    lines = {names: process.communicate(timeout=60)[0].split("\n")[:-1] for names, process in processes.items()}
+    assert all(printed[-1] == names for names, printed in lines.items())
+    assert sorted(line[-1] for printed in lines.values() for line in printed[:-1]) == list("abcdefghxyz")
+
+
 NONE = np.zeros((0, 2), np.int32)
 
 

@@ -1,12 +1,18 @@
 """`cxr build` and `cxr run`: derive the notebooks, execute the lessons."""
 
+import os
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import psutil
 import typer
 
 from cxr_utils.commands.options import Profile
+from cxr_utils.errors import LessonError
+
+_LESSON_BYTES = 2 * 2**30  # for one lesson's kernel: the largest that a run.json has shown held 1.7 GB (lesson 04)
 
 
 class Origin(StrEnum):
@@ -53,14 +59,16 @@ def run(
         Origin.solutions
     ),
     resume: Annotated[bool, typer.Option("--resume", help="Skip lessons that finished before.")] = False,
+    jobs: Annotated[str, typer.Option(help="Lessons at once; what cores and memory allow, one on a GPU.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder for the results; runs/NAME when not given.")] = None,
 ) -> None:
-    """Execute the lessons in order; save each as a notebook and as a page.
+    """Execute the lessons, several at once; save each as a notebook and as a page.
 
     Examples:
       cxr run                                     the whole course on the data set it makes itself
       cxr run --data ../shared/real/nih           on real X-rays
       cxr run --only 02,05 --seed 1               two lessons
+      cxr run --jobs 1                            one after another, in teaching order
       cxr run --from notebooks                    learners' copies, blank or filled in
       cxr run --resume                            after a failure or Ctrl-C: what has not finished
     """
@@ -68,21 +76,35 @@ def run(
     from cxr_utils.course.lessons import choose_lessons, find_lessons
     from cxr_utils.course.run import Settings
     from cxr_utils.course.run import run as run_lessons
+    from cxr_utils.training.devices import _has_gpu
 
     root = cache.repository()
     lessons = choose_lessons(find_lessons(root), [item for item in only.split(",") if item.strip()])
+    at_once = _at_once(jobs, os.cpu_count() or 1, psutil.virtual_memory().available, _has_gpu())
     settings = Settings(_known_data(data, profile.value, seed), profile.value, seed, origin.value)
     folder = (out or root / "runs" / settings.name).resolve()
+    start = time.perf_counter()
     try:
-        results = run_lessons(lessons, settings, folder, resume=resume)
+        results = run_lessons(lessons, settings, folder, resume=resume, jobs=at_once)
     except KeyboardInterrupt:
         print("Interrupted. Finished lessons are kept; go on with the same command and --resume.")
         raise typer.Exit(130) from None
+    print(f"{time.perf_counter() - start:.0f} seconds by the clock; lessons at once: {at_once}")
     print(f"\nNotebooks, pages and run.json: {folder}")
     failed = [result for result in results if result.error]
     if failed:
         print(f"{len(failed)} of {len(results)} lessons failed. Mend them; go on with the same command and --resume.")
         raise typer.Exit(1)
+
+
+def _at_once(jobs: str, cores: int, free: int, gpu: bool) -> int:
+    """How many lessons run at once: as many as asked for, or as cores and free bytes allow; a GPU has room for one."""
+    if jobs and not (jobs.isdecimal() and int(jobs) > 0):
+        raise LessonError(
+            f"--jobs {jobs} was asked for. Expected a whole number from 1 up. Choose one, or leave it out for as many "
+            "lessons at once as cores and memory allow."
+        )
+    return int(jobs) if jobs else 1 if gpu else max(1, min(cores, free // _LESSON_BYTES))
 
 
 def _known_data(data: str, profile: str, seed: int) -> str:

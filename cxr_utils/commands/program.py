@@ -1,6 +1,7 @@
 """The command `cxr`. Every command imports what it needs when it is called, so that `--help` is quick."""
 
 import inspect
+import os
 import sys
 from collections.abc import Callable
 
@@ -34,6 +35,8 @@ app.add_typer(data_app, name="data")
 
 def main() -> None:
     """Entry point: an error that the user can mend is one line, not a stack trace."""
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_MININTERVAL", "10")  # seconds; a log file has no use for ten bars a second
     try:
         app()
     except CxrError as error:

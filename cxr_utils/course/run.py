@@ -1,12 +1,12 @@
-"""Execute the lessons one after another with papermill, and keep what they print."""
+"""Execute the lessons with papermill, several at once, and keep what they print."""
 
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import nbformat
@@ -20,7 +20,7 @@ from cxr_utils.course.derive import check_parameters, solution_notebook
 from cxr_utils.course.lessons import Lesson
 from cxr_utils.course.page import html_page
 from cxr_utils.course.record import Failure, Result, read_outputs, read_record, table, write_record
-from cxr_utils.course.watch import ProgressLine, Watched
+from cxr_utils.course.watch import AtWork, Board, side_by_side
 from cxr_utils.errors import LessonError
 
 
@@ -57,18 +57,22 @@ class Settings:
         return {"data": self.data, "profile": self.profile, "seed": self.seed}
 
 
-def run(lessons: list[Lesson], settings: Settings, folder: Path, *, resume: bool = False) -> list[Result]:
-    """Run lessons in order; a failing one is reported, and the others still run.
+def run(
+    lessons: list[Lesson], settings: Settings, folder: Path, *, resume: bool = False, jobs: int = 1
+) -> list[Result]:
+    """Run lessons; a failing one is reported, and the others still run.
 
     Args:
-        lessons: which ones.
+        lessons: which ones, in teaching order.
         settings: what each is given.
         folder: gets `NN_name.ipynb` and `.html` for each finished lesson, `NN_name.failed.ipynb` for a failed
             one, and `run.json`, written anew after each lesson.
         resume: skip lessons that finished here with the same text and the same settings.
+        jobs: how many lessons run at once. Their libraries share the cores as they like: networks come out
+            otherwise, in the fourth digit, where TensorFlow is held to fewer threads.
 
     Returns:
-        One result a lesson, also of those skipped.
+        One result a lesson, in teaching order, also of those skipped.
 
     Raises:
         LessonError: a lesson has no notebook or takes no parameters, or the folder cannot be used.
@@ -76,17 +80,15 @@ def run(lessons: list[Lesson], settings: Settings, folder: Path, *, resume: bool
     """
     notebooks = {lesson.name: _notebook(lesson, settings.origin) for lesson in lessons}
     keys = {name: _key(notebook, settings) for name, notebook in notebooks.items()}
-    record, common = folder / "run.json", asdict(settings)
-    with _only_run(folder):
-        results = read_record(record, common)
-        for lesson in lessons:
-            if resume and _is_finished(folder, results.get(lesson.name), keys[lesson.name]):
-                print(f"{lesson.number + ' ' + lesson.title:24}  finished before", flush=True)
-                continue
-            results.pop(lesson.name, None)
-            write_record(record, common, results)
-            results[lesson.name] = _run_lesson(lesson, notebooks[lesson.name], keys[lesson.name], settings, folder)
-            write_record(record, common, results)
+    with _only_run(folder), _environment(settings.origin):
+        results = read_record(folder / "run.json", asdict(settings))
+        finished = [one for one in lessons if resume and _is_finished(folder, results.get(one.name), keys[one.name])]
+        for lesson in finished:
+            print(f"{lesson.number + ' ' + lesson.title:24}  finished before", flush=True)
+        waiting = [lesson for lesson in lessons if lesson not in finished]
+        if jobs > 1:
+            waiting.reverse()  # later lessons take longer; begun last, one would go on alone
+        _Sequence(settings, folder, notebooks, keys, results).run(waiting, jobs)
     ordered = [results[lesson.name] for lesson in lessons]
     print(f"\n{table(ordered)}", flush=True)
     return ordered
@@ -142,23 +144,69 @@ def _only_run(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _run_lesson(lesson: Lesson, notebook: NotebookNode, key: str, settings: Settings, folder: Path) -> Result:
-    label = f"{lesson.number} {lesson.title}"
-    cells = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in notebook.cells)
-    line = ProgressLine(label, cells + 1)  # papermill adds the cell that holds the parameters
-    partial = folder / f".{lesson.name}.part.ipynb"
-    _forget(folder, lesson)
-    work = Watched(lambda: _execute(notebook, lesson, settings, partial, line))
-    error = None
-    try:
-        work.run(line.tick)
-    except KeyboardInterrupt:
-        line.end("interrupted")
-        partial.unlink(missing_ok=True)
-        raise
-    except Exception as problem:  # a cell, the kernel or papermill itself; each ends this lesson only
-        error = problem
-    return _keep(lesson, key, folder, partial, line, work, error)
+@dataclass(frozen=True)
+class _Sequence:
+    """Lessons on their way from source to result."""
+
+    settings: Settings
+    folder: Path
+    notebooks: dict[str, NotebookNode]
+    keys: dict[str, str]
+    results: dict[str, Result]
+    board: Board = field(default_factory=Board)
+    lines: dict[str, AtWork] = field(default_factory=dict)
+
+    def run(self, lessons: list[Lesson], jobs: int) -> None:
+        try:
+            side_by_side(lessons, jobs, self._begin, self._end, self._tick)
+        except BaseException:
+            self.board.stop()
+            for lesson in lessons:
+                self._partial(lesson).unlink(missing_ok=True)
+            raise
+
+    def _begin(self, lesson: Lesson) -> Callable[[], None]:
+        self.results.pop(lesson.name, None)
+        self._write_record()
+        _forget(self.folder, lesson)
+        notebook = self.notebooks[lesson.name]
+        cells = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in notebook.cells)
+        line = AtWork(f"{lesson.number} {lesson.title}", cells + 1)  # papermill adds the cell that holds the parameters
+        self.lines[lesson.name] = line
+        self.board.begin(line)
+        return lambda: _execute(notebook, lesson, self.settings, self._partial(lesson), line)
+
+    def _tick(self) -> None:
+        for line in self.lines.values():
+            line.sample()
+        self.board.draw()
+
+    def _end(self, lesson: Lesson, error: Exception | None) -> None:
+        """Give the notebook its name, and say how the lesson ended; an error of any kind ends this lesson only."""
+        line, partial, name = self.lines.pop(lesson.name), self._partial(lesson), lesson.name
+        notebook, seconds = nbformat.read(partial, as_version=4), round(line.seconds, 1)
+        failure = Failure.of(notebook, error, line.cell) if error else None
+        where = f"cell [{failure.cell}]: {failure.error}" if failure else None
+        result = Result(name, self.keys[name], where, seconds, line.peak_bytes // 2**20, *read_outputs(notebook))
+        if failure:
+            saved = self.folder / f"{name}.failed.ipynb"
+            partial.replace(saved)
+            which = f"  lesson  {lesson.number} {lesson.title}, kept as {saved}"
+            self.board.end(
+                line, "failed", which, f"  cell    [{failure.cell}] {failure.line}", f"  error   {failure.error}"
+            )
+        else:
+            write_text(self.folder / f"{name}.html", html_page(notebook))
+            partial.replace(self.folder / f"{name}.ipynb")
+            self.board.end(line, f"{result.claims} claims")
+        self.results[name] = result
+        self._write_record()
+
+    def _partial(self, lesson: Lesson) -> Path:
+        return self.folder / f".{lesson.name}.part.ipynb"
+
+    def _write_record(self) -> None:
+        write_record(self.folder / "run.json", asdict(self.settings), self.results)
 
 
 def _forget(folder: Path, lesson: Lesson) -> None:
@@ -167,24 +215,24 @@ def _forget(folder: Path, lesson: Lesson) -> None:
         (folder / f"{lesson.name}{ending}").unlink(missing_ok=True)
 
 
-def _execute(notebook: NotebookNode, lesson: Lesson, settings: Settings, partial: Path, line: ProgressLine) -> None:
+def _execute(notebook: NotebookNode, lesson: Lesson, settings: Settings, partial: Path, line: AtWork) -> None:
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it says, the run says in three lines
 
     def count(**_: object) -> None:
         line.cell += 1
 
-    with _environment(settings.origin):
-        papermill.execute_notebook(
-            notebook,
-            str(partial).replace("{", "{{").replace("}", "}}"),  # papermill formats paths
-            settings.parameters,
-            kernel_name="python3",
-            progress_bar=False,
-            on_cell_execute=count,
-            extra_arguments=QUIET,
-            iopub_timeout=60,
-            resources={"metadata": {"path": str(lesson.source.parent.parent / settings.origin)}},
-        )
+    papermill.execute_notebook(
+        notebook,
+        str(partial).replace("{", "{{").replace("}", "}}"),  # papermill formats paths
+        settings.parameters,
+        kernel_name="python3",
+        kernel_manager_class=line.manager(),
+        progress_bar=False,
+        on_cell_execute=count,
+        extra_arguments=QUIET,
+        iopub_timeout=60,
+        resources={"metadata": {"path": str(lesson.source.parent.parent / settings.origin)}},
+    )
 
 
 @contextmanager
@@ -200,26 +248,3 @@ def _environment(origin: str) -> Iterator[None]:
             os.environ.pop(name)
             if value is not None:
                 os.environ[name] = value
-
-
-def _keep(
-    lesson: Lesson, key: str, folder: Path, partial: Path, line: ProgressLine, work: Watched, error: Exception | None
-) -> Result:
-    """Give the notebook its name, and say how the lesson ended."""
-    notebook = nbformat.read(partial, as_version=4)
-    failure = Failure.of(notebook, error, line.cell) if error else None
-    where = f"cell [{failure.cell}]: {failure.error}" if failure else None
-    peak_mb = work.peak_bytes // 2**20
-    result = Result(lesson.name, key, where, round(line.seconds, 1), peak_mb, *read_outputs(notebook))
-    if failure:
-        saved = folder / f"{lesson.name}.failed.ipynb"
-        partial.replace(saved)
-        line.end("failed")
-        print(f"  lesson  {lesson.number} {lesson.title}, kept as {saved}")
-        print(f"  cell    [{failure.cell}] {failure.line}")
-        print(f"  error   {failure.error}", flush=True)
-    else:
-        write_text(folder / f"{lesson.name}.html", html_page(notebook))
-        partial.replace(folder / f"{lesson.name}.ipynb")
-        line.end(f"{result.claims} claims")
-    return result

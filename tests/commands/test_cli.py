@@ -10,7 +10,7 @@ import pytest
 import typer
 from toy_course import LESSON, make_course, make_rays
 
-from cxr_utils.commands import program
+from cxr_utils.commands import lessons, program
 from cxr_utils.course import build as building
 from cxr_utils.course import run as running
 from cxr_utils.course.run import Settings
@@ -54,9 +54,24 @@ def test_help_loads_next_to_nothing():
     assert not heavy & set(result.stderr.split())
 
 
+def test_off_a_terminal_a_bar_is_drawn_seldom():
+    code = (
+        "import sys, time; sys.argv = ['cxr', '--help']\n"
+        "from cxr_utils.commands.program import main\n"
+        "try: main()\n"
+        "except SystemExit: from tqdm import tqdm\n"
+        "for _ in tqdm(range(30)): time.sleep(0.04)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "30/30" in result.stderr and len(result.stderr.splitlines()) < 5  # at first, and at the end
+
+
 WRONG = {
     "unknown lesson to run": (["run", "--only", "9"], "There is no lesson '9'. Expected a number or"),
     "unknown lesson to build": (["build", "nine"], "There is no lesson 'nine'"),
+    "no lesson at once": (["run", "--jobs", "0"], "--jobs 0 was asked for. Expected a whole number from 1 up"),
+    "fewer than none at once": (["run", "--jobs", "-2"], "--jobs -2 was asked for"),
+    "half a lesson at once": (["run", "--jobs", "1.5"], "--jobs 1.5 was asked for"),
     "unknown data": (["run", "--data", "no/such/folder"], "no/such/folder does not exist"),
     "unknown data to check": (["data", "check", "no/such/folder"], "no/such/folder does not exist"),
     "unknown split": (["data", "leakage", "no/such/table.csv"], "no/such/table.csv does not exist"),
@@ -75,7 +90,7 @@ def test_mistakes_are_one_line_and_exit_2(cxr, course, arguments, message):
 
 def test_a_build_of_some_lessons_leaves_the_rest_alone(cxr, course, monkeypatch):
     built = []
-    monkeypatch.setattr(building, "build", lambda lessons: built.extend(lesson.name for lesson in lessons))
+    monkeypatch.setattr(building, "build", lambda chosen: built.extend(lesson.name for lesson in chosen))
     (course / "solutions/02_next.py").write_text(LESSON)
     assert cxr("build", "1")[0] == 0 and built == ["01_toy"] and not (course / "environment.yml").exists()
     assert cxr("build")[0] == 0 and built[1:] == ["01_toy", "02_next"] and (course / "environment.yml").exists()
@@ -113,19 +128,35 @@ def test_run_gives_lessons_an_absolute_path(cxr, course, monkeypatch):
 def test_options_of_a_run_reach_it(cxr, course, monkeypatch):
     asked = []
 
-    def run_lessons(lessons, settings, folder, *, resume):
-        asked.append(([lesson.name for lesson in lessons], settings, folder, resume))
+    def run_lessons(chosen, settings, folder, *, resume, jobs):
+        asked.append(([lesson.name for lesson in chosen], settings, folder, resume, jobs))
         return []
 
     monkeypatch.setattr(running, "run", run_lessons)
+    monkeypatch.setattr(lessons, "_at_once", lambda jobs, *machine: int(jobs or 11))
     (course / "solutions/02_next.py").write_text(LESSON)
     rays = make_rays(course / "rays")
     assert cxr("run", "--data", rays)[0] == 0
-    assert asked[0] == (["01_toy", "02_next"], Settings(str(rays)), course / "runs/rays-quick-seed0", False)
+    assert asked[0] == (["01_toy", "02_next"], Settings(str(rays)), course / "runs/rays-quick-seed0", False, 11)
     options = ["--only", "02, ", "--from", "notebooks", "--profile", "full", "--seed", 4, "--resume", "--out", "here"]
+    options += ["--jobs", 3]
     monkeypatch.chdir(course)
     assert cxr("run", "--data", "rays", *options)[0] == 0
-    assert asked[1] == (["02_next"], Settings(str(rays), "full", 4, "notebooks"), course / "here", True)
+    assert asked[1] == (["02_next"], Settings(str(rays), "full", 4, "notebooks"), course / "here", True, 3)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "cores", "gigabytes", "gpu", "expected"),
+    [
+        ("", 2, 16, False, 2),
+        ("", 8, 5, False, 2),  # cores without the memory for them
+        ("", 4, 1, False, 1),
+        ("", 8, 64, True, 1),
+        ("3", 2, 1, True, 3),  # who asks gets it
+    ],
+)
+def test_as_many_lessons_at_once_as_cores_and_memory_allow(jobs, cores, gigabytes, gpu, expected):
+    assert lessons._at_once(jobs, cores, gigabytes * 2**30, gpu) == expected
 
 
 def test_ctrl_c_exits_130_and_says_how_to_go_on(cxr, course, monkeypatch):

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import nbformat
@@ -20,11 +22,12 @@ from cxr_utils.course.lessons import find_lessons
 from cxr_utils.course.page import html_page
 from cxr_utils.course.record import Result, read_outputs, read_record, table, write_record
 from cxr_utils.course.run import Settings, run
-from cxr_utils.course.watch import ProgressLine
+from cxr_utils.course.watch import AtWork, Board, side_by_side
 from cxr_utils.errors import LessonError
 
 WHERE = '\n# %%\nimport os\n\nprint("in", os.getcwd().split("/")[-1], os.environ.get("CXR_STRICT"))\n'
 START = '\n# %%\nprint("✓ claim: a start")\n'
+CLOSES = '\n# %%\nimport atexit\n\natexit.register(lambda: open("closed", "w").close())\n'
 FAILS = PARAMETERS + EXERCISE + START + '\n# %%\nlimit = 1\nraise ValueError("too\\nlarge")\n'
 SETTINGS = Settings("/data/nih", "full", 7)
 
@@ -37,7 +40,9 @@ def text_of(path):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A course of three lessons, the second of which fails, run once."""
-    root = make_course(tmp_path_factory.mktemp("course"), L01_one=LESSON + WHERE, L02_two=FAILS, L03_three=LESSON)
+    root = make_course(
+        tmp_path_factory.mktemp("course"), L01_one=LESSON + WHERE, L02_two=FAILS, L03_three=LESSON + CLOSES
+    )
     folder = root / "runs" / SETTINGS.name
     return root, folder, run(find_lessons(root), SETTINGS, folder)
 
@@ -79,11 +84,16 @@ def test_a_failure_stops_only_its_lesson_and_is_named_in_three_lines(finished, c
     ]
     run(find_lessons(root)[1:2], SETTINGS, tmp_path)
     out = capsys.readouterr().out.splitlines()
-    assert out[2:5] == [
+    (line,) = [number for number, text in enumerate(out) if text.endswith("  failed")]
+    assert out[line + 1 : line + 4] == [
         f"  lesson  02 two, kept as {tmp_path / '02_two.failed.ipynb'}",
         '  cell    [5] raise ValueError("too\\nlarge")',
         "  error   ValueError: too large",
     ]
+
+
+def test_what_a_kernel_has_put_off_to_its_end_is_done(finished):
+    assert (finished[0] / "solutions/closed").exists()
 
 
 def test_run_json_is_the_table(finished):
@@ -170,9 +180,49 @@ def test_missing_and_untagged_copies_and_a_busy_folder_are_refused(tmp_path):
         run(lessons, SETTINGS, tmp_path / "file")
 
 
-def test_ctrl_c_keeps_finished_lessons_and_leaves_no_kernel(tmp_path):
-    slow = PARAMETERS + EXERCISE + "\n# %%\nimport time\ntime.sleep(60)\n"
-    root = make_course(tmp_path, L01_one=LESSON, L02_slow=slow)
+def waits_for(other, here, seconds=60):
+    """A lesson that says that it is there, waits for another one, and then goes on."""
+    return (
+        PARAMETERS
+        + EXERCISE
+        + (
+            f"\n# %%\nimport time\nfrom pathlib import Path\n\nPath({str(here)!r}).touch()\n"
+            f"patience = {seconds} * 10\n"
+            f"while not Path({str(other)!r}).exists() and patience:\n    patience -= 1\n    time.sleep(0.1)\n"
+            "assert patience, 'alone'\n"
+        )
+    )
+
+
+def test_lessons_at_once_overlap_and_each_has_its_own_memory(tmp_path):
+    first, second, done = (tmp_path / name for name in ("first", "second", "done"))
+    large = f"block = bytearray(b'x' * 300 * 2**20)\ntime.sleep(1.5)\nPath({str(done)!r}).touch()\n"
+    lessons = {"L01_one": waits_for(done, first), "L02_two": waits_for(first, second) + large}
+    results = run(find_lessons(make_course(tmp_path, **lessons)), SETTINGS, tmp_path / "out", jobs=2)
+    assert [(result.lesson, result.error) for result in results] == [("01_one", None), ("02_two", None)]
+    assert 20 < results[0].peak_mb < 300 < results[1].peak_mb
+
+
+def test_one_fails_while_the_other_goes_on(tmp_path):
+    gone = tmp_path / "out/02_two.failed.ipynb"
+    lessons = {"L01_one": waits_for(gone, tmp_path / "here") + START, "L02_two": FAILS, "L03_three": LESSON}
+    results = run(find_lessons(make_course(tmp_path, **lessons)), SETTINGS, tmp_path / "out", jobs=2)
+    assert [result.error for result in results] == [None, "cell [5]: ValueError: too large", None]
+    assert results[0].claims == "1/1"
+    assert [row["lesson"] for row in json.loads((tmp_path / "out/run.json").read_text())["lessons"]] == [
+        "01_one",
+        "02_two",
+        "03_three",
+    ]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_keeps_finished_lessons_and_leaves_no_kernel(tmp_path, jobs):
+    here = [tmp_path / "one is there", tmp_path / "two is there"][:jobs]
+    slow = {f"L0{5 + place}_slow": waits_for(tmp_path / "nobody", path) for place, path in enumerate(here)}
+    # Side by side the last begins first.
+    quick = {"L09_quick" if jobs > 1 else "L01_quick": LESSON}
+    root = make_course(tmp_path, **slow, **quick)
     # Where tests run in the background Ctrl-C is ignored, and children inherit that.
     code = (
         "import signal as s; s.signal(s.SIGINT, s.default_int_handler)\n"
@@ -180,25 +230,50 @@ def test_ctrl_c_keeps_finished_lessons_and_leaves_no_kernel(tmp_path):
     )
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     environment = os.environ | {"CXR_HOME": str(root)}
-    rays = str(make_rays(tmp_path / "rays"))
-    with subprocess.Popen([sys.executable, "-c", code, "run", "--data", rays], env=environment, **streams) as process:
+    command = [sys.executable, "-c", code, "run", "--data", str(make_rays(tmp_path / "rays")), "--jobs", str(jobs)]
+    with subprocess.Popen(command, env=environment, **streams) as process:
         for line in process.stdout:
-            if line.startswith("02 slow") and "started" in line:
+            if "05 slow" in line and "started" in line:
                 break
-        time.sleep(2)  # the kernel is up by now, or starting: neither may survive
-        kernels = psutil.Process(process.pid).children(recursive=True)
+        kernels = []  # one works, the other may still be starting: neither may survive
+        while len(kernels) < jobs or not all(path.exists() for path in here[1:]):
+            time.sleep(0.05)
+            kernels = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)  # from a second press nothing follows
+        assert not psutil.wait_procs(kernels, timeout=20)[1]
         rest = process.stdout.read()
         assert process.wait(30) == 130
     assert "Interrupted. Finished lessons are kept" in rest and "Traceback" not in rest
-    assert kernels and not psutil.wait_procs(kernels, timeout=10)[1]
+    assert rest.count("  interrupted\n") == jobs
+    (name,) = (key[1:] for key in quick)
     folder = root / "runs/rays-quick-seed0"
     assert sorted(path.name for path in folder.iterdir() if path.name != ".lock") == [
-        "01_one.html",
-        "01_one.ipynb",
+        f"{name}.html",
+        f"{name}.ipynb",
         "run.json",
     ]
-    assert [row["lesson"] for row in json.loads((folder / "run.json").read_text())["lessons"]] == ["01_one"]
+    assert [row["lesson"] for row in json.loads((folder / "run.json").read_text())["lessons"]] == [name]
+
+
+def test_a_second_ctrl_c_lets_no_process_slip_through():
+    started = []
+
+    def work():
+        time.sleep(0.6)  # both have been pressed by now
+        started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        started[0].wait()
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    for moment in (0.1, 0.3):
+        threading.Timer(moment, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            side_by_side(["one"], 1, lambda item: work, lambda item, error: None, lambda: None)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert started and started[0].poll() is not None
 
 
 def test_outputs_are_read_by_their_prefixes():
@@ -225,7 +300,7 @@ def test_table_adds_up():
 
 
 class Screen:
-    """A stream that says whether it is a terminal."""
+    """A stream that says whether it is a terminal, and shows what one would."""
 
     def __init__(self, terminal):
         self.text, self.terminal = "", terminal
@@ -239,22 +314,93 @@ class Screen:
     def flush(self):
         pass
 
+    def rows(self):
+        rows, row, column = [""], 0, 0
+        for part in re.findall(r"\x1b\[\d*[A-Z]|.|\r|\n", self.text):
+            if part == "\x1b[K":
+                rows[row] = rows[row][:column]
+            elif part == "\x1b[J":
+                rows[row:] = [rows[row][:column]]
+            elif part[0] == "\x1b":
+                assert part[-1] == "A" and row >= int(part[2:-1])
+                row -= int(part[2:-1])
+            elif part == "\r":
+                column = 0
+            elif part == "\n":
+                row, column = row + 1, 0
+                rows += [""] * (row == len(rows))
+            else:
+                rows[row] = rows[row][:column].ljust(column) + part + rows[row][column + 1 :]
+                column += 1
+        return rows
 
-def test_a_progress_line_counts_minutes(monkeypatch):
+
+def test_a_line_counts_minutes(monkeypatch):
     moments = iter([100.0, 225.9])
     monkeypatch.setattr(time, "perf_counter", lambda: next(moments))
-    screen = Screen(False)
-    ProgressLine("02 leakage check", 23, screen).end("done")
-    assert screen.text.splitlines()[-1].split()[-2:] == ["02:05", "done"]
+    assert str(AtWork("02 leakage check", 23)).split()[-1] == "02:05"
 
 
-@pytest.mark.parametrize("terminal", [True, False])
-def test_progress_is_one_line_on_a_terminal_and_two_off_it(terminal):
-    screen = Screen(terminal)
-    line = ProgressLine("02 leakage check", 23, screen)
-    line.cell = 7
-    line.tick()
-    line.end("3/3 claims")
-    assert screen.text.count("\n") == (1 if terminal else 2)
-    assert ("\r" in screen.text) == terminal
-    assert "cell  7/23   00:00  3/3 claims" in screen.text
+@pytest.fixture
+def two_lessons(monkeypatch):
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.0)
+    return AtWork("02 leakage check", 20), AtWork("03 class weighting", 40)
+
+
+def test_on_a_terminal_each_lesson_has_its_line_and_what_has_ended_stays_above(two_lessons):
+    (one, two), screen = two_lessons, Screen(True)
+    board = Board(screen)
+    for line in two_lessons:
+        board.begin(line)
+    one.cell, two.cell = 12, 1
+    board.draw()
+    assert screen.rows() == [
+        "02 leakage check          cell 12/20   00:00",
+        "03 class weighting        cell  1/40   00:00",
+        "",
+    ]
+    two.cell = 9
+    board.end(two, "failed", "  error   ValueError: no")
+    one.cell = 13
+    board.draw()
+    below = ["03 class weighting        cell  9/40   00:00  failed", "  error   ValueError: no"]
+    assert screen.rows() == [*below, "02 leakage check          cell 13/20   00:00", ""]
+    board.begin(three := AtWork("04 next", 9))
+    board.end(one, "3/3 claims")
+    below += ["02 leakage check          cell 13/20   00:00  3/3 claims"]
+    assert screen.rows() == [*below, "04 next                   cell  0/9    00:00", ""]
+    screen.text += "^C"  # what the terminal itself writes
+    board.stop()
+    assert screen.rows() == [*below, "04 next                   cell  0/9    00:00  interrupted", ""]
+    assert three.cell == 0
+
+
+def test_a_line_never_wraps_on_a_narrow_terminal(two_lessons, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    screen = Screen(True)
+    board = Board(screen)
+    board.begin(two_lessons[0])
+    board.draw()
+    assert screen.rows() == ["02 leakage check          cel", ""]
+
+
+def test_off_a_terminal_a_lesson_has_a_line_for_each_tenth_of_its_cells(two_lessons):
+    (one, two), screen = two_lessons, Screen(False)
+    board = Board(screen)
+    for line in two_lessons:
+        board.begin(line)
+    for two.cell in range(41):
+        board.draw()
+        board.draw()
+    one.cell = 9
+    board.draw()
+    board.end(two, "3/3 claims")
+    board.stop()
+    assert screen.text.splitlines() == [
+        "02 leakage check          started",
+        "03 class weighting        started",
+        *(f"03 class weighting        cell {cell:2d}/40   00:00" for cell in range(4, 41, 4)),
+        "02 leakage check          cell  9/20   00:00",
+        "03 class weighting        cell 40/40   00:00  3/3 claims",
+        "02 leakage check          cell  9/20   00:00  interrupted",
+    ]

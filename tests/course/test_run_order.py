@@ -29,17 +29,17 @@ def course(tmp_path):
 def executed(monkeypatch):
     """Names of lessons in the order in which they were run; `stop_at` is interrupted, `fail_at` fails."""
 
-    def run_lesson(lesson, notebook, key, settings, folder):
+    def execute(notebook, lesson, settings, partial, line):
         if lesson.name in executed.stop_at:
             raise KeyboardInterrupt
         executed.names.append(lesson.name)
-        error = "cell [2]: E: x" if lesson.name in executed.fail_at else None
-        if error is None:
-            (folder / f"{lesson.name}.ipynb").write_text("whole")
-        return result(lesson.name, key, error)
+        nbformat.write(notebook, partial)
+        if lesson.name in executed.fail_at:
+            raise RuntimeError("x")
 
     executed = type("Executed", (), {"names": [], "stop_at": set(), "fail_at": set()})()
-    monkeypatch.setattr(running, "_run_lesson", run_lesson)
+    monkeypatch.setattr(running, "_execute", execute)
+    monkeypatch.setattr(running, "html_page", lambda notebook: "a page")
     return executed
 
 
@@ -56,6 +56,12 @@ def test_lessons_run_and_are_reported_in_teaching_order(course, executed, tmp_pa
     assert [line[:2] for line in lines[-4:]] == ["01", "02", "03", "al"]
 
 
+def test_side_by_side_the_last_begin_first_and_are_reported_in_teaching_order(course, executed, tmp_path):
+    results = run(course, SETTINGS, tmp_path / "out", jobs=2)
+    assert executed.names[-1] == "01_one" and sorted(executed.names) == [found.lesson for found in results]
+    assert written(tmp_path / "out") == ["01_one", "02_two", "03_three"]
+
+
 def test_an_interrupted_lesson_is_not_on_record_and_the_others_are(course, executed, tmp_path):
     folder = tmp_path / "out"
     run(course, SETTINGS, folder)
@@ -69,10 +75,23 @@ def test_an_interrupted_lesson_is_not_on_record_and_the_others_are(course, execu
     assert executed.names == ["02_two"] and written(folder) == ["01_one", "02_two", "03_three"]
 
 
+def test_an_interrupt_side_by_side_leaves_the_rest_to_resume(course, executed, tmp_path):
+    folder = tmp_path / "out"
+    executed.stop_at.add("02_two")
+    with pytest.raises(KeyboardInterrupt):
+        run(course, SETTINGS, folder, jobs=2)
+    kept = written(folder)
+    assert "02_two" not in kept and not list(folder.glob(".*.part.ipynb"))
+    executed.stop_at.clear()
+    executed.names.clear()
+    run(course, SETTINGS, folder, resume=True, jobs=2)
+    assert sorted(executed.names + kept) == written(folder) == ["01_one", "02_two", "03_three"]
+
+
 def test_resuming_takes_up_what_failed_and_what_is_gone(course, executed, tmp_path):
     folder = tmp_path / "out"
     executed.fail_at.add("02_two")
-    assert [found.error for found in run(course, SETTINGS, folder)] == [None, "cell [2]: E: x", None]
+    assert [found.error for found in run(course, SETTINGS, folder)] == [None, "cell [1]: RuntimeError: x", None]
     (folder / "03_three.ipynb").unlink()
     executed.fail_at.clear()
     executed.names.clear()

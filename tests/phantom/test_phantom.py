@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -324,6 +325,20 @@ def test_ensure_cohort_makes_once_and_again_for_another_simulator(tmp_path, monk
     assert json.loads((folder / "cohort.json").read_text())["simulator"] == phantom.simulator_version()
     with pytest.raises(DataError, match="Profile 'big'"):
         phantom.ensure_cohort("big")
+
+
+def test_two_processes_that_ask_at_once_make_one_cohort(tmp_path):
+    code = (
+        "from cxr_utils.phantom import cohort\n"
+        "cohort.PROFILES['quick'] = {'images': 24, 'size': 32}\n"
+        "make = cohort.make_cohort\n"
+        "cohort.make_cohort = lambda *given, **more: print('makes it') or make(*given, **more)\n"
+        "print(cohort.ensure_cohort('quick', 5))"
+    )
+    options = {"stdout": subprocess.PIPE, "text": True, "env": os.environ | {"CXR_HOME": str(tmp_path)}}
+    both = [subprocess.Popen([sys.executable, "-c", code], **options) for _ in range(2)]
+    lines = sorted(line for program in both for line in program.communicate(timeout=120)[0].splitlines())
+    assert lines == [str(tmp_path / "data/phantom/quick-seed5")] * 2 + ["makes it"]
 
 
 def test_command_line_prints_help_and_one_clear_error():

@@ -76,11 +76,11 @@ def run(
     from cxr_utils.course.lessons import choose_lessons, find_lessons
     from cxr_utils.course.run import Settings
     from cxr_utils.course.run import run as run_lessons
-    from cxr_utils.training.devices import _has_gpu
+    from cxr_utils.networks.backend import has_gpu
 
     root = cache.repository()
     lessons = choose_lessons(find_lessons(root), [item for item in only.split(",") if item.strip()])
-    at_once = _at_once(jobs, os.cpu_count() or 1, psutil.virtual_memory().available, _has_gpu())
+    at_once = _at_once(jobs, os.cpu_count() or 1, psutil.virtual_memory().available, has_gpu())
     settings = Settings(_known_data(data, profile.value, seed), profile.value, seed, origin.value)
     folder = (out or root / "runs" / settings.name).resolve()
     start = time.perf_counter()

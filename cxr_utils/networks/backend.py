@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from cxr_utils.errors import RecipeError, tell
 
@@ -46,6 +47,18 @@ def quiet_descriptor(descriptor: int = 2) -> Iterator[None]:
         finally:
             os.dup2(saved, descriptor)
             os.close(saved)
+
+
+@contextlib.contextmanager
+def _hidden(*names: str) -> Iterator[None]:
+    """Let packages seem absent while another one is imported that would load them, for seconds, and not need them."""
+    absent: dict[str, Any] = dict.fromkeys(name for name in names if name not in sys.modules)
+    sys.modules.update(absent)
+    try:
+        yield
+    finally:
+        for name in absent:
+            sys.modules.pop(name, None)
 
 
 def backend() -> str:
@@ -122,9 +135,10 @@ def load_keras() -> ModuleType:
     with quiet_descriptor():
         if name == "tensorflow":
             load_tensorflow()
-        import keras
+        with _hidden("sklearn", "matplotlib", "IPython", *(other for other in BACKENDS if other != name)):
+            import keras
 
-        keras.utils.set_random_seed(0)  # deterministic operations refuse to draw without a seed
+            keras.utils.set_random_seed(0)  # deterministic operations refuse to draw without a seed
         if name == "torch":
             import torch
 

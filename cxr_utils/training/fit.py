@@ -25,7 +25,7 @@ from cxr_utils.data import pixelstore
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.errors import RecipeError, tell
 from cxr_utils.networks import losses, models, trained, transfer, weights
-from cxr_utils.networks.backend import load_keras, rounding
+from cxr_utils.networks.backend import backend, load_keras, rounding
 from cxr_utils.networks.recipes import Recipe, head_of
 from cxr_utils.networks.trained import PREPROCESSING, Trained, build, from_trunk, inputs
 from cxr_utils.networks.transfer import features
@@ -239,11 +239,11 @@ def _state_file(run: _Run) -> Path | None:
 def _check_tensorboard(run: _Run) -> None:
     """Before anything slow begins: whether there will be curves, and if not, why."""
     folder = run.options.tensorboard
-    if importlib.util.find_spec("tensorboard") is None:
+    if importlib.util.find_spec("tensorboard") is None or backend() != "tensorflow":
         raise RecipeError(
-            f"TensorBoard's curves were asked for in {folder}, and the package tensorboard is not "
-            "installed. Expected it beside TensorFlow. Install it (pip install tensorboard), or leave the option out: "
-            "the history is a table in history.csv anyway."
+            f"TensorBoard's curves were asked for in {folder}, which takes Keras on TensorFlow and the package "
+            f"tensorboard. Expected both, and found Keras on {backend()}. Install them (pip install 'cxr-utils"
+            "[tensorflow]' tensorboard), or leave the option out: the history is a table in history.csv anyway."
         )
     if run.recipe.trainable == "head":
         tell(f"no curves in {folder}: a head is fitted at once, not in epochs. history.csv tells what was tried")

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from cxr_utils import cache
 from cxr_utils.errors import RecipeError, tell
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -132,6 +133,9 @@ def load_keras() -> ModuleType:
     name = os.environ["KERAS_BACKEND"] = backend()
     # 3 and not 2: made deterministic, every predict on an array logs a harmless "error". Real ones also raise.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Compiled once for all lessons: JAX compiles every operation, and a network for minutes.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache.root() / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     with quiet_descriptor():
         if name == "tensorflow":
             load_tensorflow()

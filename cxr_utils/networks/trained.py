@@ -25,7 +25,7 @@ from cxr_utils.data import images, pixelstore
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks import models, transfer, weights
-from cxr_utils.networks.backend import load_keras, rounding
+from cxr_utils.networks.backend import backend, load_keras, rounding
 from cxr_utils.networks.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -148,7 +148,10 @@ class Trained:
             ImageError: the file is missing or damaged.
         """
         picture = images.load_image(path, self.recipe.size)[np.newaxis]
-        logits = load_keras().ops.convert_to_numpy(self.model(picture, training=False))[0]
+        if backend() == "jax":  # operation by operation it would compile each by itself
+            logits = self.model.predict_on_batch(picture)[0]
+        else:
+            logits = load_keras().ops.convert_to_numpy(self.model(picture, training=False))[0]
         return pd.Series(_sigmoid(logits), index=list(self.findings))
 
     def export(self, folder: str | Path) -> "Trained":

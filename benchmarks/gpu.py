@@ -20,8 +20,8 @@ SciPy, Matplotlib, seaborn and OpenCV on Python 3.12. For that, here: `benchmark
 There, with the ignored paths `runs/gpu-wheels.tar.xz` and `runs/gpu` carried, as often as something is left:
 
     export PYTHONPATH=/tmp/site:$PWD JUPYTER_PATH=/tmp/site/share/jupyter KERAS_BACKEND=jax PYTHONUNBUFFERED=1
-    [ -d /tmp/site ] || python3 -m tarfile -e runs/gpu-wheels.tar.xz /tmp/site
-    cp -r runs/gpu "$OUT/gpu"; python3 benchmarks/gpu.py --minutes 9 --state "$OUT/gpu"
+    [ -d /tmp/site ] || python3 -m tarfile --filter data -e runs/gpu-wheels.tar.xz /tmp/site
+    mkdir -p runs/gpu; cp -r runs/gpu "$OUT/gpu"; python3 benchmarks/gpu.py --minutes 9 --state "$OUT/gpu"
 
 and here, after each call, what came back into `runs/gpu` (`gpu_state.py` says what it is), and in the end its `gpu.md`
 to benchmarks/. While the machine is warm, all that it has computed is there; later, only what has travelled.
@@ -30,6 +30,7 @@ to benchmarks/. While the machine is warm, all that it has computed is there; la
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import platform
@@ -54,6 +55,7 @@ from cxr_utils.course.record import Result, read_record, total
 from cxr_utils.course.run import Settings
 from cxr_utils.course.run import run as run_lessons
 from cxr_utils.data import pixelstore
+from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.opening import open_dataset
 from cxr_utils.errors import CxrError
 from cxr_utils.evaluation.metrics import auc_table
@@ -89,9 +91,10 @@ class Run:
         settings = {"data": Path(self.data).name, "seed": self.seed, "backend": backend, "rehearsal": self.rehearse}
         self.state = State(asked.state, settings, self.folder, cache.root())
 
-    def part(self, name: str):
-        """A part of the data set, of images that have a file."""
-        return open_dataset(self.data, profile="full", seed=self.seed).with_images().part(name)
+    @functools.cached_property
+    def dataset(self) -> Dataset:
+        """Of images that have a file; simulated ones are made where they are missing."""
+        return open_dataset(self.data, profile="full", seed=self.seed).with_images()
 
     def results(self) -> dict[str, Result]:
         """Of the lessons that have ended."""
@@ -102,7 +105,7 @@ def pictures(run: Run) -> None:
     """Make the data set, where it is simulated."""
     if run.rehearse:
         make_cohort(run.data, images=run.cohort, size=128, seed=run.seed)
-    print(f"{len(open_dataset(run.data, profile='full', seed=run.seed)):,} images", flush=True)
+    print(f"{len(run.dataset):,} images", flush=True)
 
 
 def lessons(run: Run) -> None:
@@ -159,7 +162,7 @@ def speed(run: Run) -> None:
     if len(measured) == run.rounds:
         return
     asked = replace(recipe(RECIPE, "full"), trainable="all")
-    part = run.part("train")
+    part = run.dataset.part("train")
     part = part.subset(np.arange(min(run.images, len(part))), part.name)
     pixelstore.pixels(part, asked.size)  # decoding is not what is measured here: see bench_input.py
     with devices.computing_in(devices.precision(asked.mixed_precision)):
@@ -193,8 +196,7 @@ def auc(run: Run) -> None:
     """AUC of every finding, of the network that the recipe makes."""
     if "auc" in run.state.read():
         return
-    dataset = open_dataset(run.data, profile="full", seed=run.seed)
-    trained, test = fit.train(recipe(RECIPE, "full"), dataset, run.seed, verbose=True), run.part("test")
+    trained, test = fit.train(recipe(RECIPE, "full"), run.dataset, run.seed, verbose=True), run.dataset.part("test")
     table = auc_table(test.table, trained.predict(test), test.patients)
     sizes = f"{trained.card['images']['train']:,} training images, {len(test):,} test images"
     about = f"{sizes}; {len(trained.history)} epochs in {trained.card['seconds']:,.0f} s."
@@ -319,7 +321,7 @@ def prepare_kernels(folder: Path) -> None:
     """Let lessons begin with `gpu_kernel`, and what JAX has compiled be kept for the next one."""
     startup = folder / "profile_default" / "startup"
     startup.mkdir(parents=True, exist_ok=True)
-    cache.write_text(startup / "first.py", Path(gpu_kernel.__file__).read_text(encoding="utf-8"))
+    cache.write_text(startup / "first.py", gpu_kernel.STARTUP)
     os.environ["IPYTHONDIR"] = str(folder)
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache.root() / "compiled"))
     os.environ.setdefault("TQDM_MININTERVAL", str(TICK))
@@ -344,6 +346,7 @@ def main(arguments: list[str] | None = None) -> int:
         run = Run(asked)
         if asked.step:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
+            gpu_kernel.begin()
             STEPS[asked.step](run)
             return 0
     except CxrError as problem:

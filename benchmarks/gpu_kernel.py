@@ -1,4 +1,4 @@
-"""What the lessons' kernels, and the steps of `benchmarks/gpu.py`, do before anything else.
+"""What the steps of `benchmarks/gpu.py` and the kernels of its lessons begin with.
 
 A claim that this run does not bear out is printed and counted, and the lesson goes on: minutes on a GPU are few, and
 the other claims are of interest too. In a rehearsal (`CXR_REHEARSAL=1`) every recipe is small and takes one epoch.
@@ -6,15 +6,24 @@ the other claims are of interest too. In a rehearsal (`CXR_REHEARSAL=1`) every r
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 from cxr_utils.checks import claims
 from cxr_utils.networks import recipes
 
 SMALL = {"size": 64, "epochs": 1, "batch_size": 16}
+#: What IPython runs in a kernel before the first cell; it leaves no name behind.
+STARTUP = f"""\
+import sys
+sys.path.append({str(Path(__file__).parent)!r})
+import gpu_kernel
+gpu_kernel.begin()
+del sys.path[-1], sys, gpu_kernel
+"""
 
 
-def go_on_after_claims() -> None:
-    """Let no claim end a lesson."""
+def begin() -> None:
+    """Once a process."""
     strict = claims.claim
 
     def claim(statement: str, holds: object) -> None:
@@ -24,14 +33,6 @@ def go_on_after_claims() -> None:
             pass  # the line that says so has been printed
 
     claims.claim = claim
-
-
-def make_recipes_small() -> None:
-    """Let every recipe of both profiles be `SMALL`, and otherwise what it is."""
-    recipes._QUICK = {name: replace(one, **SMALL) for name, one in recipes._QUICK.items()}
-    recipes._FULL = {name: values | SMALL for name, values in recipes._FULL.items()}
-
-
-go_on_after_claims()
-if os.environ.get("CXR_REHEARSAL"):
-    make_recipes_small()
+    if os.environ.get("CXR_REHEARSAL"):
+        recipes._QUICK = {name: replace(one, **SMALL) for name, one in recipes._QUICK.items()}
+        recipes._FULL = {name: values | SMALL for name, values in recipes._FULL.items()}

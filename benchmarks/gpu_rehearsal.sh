@@ -36,7 +36,7 @@ call() {
   size=$(du -sb --apparent-size "$folder/machine" | cut -f1)
   echo; echo "What travels has $size bytes; at most 64 MiB, $((64 * 1024 * 1024)), may."
   [ "$size" -le $((64 * 1024 * 1024)) ] || exit 1
-  commands=$(sed -n '/^    export /,/^    cp -r /s/^    //p' benchmarks/gpu.py)
+  commands=$(sed -n '/^    export /,/^    mkdir -p runs/s/^    //p' benchmarks/gpu.py)
   commands=${commands//jax/$backend}
   commands=${commands//\/tmp\/site/$folder/site}
   commands=${commands/--minutes 9/--rehearse --minutes $1}

@@ -59,8 +59,8 @@ from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.opening import open_dataset
 from cxr_utils.errors import CxrError
 from cxr_utils.evaluation.metrics import auc_table
-from cxr_utils.networks import losses
-from cxr_utils.networks.backend import load_keras
+from cxr_utils.networks import losses, transfer
+from cxr_utils.networks.backend import backend, load_keras
 from cxr_utils.networks.recipes import recipe
 from cxr_utils.networks.trained import build
 from cxr_utils.phantom.cohort import make_cohort
@@ -87,8 +87,7 @@ class Run:
         self.data = str(cache.root() / f"rehearsal-{cohort}") if asked.rehearse else data
         self.lessons = Settings(self.data, "full", asked.seed)
         self.folder = cache.repository() / "runs" / self.lessons.name
-        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-        settings = {"data": Path(self.data).name, "seed": self.seed, "backend": backend, "rehearsal": self.rehearse}
+        settings = {"data": Path(self.data).name, "seed": self.seed, "backend": backend(), "rehearsal": self.rehearse}
         self.state = State(asked.state, settings, self.folder, cache.root())
 
     @functools.cached_property
@@ -116,12 +115,12 @@ def lessons(run: Run) -> None:
 def machine() -> list[str]:
     """What it is measured on."""
     keras = load_keras()
-    backend = keras.backend.backend()
-    if backend == "jax":
+    name = backend()
+    if name == "jax":
         import jax as framework
 
         found = [device.device_kind for device in framework.devices()]
-    elif backend == "torch":
+    elif name == "torch":
         import torch as framework
 
         found = [framework.cuda.get_device_name(number) for number in range(framework.cuda.device_count())] or ["cpu"]
@@ -131,7 +130,7 @@ def machine() -> list[str]:
         kinds = framework.config.list_physical_devices("GPU") or framework.config.list_physical_devices("CPU")
         details = [framework.config.experimental.get_device_details(kind) for kind in kinds]
         found = [one.get("device_name", kind.device_type) for one, kind in zip(details, kinds, strict=True)]
-    versions = f"Keras {keras.__version__} on {backend} {framework.__version__}, NumPy {np.__version__}"
+    versions = f"Keras {keras.__version__} on {name} {framework.__version__}, NumPy {np.__version__}"
     return [
         f"- device: {', '.join(found)}; {os.cpu_count()} processor cores",
         f"- {versions}, Python {platform.python_version()}, {platform.system()}",
@@ -150,7 +149,9 @@ def epoch_rates(model, batches, steps: int, images: int) -> list[float]:
             ends.append(time.perf_counter())
 
     ends: list[float] = []
-    model.fit(batches, steps_per_epoch=steps, epochs=EPOCHS, shuffle=False, verbose=0, callbacks=[Clock()])
+    model.fit(
+        pipeline.for_keras(batches), steps_per_epoch=steps, epochs=EPOCHS, shuffle=False, verbose=0, callbacks=[Clock()]
+    )
     return (images / np.diff(ends)).tolist()
 
 
@@ -165,26 +166,18 @@ def speed(run: Run) -> None:
     part = run.dataset.part("train")
     part = part.subset(np.arange(min(run.images, len(part))), part.name)
     pixelstore.pixels(part, asked.size)  # decoding is not what is measured here: see bench_input.py
+    read = pixelstore.reader(part, asked.size)
     with devices.computing_in(devices.precision(asked.mixed_precision)):
         model = fit.compiled(build(asked, len(part.findings)), keras.optimizers.Adam(asked.learning_rate), losses.bce())
     steps, whole = -(-len(part) // asked.batch_size), len(part) // asked.batch_size
     how = {"augment": asked.augment, "shuffle_seed": 0, "epochs": range(EPOCHS)}
 
-    class Repeated(keras.utils.PyDataset):
-        """One batch, over and over."""
-
-        def __len__(self):
-            return whole * EPOCHS
-
-        def __getitem__(self, number):
-            return first
-
-    first = next(iter(pipeline.batches(part, asked.size, asked.batch_size, **how)))
     while len(measured) < run.rounds:
-        fed = epoch_rates(model, pipeline.batches(part, asked.size, asked.batch_size, **how), steps, len(part))
-        unfed = epoch_rates(model, Repeated(), whole, whole * asked.batch_size)
+        batches = pipeline.batches(read, part.labels, asked.batch_size, **how)
+        fed = epoch_rates(model, batches, steps, len(part))
+        unfed = epoch_rates(model, [batches[0]] * (whole * EPOCHS), whole, whole * asked.batch_size)
         started = time.perf_counter()
-        model.predict(pipeline.batches(part, asked.size, 64), verbose=0)
+        list(transfer.in_chunks(model, read, np.arange(len(part))))
         measured.append({"fed": fed, "unfed": unfed, "predicted": [len(part) / (time.perf_counter() - started)]})
         about = f"{len(part):,} images of {asked.size} pixels, batches of {asked.batch_size}, all layers trained, "
         about += devices.precision(asked.mixed_precision)

@@ -3,7 +3,7 @@
 # images: an environment that holds a backend and the few packages that are there, a copy of the checkout, what is
 # carried, and nothing else. The first call is cut; then that machine is forgotten, and another goes on.
 #   benchmarks/gpu_rehearsal.sh jax|torch [FOLDER]       the folder keeps the environment (torch: 5 GB); needs Python 3.12
-# VERSIONS="numpy==2.5.2 jax==0.11.2" names the versions that are there. The cut comes after MINUTES (2).
+# VERSIONS="numpy==2.5.2 jax==0.11.2" names the versions that are there. The cut comes after MINUTES (4).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 backend=${1:-}
@@ -49,7 +49,7 @@ call() {
 
 rm -rf "$folder/state"
 mkdir "$folder/state"
-call "${MINUTES:-2}"
+call "${MINUTES:-4}"
 [ "$status" = 3 ] || { echo "The first call ended with $status. Expected 3: time is up." >&2; exit 1; }
 call 60
 ls -l "$folder/state"

@@ -26,7 +26,7 @@ import re, sys, tomllib
 from pathlib import Path
 
 PRESENT = {"numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "seaborn", "opencv-python-headless"}
-LEFT_OUT = {"jupyterlab", "nbval", "tensorflow"}
+LEFT_OUT = {"jupyterlab", "nbval"}
 needs = tomllib.loads(Path(sys.argv[1]).read_text())["project"]["dependencies"]
 needs = {re.match(r"[\w.-]+", need)[0].lower(): need for need in needs}
 wanted = [need for name, need in needs.items() if name not in LEFT_OUT]

@@ -10,6 +10,7 @@ from argparse import Namespace
 
 import psutil
 import pytest
+from tiny_dataset import tiny_dataset
 from toy_course import EXERCISE, HEADER, PARAMETERS, REPOSITORY, make_course
 
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
@@ -21,6 +22,7 @@ from cxr_utils.course.lessons import find_lessons  # noqa: E402
 from cxr_utils.course.record import Result, write_record  # noqa: E402
 from cxr_utils.course.run import run as run_lessons  # noqa: E402
 from cxr_utils.errors import CxrError  # noqa: E402
+from cxr_utils.networks import recipes  # noqa: E402
 
 
 def put(path, size=10):
@@ -148,6 +150,37 @@ def test_a_step_that_fails_is_told_and_only_pictures_are_needed_by_the_others(ru
     monkeypatch.setattr(gpu, "prepare_kernels", lambda folder: None)
     assert gpu.whole(run, [], 0) == 1
     assert len(called) == steps
+
+
+def test_speed_goes_on_after_the_last_round_unless_the_machine_is_another(run, monkeypatch, tmp_path):
+    small = {"size": 32, "epochs": 1, "batch_size": 12}
+    monkeypatch.setattr(recipes, "_FULL", {name: values | small for name, values in recipes._FULL.items()})
+    monkeypatch.setattr(gpu, "RECIPE", "xray-vision")
+    run.dataset, run.rounds = tiny_dataset(tmp_path / "images"), 2
+    measure, calls = gpu.epoch_rates, []
+
+    def cut(*given):
+        calls.append(given)
+        if len(calls) == 3:  # each round has two
+            raise KeyboardInterrupt
+        return measure(*given) if len(calls) < 3 else [1.0, 1.0]
+
+    monkeypatch.setattr(gpu, "epoch_rates", cut)
+    with pytest.raises(KeyboardInterrupt):
+        gpu.speed(run)
+    (first,) = run.state.read()["speed"]
+    assert len(first["fed"]) == len(first["unfed"]) == gpu.EPOCHS - 1
+    gpu.speed(run)
+    assert run.state.read()["speed"][0] == first and len(run.state.read()["speed"]) == 2 and len(calls) == 5
+    gpu.speed(run)
+    assert len(calls) == 5
+    run.state.keep(machine=["- device: another"])
+    gpu.speed(run)
+    assert len(calls) == 9 and first not in run.state.read()["speed"]
+    gpu.auc(run)
+    page = gpu.page(run)
+    assert "36 training images, 12 test images; 1 epochs" in page and page.count("| Nodule |") == 1
+    assert "36 images of 32 pixels, batches of 12, all layers trained, float32; 2 rounds" in page
 
 
 @pytest.mark.parametrize(("fed", "verdict"), [(91, "9.0%"), (90, "reached"), (80, "missed"), (120, "0.0%")])

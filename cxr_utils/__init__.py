@@ -15,7 +15,7 @@ The rooms, from the ground up; each imports only from those above it in this lis
 
 Beside them stand `errors` and `cache`. Lessons write `import cxr_utils as cxr` and import whole rooms:
 `from cxr_utils import evaluation, plots, checks`. Names load on first use, so that importing the package costs next
-to nothing and no TensorFlow is loaded before a network is asked for.
+to nothing and no backend of Keras is loaded, or needed, before a network is asked for.
 
 Example:
     >>> import cxr_utils as cxr

@@ -7,7 +7,6 @@ comes first and is not counted: what a backend compiles, it may keep. Limit (two
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import statistics
@@ -18,7 +17,7 @@ import time
 from pathlib import Path
 
 from cxr_utils.data.opening import open_dataset
-from cxr_utils.networks.backend import BACKENDS
+from cxr_utils.networks.backend import installed
 from cxr_utils.networks.recipes import recipe
 from cxr_utils.training import fit
 
@@ -39,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
-    backends = [name for name in BACKENDS if importlib.util.find_spec(name)]
+    backends = installed()
     dataset = open_dataset("phantom").with_images()
     file = dataset.path(dataset.part("test").table["image"].iloc[0])
     with tempfile.TemporaryDirectory() as folder:

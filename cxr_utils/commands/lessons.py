@@ -76,8 +76,10 @@ def run(
     from cxr_utils.course.lessons import choose_lessons, find_lessons
     from cxr_utils.course.run import Settings
     from cxr_utils.course.run import run as run_lessons
-    from cxr_utils.networks.backend import has_gpu
+    from cxr_utils.networks.backend import backend, has_gpu, installed
 
+    if installed() or os.environ.get("KERAS_BACKEND"):  # without any, the lessons that need no network still run
+        backend()
     root = cache.repository()
     lessons = choose_lessons(find_lessons(root), [item for item in only.split(",") if item.strip()])
     at_once = _at_once(jobs, os.cpu_count() or 1, psutil.virtual_memory().available, has_gpu())

@@ -62,6 +62,11 @@ def _hidden(*names: str) -> Iterator[None]:
             sys.modules.pop(name, None)
 
 
+def installed() -> list[str]:
+    """Which of `BACKENDS` are installed."""
+    return [name for name in BACKENDS if importlib.util.find_spec(name)]
+
+
 def backend() -> str:
     """The backend that networks are computed with, chosen but not imported.
 
@@ -76,23 +81,23 @@ def backend() -> str:
         >>> backend() in BACKENDS
         True
     """
-    installed = [name for name in BACKENDS if importlib.util.find_spec(name)]
-    asked = os.environ.get("KERAS_BACKEND") or _of_keras_file(installed)
+    there = installed()
+    asked = os.environ.get("KERAS_BACKEND") or _of_keras_file(there)
     choice = f"Choose one of {', '.join(BACKENDS)}"
     how = f"install it with pip install 'cxr-utils[{asked or 'NAME'}]', and set KERAS_BACKEND before Python starts."
     if asked and asked not in BACKENDS:
         raise RecipeError(f"KERAS_BACKEND is {asked!r}. Expected one backend. {choice}, {how}")
-    if asked and asked not in installed:
-        there = f"Installed: {', '.join(installed)}. Set KERAS_BACKEND to that, or" if installed else f"{choice};"
-        raise RecipeError(f"KERAS_BACKEND is {asked!r}, which is not installed. Expected one that is. {there} {how}")
-    if not installed:
+    if asked and asked not in there:
+        mend = f"Installed: {', '.join(there)}. Set KERAS_BACKEND to that, or" if there else f"{choice};"
+        raise RecipeError(f"KERAS_BACKEND is {asked!r}, which is not installed. Expected one that is. {mend} {how}")
+    if not there:
         raise RecipeError(f"A network was asked for, and there is no backend to compute it. {choice}; {how}")
-    if not asked and len(installed) > 1 and "tensorflow" not in installed:
+    if not asked and len(there) > 1 and "tensorflow" not in there:
         raise RecipeError(
-            f"{' and '.join(installed)} are installed, and KERAS_BACKEND says neither. Expected one backend. "
+            f"{' and '.join(there)} are installed, and KERAS_BACKEND says neither. Expected one backend. "
             "Set KERAS_BACKEND to one of them before Python starts."
         )
-    name = asked or installed[0]
+    name = asked or there[0]
     if "keras" in sys.modules and (runs := sys.modules["keras"].config.backend()) != name:
         raise RecipeError(
             f"Keras was imported on {runs}, and KERAS_BACKEND says {name}. Expected one backend a process. Set "
@@ -110,14 +115,14 @@ def rounding() -> dict[str, str]:
     return {} if backend() == "tensorflow" else {"backend": backend()}
 
 
-def _of_keras_file(installed: list[str]) -> str | None:
+def _of_keras_file(there: list[str]) -> str | None:
     """What Keras' own file of settings says. It is written with "tensorflow" by itself, which tells nothing."""
     file = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
     try:
         name = json.loads(file.read_text(encoding="utf-8")).get("backend")
     except (OSError, ValueError, AttributeError):
         return None
-    return name if name in installed and name != "tensorflow" else None
+    return name if name in there and name != "tensorflow" else None
 
 
 @functools.cache

@@ -134,6 +134,14 @@ def test_the_curves_are_those_of_the_history(dataset, tmp_path, capsys):
 
 def test_curves_without_tensorboard_are_refused_before_anything_slow(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(fit, "_train_into", None)  # would fail if it were called
-    monkeypatch.setattr(fit.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(fit.importlib.util, "find_spec", lambda name: None if name == "tensorboard" else name)
     with pytest.raises(RecipeError, match="pip install .*tensorboard"):
         fit.train(SMALL, dataset, options=fit.Options(tensorboard=tmp_path / "curves"))
+
+
+@pytest.mark.parametrize("asked", ["theano", "jax,torch"])
+def test_a_run_on_an_unknown_backend_ends_before_the_first_lesson(cxr, monkeypatch, asked):
+    monkeypatch.setenv("KERAS_BACKEND", asked)
+    status, out, err = cxr("run", "--only", "01")
+    assert (status, out) == (2, "") and err.count("\n") == 1
+    assert f"KERAS_BACKEND is '{asked}'. Expected one backend" in err

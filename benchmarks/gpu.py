@@ -311,12 +311,11 @@ def stop(child: subprocess.Popen) -> None:
 
 
 def prepare_kernels(folder: Path) -> None:
-    """Let lessons begin with `gpu_kernel`, and what JAX has compiled be kept for the next one."""
+    """Let lessons begin with `gpu_kernel`."""
     startup = folder / "profile_default" / "startup"
     startup.mkdir(parents=True, exist_ok=True)
     cache.write_text(startup / "first.py", gpu_kernel.STARTUP)
     os.environ["IPYTHONDIR"] = str(folder)
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache.root() / "compiled"))
     os.environ.setdefault("TQDM_MININTERVAL", str(TICK))
 
 

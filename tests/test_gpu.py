@@ -220,7 +220,7 @@ def test_a_false_claim_ends_no_lesson(tmp_path, monkeypatch):
     course = tmp_path / "course"
     course.mkdir()
     make_course(course, L01_one=HEADER + PARAMETERS + EXERCISE + FALSE)
-    for name in ("IPYTHONDIR", "JAX_COMPILATION_CACHE_DIR", "TQDM_MININTERVAL"):
+    for name in ("IPYTHONDIR", "TQDM_MININTERVAL"):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("CXR_REHEARSAL", "1")
     gpu.prepare_kernels(tmp_path / "ipython")

@@ -123,11 +123,14 @@ print(f"{network.get_layer('avg_pool').output.shape[-1]} features for each image
 # that mean for one image?
 
 # %%
+import keras
+
 some = test.inputs(64)[:8]
 small = networks.xray_cnn(64, len(findings))
 same = {}
 for mode, training in (("training", True), ("inference", False)):
-    alone, in_company = (np.asarray(small(batch, training=training))[0] for batch in (some[:1], some))
+    answers = [small(batch, training=training) for batch in (some[:1], some)]
+    alone, in_company = (keras.ops.convert_to_numpy(answer)[0] for answer in answers)
     same[mode] = bool(np.allclose(alone, in_company, atol=1e-4))
     print(f"{mode} mode: in the company of seven more, an image's logits", "stay" if same[mode] else "change")
 

@@ -298,7 +298,7 @@ plots.gallery([cxr.data.resize(pixels, 256) for pixels in strangers.values()], l
 # %% tags=["nbval-ignore-output"]
 prepared = [cxr.data.standardise(cxr.data.resize(pixels, size)) for pixels in strangers.values()]
 batch = np.stack(prepared)[..., np.newaxis]
-said = pd.DataFrame(1 / (1 + np.exp(-np.asarray(main.model(batch, training=False)))), list(strangers), findings)
+said = pd.DataFrame(1 / (1 + np.exp(-main.model.predict(batch, verbose=0))), list(strangers), findings)
 named = (said >= own_threshold[findings]).sum(axis=1)
 likeliest = {"likeliest finding": said.idxmax(axis=1), "probability": said.max(axis=1)}
 pd.DataFrame({**likeliest, "findings named": named}).round(2)

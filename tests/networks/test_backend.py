@@ -2,12 +2,16 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import textwrap
 from types import SimpleNamespace
 
 import pytest
+from toy_course import REPOSITORY
 
+from cxr_utils.course.lessons import find_lessons
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks import backend
 
@@ -112,8 +116,6 @@ WITHOUT = """
 
 def without_backend(program: str, folder) -> subprocess.CompletedProcess:
     """Run a program in a Python that finds none of the three."""
-    import textwrap
-
     environment = os.environ | {"CXR_CACHE": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
     code = textwrap.dedent(WITHOUT) + textwrap.dedent(program)
     return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
@@ -149,3 +151,36 @@ def test_without_a_backend_a_network_says_which_three_there_are(tmp_path):
     assert done.returncode and "Traceback" not in done.stderr
     assert "Choose one of tensorflow, jax, torch; install it with pip install" in done.stderr
     assert json.dumps(done.stderr.strip()).count("\\n") == 0
+
+
+LESSON = """
+    import jupytext, matplotlib
+    matplotlib.use("Agg")
+    cells = [cell.source for cell in jupytext.read({source!r}).cells if cell.cell_type == "code"]
+    import os
+    os.chdir({folder!r})
+    names = {{"__name__": "lesson", "display": print}}
+    ended = 0
+    for source in cells:
+        try:
+            exec(source, names)
+            ended += 1
+        except Exception as error:
+            if not missing:
+                missing = f"{{type(error).__name__}}: {{error}}"
+    print(f"\\n{{ended}} of {{len(cells)}}", missing)
+"""
+
+
+@pytest.mark.parametrize(("number", "least"), [("01", 1.0), ("02", 0.5), ("05", 0.3)])
+def test_without_a_backend_lessons_run_as_far_as_they_need_no_network(number, least, tmp_path):
+    """Every cell is asked, as somebody who goes on would: the first that fails asks for a network."""
+    lesson = next(one for one in find_lessons(REPOSITORY) if one.number == number)
+    program = LESSON.format(source=str(lesson.source), folder=str(lesson.source.parent))
+    done = without_backend("    missing = ''\n" + program, tmp_path)
+    assert done.returncode == 0, done.stderr
+    ran, missing = re.search(r"^(\d+ of \d+) ?(.*)$", done.stdout.splitlines()[-1]).groups()
+    ended, cells = map(int, ran.split(" of "))
+    assert ended >= least * cells
+    assert (missing == "") == (least == 1)
+    assert not missing or "there is no backend to compute it. Choose one of tensorflow, jax, torch" in missing

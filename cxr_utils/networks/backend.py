@@ -138,6 +138,8 @@ def load_keras() -> ModuleType:
     name = os.environ["KERAS_BACKEND"] = backend()
     # 3 and not 2: made deterministic, every predict on an array logs a harmless "error". Real ones also raise.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # PyTorch's threads wait for each other by running on: where others work too, that takes ten times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Compiled once for all lessons: JAX compiles every operation, and a network for minutes.
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache.root() / "jax"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

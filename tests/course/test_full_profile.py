@@ -1,0 +1,99 @@
+"""The recipes of the full profile, without a GPU: every lesson, on a few dozen images, one step of training each.
+
+As a program: python test_full_profile.py FOLDER runs the lessons, with images and a cache in FOLDER, in one process.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from IPython.core.interactiveshell import InteractiveShell
+
+import cxr_utils as cxr
+from cxr_utils import cache
+from cxr_utils.checks.claims import ClaimNotBorneOut
+from cxr_utils.course.derive import PARAMETERS, solution_notebook
+from cxr_utils.course.lessons import Lesson, find_lessons
+from cxr_utils.networks import recipes
+from cxr_utils.networks.trained import Trained
+from cxr_utils.phantom.cohort import make_cohort
+from cxr_utils.training import devices
+
+# What shows that a lesson has gone its main way, although few patients bear out few claims.
+SHOWN = (
+    "✓ claim: Undoing the weights leaves every AUC as it was",
+    "Picture: Loss over epochs of 2 runs (from scratch, ",
+    "for network, focal, acting on all and acting on none.",
+    "✓ claim: For a network that ends in a global average and a dense layer, Grad-CAM is the class activation map",
+    "the first marked test pictures, networks trained without (above) and with the marker (below).",
+    "✓ claim: The same picture as PNG and as DICOM gives the same prediction",
+    "Picture: A radiograph, and beside it the same one under a heat map of what speaks for ",
+)
+
+
+def make_small() -> None:
+    """One step of two images; sixteen bits as on a GPU; claims that a few patients cannot bear out are told only."""
+    devices.gpus = lambda: 1
+    for values in recipes._FULL.values():
+        values["batch_size"] = 2
+    fit, claim = devices.Devices.fit, cxr.claim
+
+    def short(self, model, *given, **options):
+        model.run_eagerly = model.name == "densenet121"  # to trace 121 layers takes half a minute
+        fit(self, model, *given, **options | {"epochs": 1, "steps_per_epoch": 1})
+
+    def told(statement, holds):
+        with contextlib.suppress(ClaimNotBorneOut):
+            claim(statement, holds)
+
+    devices.Devices.fit, cxr.claim = short, told
+
+
+def run(lesson: Lesson, data: Path) -> None:
+    """Execute the cells of a lesson as a notebook would, figures drawn."""
+    shell = InteractiveShell()
+    for cell in solution_notebook(lesson.source.read_text(encoding="utf-8"), lesson.name).cells:
+        if PARAMETERS in cell.metadata.get("tags", ()):
+            cell.source = f"data, profile, seed = {str(data)!r}, 'full', 0"
+        if cell.cell_type == "code":
+            shell.run_cell(cell.source).raise_error()
+
+
+def main(folder: Path) -> None:
+    """Run all lessons; ends with an error where one of them did."""
+    data = make_cohort(folder / "images", images=24, size=96, workers=1)
+    make_small()
+    failed = {}
+    for lesson in find_lessons(cache.repository()):
+        try:
+            run(lesson, data)
+        except Exception as error:
+            failed[lesson.name] = repr(error)
+    sys.exit(json.dumps(failed, indent=1) if failed else 0)
+
+
+def test_every_lesson_trains_by_the_recipes_of_the_full_profile(tmp_path):
+    environment = os.environ | {
+        "CXR_CACHE": str(tmp_path / "cache"), "CXR_STRICT": "1", "CUDA_VISIBLE_DEVICES": "", "TQDM_DISABLE": "1",
+        "MPLBACKEND": "Agg", "IPYTHONDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2]),
+    }  # fmt: skip
+    command = [sys.executable, __file__, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1800)
+    assert done.returncode == 0, done.stderr + done.stdout
+
+    missing = [line for line in SHOWN if line not in done.stdout]
+    assert not missing, done.stdout
+
+    trained = [Trained(file.parent) for file in (tmp_path / "cache" / "models").glob("*/card.json")]
+    precision = {replace(one.recipe, batch_size=1): one.card["precision"] for one in trained}
+    for name in ("xray-vision", "normal-abnormal", "densenet-head", "densenet-transfer", "densenet-focal", "course"):
+        full = replace(cxr.recipe(name, "full"), batch_size=1)
+        assert precision[full] == ("mixed_bfloat16" if full.mixed_precision else "float32"), name
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

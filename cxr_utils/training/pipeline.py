@@ -317,7 +317,7 @@ def augmented(pictures: np.ndarray, seed: tuple[int, int], augment: tuple[str, .
 
     Example:
         >>> picture = np.float32([[1, 2], [3, 4]])[np.newaxis, ..., np.newaxis]
-        >>> augmented(picture, (0, 1), ("flip_horizontal",))[0, ..., 0].tolist()
+        >>> augmented(picture, (0, 2), ("flip_horizontal",))[0, ..., 0].tolist()
         [[2.0, 1.0], [4.0, 3.0]]
     """
     draws = np.stack([_draw(seed, _IMAGE, place, 0) for place in range(len(pictures))])

@@ -116,7 +116,8 @@ WITHOUT = """
 
 def without_backend(program: str, folder) -> subprocess.CompletedProcess:
     """Run a program in a Python that finds none of the three."""
-    environment = os.environ | {"CXR_CACHE": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    environment |= {"CXR_CACHE": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
     code = textwrap.dedent(WITHOUT) + textwrap.dedent(program)
     return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
 

@@ -1,9 +1,10 @@
-"""The recipes of the full profile, without a GPU: every lesson, on a few dozen images, one step of training each.
+"""The recipes of the full profile, without a GPU: every lesson, on two dozen images, one step of training each.
 
 As a program: python test_full_profile.py FOLDER runs the lessons, with images and a cache in FOLDER, in one process.
 """
 
 import contextlib
+import gc
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ from cxr_utils import cache
 from cxr_utils.checks.claims import ClaimNotBorneOut
 from cxr_utils.course.derive import PARAMETERS, solution_notebook
 from cxr_utils.course.lessons import Lesson, find_lessons
-from cxr_utils.networks import recipes
+from cxr_utils.networks import recipes, transfer
 from cxr_utils.networks.trained import Trained
 from cxr_utils.phantom.cohort import make_cohort
 from cxr_utils.training import devices
@@ -40,6 +41,7 @@ def make_small() -> None:
     devices.gpus = lambda: 1
     for values in recipes._FULL.values():
         values["batch_size"] = 2
+    transfer.BATCH, transfer.in_chunks.__defaults__ = 4, (4,)  # 64 images of 320 pixels take gigabytes
     fit, claim = devices.Devices.fit, cxr.claim
 
     def short(self, model, *given, **options):
@@ -61,6 +63,8 @@ def run(lesson: Lesson, data: Path) -> None:
             cell.source = f"data, profile, seed = {str(data)!r}, 'full', 0"
         if cell.cell_type == "code":
             shell.run_cell(cell.source).raise_error()
+    shell.reset()  # a shell is kept until the process ends, and its networks with it
+    gc.collect()
 
 
 def main(folder: Path) -> None:

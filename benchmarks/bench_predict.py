@@ -26,11 +26,13 @@ COMMAND = [sys.executable, "-c", "from cxr_utils.commands.program import main; m
 
 
 def answer(backend: str, file: Path, model: Path) -> tuple[float, dict[str, float]]:
-    """Seconds of one command, and the probabilities that it printed."""
+    """Seconds until one command has printed its answer, and the probabilities in it."""
+    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONUNBUFFERED": "1"}
     started = time.perf_counter()
-    environment = os.environ | {"KERAS_BACKEND": backend}
-    done = subprocess.run([*COMMAND, file, "--model", model], env=environment, capture_output=True, check=True)
-    return time.perf_counter() - started, json.loads(done.stdout)[0]["probabilities"]
+    with subprocess.Popen([*COMMAND, file, "--model", model], env=environment, stdout=subprocess.PIPE) as program:
+        said = program.stdout.readline()
+        seconds = time.perf_counter() - started
+    return seconds, json.loads(said)[0]["probabilities"]
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ small, because lessons train many. The exported one (`export`, `cxr train`) hold
 that has this package and nothing else.
 """
 
+import contextlib
 import errno
 import functools
 import hashlib
@@ -12,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,7 +103,8 @@ class Trained:
     def model(self) -> "keras.Model":
         """The network, loaded when first asked for."""
         if self._exported:
-            model = build(replace(self.recipe, weights=None, trainable="all"), len(self.findings))
+            with _undrawn():
+                model = build(replace(self.recipe, weights=None, trainable="all"), len(self.findings))
             return _filled(model, weights.read(self.folder / "weights.npz"), self.folder)
         self._require_same_start()
         model = build(self.recipe, len(self.findings))
@@ -325,6 +327,18 @@ def _check_files(trained: Trained) -> None:
         raise _damaged(folder, f"card.json cannot be understood ({error})") from None
     if "weights_file" in card and _hash(folder / "weights.npz") != card["weights_file"]:
         raise _damaged(folder, "weights.npz is not the file that card.json was written for")
+
+
+@contextlib.contextmanager
+def _undrawn() -> Iterator[None]:
+    """Networks made within it begin at zero: where all weights are read, to draw them first takes half a second."""
+    drawn = load_keras().initializers.VarianceScaling
+    call = drawn.__call__
+    drawn.__call__ = lambda self, shape, dtype=None, **_: np.zeros(shape, dtype)
+    try:
+        yield
+    finally:
+        drawn.__call__ = call
 
 
 def _filled(model: "keras.Model", arrays: dict[str, np.ndarray], folder: Path) -> "keras.Model":

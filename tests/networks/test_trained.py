@@ -9,6 +9,7 @@ import pytest
 from tiny_dataset import tiny_dataset
 
 from cxr_utils.data import images, pixelstore
+from cxr_utils.networks import trained as trained_module
 from cxr_utils.networks import transfer, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
@@ -108,3 +109,12 @@ def test_which_row_of_the_history_the_weights_are_of(tmp_path, changes, history,
     card = {"recipe": asdict(replace(Recipe(), **changes))}
     (tmp_path / "card.json").write_text(json.dumps(card))
     assert Trained(tmp_path).kept["epoch"] == kept
+
+
+def test_what_is_read_anyway_is_not_drawn_and_afterwards_all_is_as_before():
+    def kernel():
+        return build(SMALL, 2).get_layer("conv1").get_weights()[0]
+
+    with trained_module._undrawn():
+        assert not kernel().any()
+    assert kernel().std() > 0.01

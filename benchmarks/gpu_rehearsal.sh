@@ -49,7 +49,7 @@ call() {
 
 rm -rf "$folder/state"
 mkdir "$folder/state"
-call "${MINUTES:-4}"
+call "${MINUTES:-2}"
 [ "$status" = 3 ] || { echo "The first call ended with $status. Expected 3: time is up." >&2; exit 1; }
 call 60
 ls -l "$folder/state"

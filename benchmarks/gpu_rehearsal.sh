@@ -3,7 +3,7 @@
 # images: an environment that holds a backend and the few packages that are there, a copy of the checkout, what is
 # carried, and nothing else. The first call is cut; then that machine is forgotten, and another goes on.
 #   benchmarks/gpu_rehearsal.sh jax|torch [FOLDER]       the folder keeps the environment (torch: 5 GB); needs Python 3.12
-# VERSIONS="numpy==2.5.2 jax==0.11.2" names the versions that are there. The cut comes after MINUTES (4).
+# VERSIONS="numpy==2.5.2 jax==0.11.2" names the versions that are there. The cut comes after MINUTES (2).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 backend=${1:-}

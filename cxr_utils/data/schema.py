@@ -1,7 +1,7 @@
 """The 14 findings in one order, the column names, and what a valid image table is.
 
 Every reader ends in `validate_table`, and every other module relies on what it promises: one row an image,
-one column a finding, labels that are 0 or 1. Nothing here opens a file.
+one column a finding, labels that are 0, 1 or unknown (NaN). Nothing here opens a file.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from cxr_utils.phantom import FINDINGS
 
 PARTS = ("train", "valid", "test")
 REQUIRED = ("image", "patient", "split")
-OPTIONAL = ("age", "sex", "view", "follow_up")
+OPTIONAL = ("age", "sex", "view", "follow_up", "collection")
 BOX_COLUMNS = ("image", "finding", "x", "y", "width", "height")
 
 # How other files spell the same findings; NIH's own box list says "Infiltrate".
@@ -53,17 +53,18 @@ def validate_table(table: pd.DataFrame, findings: Sequence[str]) -> pd.DataFrame
     """Check an image table against the contract and return it in contract form.
 
     Args:
-        table: One row an image, with `image`, `patient`, `split` and one 0/1 column per finding; it is not
-            changed. Columns `age` (years), `sex`, `view` and `follow_up` are kept when present, odd values
-            too.
+        table: One row an image, with `image`, `patient`, `split` and one column per finding, 0, 1 or, for unknown, NaN;
+            it is not changed. Columns `age` (years), `sex`, `view`, `follow_up` and `collection` are kept when present,
+            odd values too.
         findings: Names of the label columns, in the order that they are to have.
 
     Returns:
-        A new table: RangeIndex; image, patient, split as str; labels as int8; then the optional columns.
+        A new table: RangeIndex; image, patient, split as str; labels as int8, or where one of a finding
+        is unknown as float32 with NaN; then the optional columns.
 
     Raises:
         DataError: A column is missing, an image or patient is empty, an image is named twice, a part is
-            unknown, a label is neither 0 nor 1, or there is no row at all.
+            unknown, a label is neither 0 nor 1 nor unknown, or there is no row at all.
 
     Example:
         >>> table = pd.DataFrame({"image": ["a.png"], "patient": [7], "split": ["train"], "Mass": [1.0]})
@@ -101,21 +102,24 @@ def require_columns(table: pd.DataFrame, names: Sequence[str], what: str) -> Non
 
 
 def binary(values: pd.Series, name: str) -> pd.Series:
-    """Return labels as int8, or raise DataError for the first one that is neither 0 nor 1.
+    """Return labels as int8, or as float32 where one is unknown; DataError for the first that is neither 0 nor 1.
 
     Example:
         >>> binary(pd.Series([True, False]), "Mass").tolist()
         [1, 0]
+        >>> binary(pd.Series([1, None]), "Mass").tolist()
+        [1.0, nan]
     """
+    unknown = values.isna().to_numpy()
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    wrong = (numbers != 0) & (numbers != 1)
+    wrong = (numbers != 0) & (numbers != 1) & ~unknown
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(
             f"Label {name} is {values.tolist()[row]!r} in row {row} ({int(wrong.sum())} such rows). "
-            f"Expected 0 or 1. Decide what the other values mean and replace them, or drop the rows."
+            f"Expected 0, 1 or nothing (unknown). Decide what the other values mean and replace them, or drop the rows."
         )
-    return pd.Series(numbers.astype(np.int8), name=name)
+    return pd.Series(numbers.astype(np.float32 if unknown.any() else np.int8), name=name)
 
 
 def _texts(values: pd.Series, name: str) -> pd.Series:

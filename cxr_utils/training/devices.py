@@ -211,9 +211,14 @@ def open_devices(devices: str) -> Iterator[Devices]:
         What trains on them.
 
     Raises:
-        RecipeError: there are not that many.
+        RecipeError: there are not that many, or the backend trains in one process only.
     """
     together, count = cluster(), _number(devices)
+    if together.workers > 1 and backend() != "tensorflow":
+        raise RecipeError(
+            f"TF_CONFIG names {together.workers} processes, and Keras runs on {backend()}. Expected TensorFlow, the "
+            "one backend on which several train together here. Unset TF_CONFIG, or use KERAS_BACKEND=tensorflow."
+        )
     if count == 1 and together.workers == 1:
         yield Devices()
     elif backend() == "torch":

@@ -42,10 +42,16 @@ def test_labels_of_any_type_become_zero_and_one(labels):
     assert validate_table(table(Mass=labels), ["Mass"])["Mass"].tolist() == [1, 0, 1]
 
 
-@pytest.mark.parametrize("wrong", [2, -1, 0.5, np.nan, "yes", None])
+@pytest.mark.parametrize("wrong", [2, -1, 0.5, "yes", ""])
 def test_any_other_label_is_named_with_its_row(wrong):
-    with pytest.raises(DataError, match="Label Mass is .* in row 1 .*Expected 0 or 1"):
+    with pytest.raises(DataError, match="Label Mass is .* in row 1 .*Expected 0, 1 or nothing"):
         validate_table(table(Mass=[0, wrong, 1]), ["Mass"])
+
+
+@pytest.mark.parametrize("nothing", [np.nan, None, pd.NA])
+def test_a_missing_label_is_unknown(nothing):
+    labels = validate_table(table(Mass=pd.Series([0, nothing, 1], dtype=object)), ["Mass"])["Mass"]
+    assert labels.dtype == np.float32 and labels.isna().tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize("column", ["image", "patient", "split", "Mass"])

@@ -155,6 +155,15 @@ def test_on_pytorch_one_device_is_enough(monkeypatch, capsys):
         assert chosen == devices.Devices() and capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_several_processes_are_for_tensorflow(backend, monkeypatch):
+    monkeypatch.setattr(devices, "backend", lambda: backend)
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["a:1", "b:1"]}, "task": {"index": 0}}))
+    with pytest.raises(RecipeError, match=f"names 2 processes, and Keras runs on {backend}. Expected TensorFlow"):
+        with devices.open_devices("1"):
+            pass
+
+
 @pytest.mark.parametrize("text", ["{", "{}", '{"cluster": {"worker": []}, "task": {}}'])
 def test_a_wrong_description_of_the_processes_is_refused(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)

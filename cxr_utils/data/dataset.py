@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from cxr_utils.data import leakage, masks, pixelstore, shortcut, splits
+from cxr_utils.data.collections.nih import read_labels
 from cxr_utils.data.images import read_image
 from cxr_utils.data.readers.files import Files
-from cxr_utils.data.readers.nih import read_labels
 from cxr_utils.data.schema import FINDINGS, PARTS
 from cxr_utils.errors import DataError, Missing
 
@@ -30,7 +30,7 @@ class Dataset:
 
     Attributes:
         name: What to call it in tables and figures.
-        kind: "phantom", "nih", "course" or "folders".
+        kind: Name of the reader: "phantom", a collection, "course", "table", "folders", "dataset.toml" or "pooled".
         root: The folder it was read from.
         table: One row an image: image, patient, split ("train", "valid" or "test"), one int8 0/1 column a
             finding, and age (years), sex, view, follow_up where known. No patient is in two parts.

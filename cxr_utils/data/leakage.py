@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cxr_utils.data import readers
 from cxr_utils.data.images import read_image, resize
-from cxr_utils.data.readers.files import patients_of, read_csv
+from cxr_utils.data.readers import recognition
+from cxr_utils.data.readers.files import read_csv
+from cxr_utils.data.readers.values import patients_of
 from cxr_utils.data.schema import PARTS, require_columns
 from cxr_utils.errors import DataError, Missing
 
@@ -114,9 +115,9 @@ def read_split_table(path: str | Path) -> pd.DataFrame:
         ...     read_split_table(file).iloc[0].to_dict()
         {'image': 'person1_virus_2.jpeg', 'patient': 'person1', 'split': 'test'}
     """
-    path = readers.find_folder(path)
+    path = recognition.find_folder(path)
     if path.is_dir():
-        published = readers.read(path).published
+        published = recognition.read(recognition.walk(path)).published
         if published is None:
             raise DataError(
                 f"{path.name} was shipped without a split. Expected parts, as lists, tables or folders. "

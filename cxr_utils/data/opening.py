@@ -1,23 +1,32 @@
 """From a word or a folder to a `Dataset`; see `cxr_utils.data.readers` for each layout."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
-from cxr_utils.data import readers
 from cxr_utils.data.dataset import Dataset
-from cxr_utils.errors import tell
+from cxr_utils.data.readers import recognition
+from cxr_utils.data.readers.values import Uncertain
+from cxr_utils.errors import DataError, tell
 
 
-def open_dataset(source: str | Path = "phantom", *, profile: str = "quick", seed: int = 0) -> Dataset:
-    """Open a data set; its layout is recognised by looking.
+def open_dataset(
+    source: str | Path | Sequence[str | Path] = "phantom",
+    *,
+    profile: str = "quick",
+    seed: int = 0,
+    uncertain: Uncertain = "leave-out",
+) -> Dataset:
+    """Open a data set; its layout is recognised by looking, in the order that `cxr_utils.data.readers` writes down.
 
-    In this order: the word "phantom" (simulated, made on first use), a folder with NIH's `Data_Entry*.csv`,
-    course tables (`Image`, `PatientId` and one 0/1 column a finding), class folders. What a learner should
-    know about the data, such as parts that shared patients, is told in one line each.
+    What a learner should know about the data, such as parts that shared patients, is told in one line each.
 
     Args:
-        source: "phantom" or a folder; a relative one is looked for here and then in the repository.
+        source: "phantom" or a folder; a relative one is looked for here and then in the repository. A list of them is
+            pooled: see `pooling.pool`.
         profile: Size of the phantom, "quick" or "full"; real data ignore it.
         seed: Seed of the phantom; real data ignore it, so that their split never changes.
+        uncertain: What an uncertain label (-1) is taken for: "leave-out" (unknown), "positive" or "negative".
 
     Returns:
         The data set.
@@ -30,12 +39,16 @@ def open_dataset(source: str | Path = "phantom", *, profile: str = "quick", seed
         Traceback (most recent call last):
         cxr_utils.errors.DataError: no/such/folder does not exist. Expected the word phantom...
     """
-    root = readers.find_folder(source, profile=profile, seed=seed)
-    contents = readers.read(root)
+    if not isinstance(source, str | Path):
+        raise NotImplementedError
+    if uncertain not in get_args(Uncertain):
+        raise DataError(f"uncertain={uncertain!r}. Expected {', '.join(get_args(Uncertain))}. Choose one.")
+    folder = recognition.walk(recognition.find_folder(source, profile=profile, seed=seed))
+    contents = recognition.read(folder, uncertain)
     dataset = Dataset(
-        name="phantom" if str(source) == "phantom" else root.resolve().name,
+        name="phantom" if str(source) == "phantom" else folder.root.resolve().name,
         kind=contents.kind,
-        root=root,
+        root=folder.root,
         table=contents.table,
         findings=contents.findings,
         boxes=contents.boxes,

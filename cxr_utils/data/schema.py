@@ -4,6 +4,7 @@ Every reader ends in `validate_table`, and every other module relies on what it 
 one column a finding, labels that are 0, 1 or unknown (NaN). Nothing here opens a file.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -17,23 +18,54 @@ REQUIRED = ("image", "patient", "split")
 OPTIONAL = ("age", "sex", "view", "follow_up", "collection")
 BOX_COLUMNS = ("image", "finding", "x", "y", "width", "height")
 
-# How other files spell the same findings; NIH's own box list says "Infiltrate".
-_SPELLINGS = {name.lower(): name for name in FINDINGS} | {
-    "infiltrate": "Infiltration",
-    "pleural thickening": "Pleural_Thickening",
-    "pleuralthickening": "Pleural_Thickening",
-    "pleural effusion": "Effusion",
+# The one place where other names of the 14 stand, without spaces, hyphens and underscores.
+_SYNONYMS = {
+    "Atelectasis": ("atelectases",),
+    "Cardiomegaly": ("enlargedheart", "cardiacenlargement", "enlargedcardiacsilhouette"),
+    "Effusion": ("effusions", "pleuraleffusion", "pleuraleffusions"),
+    "Infiltration": ("infiltrate", "infiltrates", "infiltrations"),
+    "Mass": ("masses", "lungmass", "pulmonarymass"),
+    "Nodule": ("nodules", "lungnodule", "pulmonarynodule", "pulmonarynodules"),
+    "Pneumonia": ("pneumonias",),
+    "Pneumothorax": ("pneumothoraces",),
+    "Consolidation": ("consolidations", "airspaceconsolidation"),
+    "Edema": ("oedema", "pulmonaryedema", "pulmonaryoedema", "lungedema"),
+    "Emphysema": ("pulmonaryemphysema",),
+    "Fibrosis": ("pulmonaryfibrosis", "lungfibrosis"),
+    "Pleural_Thickening": ("pleuralthickenings",),
+    "Hernia": ("hiatalhernia", "hiatushernia", "diaphragmatichernia"),
 }
+_HEALTHY = {
+    "", "nofinding", "nofindings", "normal", "normals", "healthy", "none", "nothing", "nan", "na", "negative",
+    "noabnormality", "unremarkable", "clear", "nodisease", "normalcxr", "normalchest",
+}  # fmt: skip
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_\-]+", "", name).lower()
+
+
+_SPELLINGS = {_plain(other): name for name, others in _SYNONYMS.items() for other in (name, *others)}
 
 
 def finding_name(name: str) -> str:
     """Return the course's spelling of a finding; a name that is not one of the 14 is returned stripped.
 
     Example:
-        >>> finding_name("Infiltrate"), finding_name("PNEUMONIA"), finding_name(" Fracture ")
-        ('Infiltration', 'Pneumonia', 'Fracture')
+        >>> finding_name("Infiltrate"), finding_name("pleural-effusion"), finding_name(" Fracture ")
+        ('Infiltration', 'Effusion', 'Fracture')
     """
-    return _SPELLINGS.get(name.strip().lower(), name.strip())
+    return _SPELLINGS.get(_plain(name), name.strip())
+
+
+def is_healthy(name: str) -> bool:
+    """Tell whether a label says that there is no finding, in whatever spelling.
+
+    Example:
+        >>> is_healthy("No_Finding"), is_healthy("NORMAL"), is_healthy("Mass")
+        (True, True, False)
+    """
+    return _plain(name) in _HEALTHY
 
 
 def in_order(findings: Iterable[str]) -> tuple[str, ...]:

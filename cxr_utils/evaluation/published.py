@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from cxr_utils.data import splits
+from cxr_utils.data.collections import nih
 from cxr_utils.data.dataset import Dataset
-from cxr_utils.data.readers.nih import official_lists, read_nih
+from cxr_utils.data.readers.files import Folder
 from cxr_utils.errors import DataError, Missing
 from cxr_utils.evaluation import baselines, metrics, thresholds
 from cxr_utils.evaluation.predictions import read_predictions
@@ -38,8 +39,8 @@ def _folder(dataset: Dataset) -> Path | Missing:
 
 def _nih_table(root: Path) -> tuple[pd.DataFrame, tuple[str, ...], np.ndarray]:
     """NIH's whole image table in the course's columns, its findings, and which rows are on the official test list."""
-    contents = read_nih(root, root / TABLE, {})
-    lists = official_lists(root)
+    contents = nih.read(Folder(root, [], [], [TABLE], {}))
+    lists = nih.official_lists(root)
     if lists is None:
         raise DataError(f"{root} holds no test_list.txt. Expected NIH's official lists. Fetch them too.")
     official = contents.table["image"].isin(lists.loc[lists["split"] == "test", "image"])

@@ -1,24 +1,32 @@
-"""What is the same for every layout: finding image files, reading tables, and what a reader hands back."""
+"""What is the same for every collection: one walk over its folder, reading tables, and what a reader hands back."""
 
+import gzip
 import os
 import re
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cxr_utils.data.readers.match import match
 from cxr_utils.data.schema import BOX_COLUMNS
 from cxr_utils.errors import DataError
 
 #: File name endings that count as images when a folder is searched.
 SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
-
-# NIH 00000013_005.png; Kermany person12_bacteria_3.jpeg, IM-0115-0001.jpeg and NORMAL2-IM-0115-0001.jpeg.
-_PATIENT = re.compile(r"(?:0*(?P<nih>\d+)(?<=\d{8})_\d{3}$)|(?P<person>person\d+)_|(?P<im>(?:NORMAL2-)?IM-\d+)-\d")
+#: Endings of tables; a spreadsheet (.xlsx) is to be saved as one of these.
+TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_UNREAD = (".tif", ".tiff", ".bmp", ".gif", ".webp", ".nii", ".nii.gz", ".zip", ".tar", ".tar.gz", ".tgz", ".7z")
+_MASK_FOLDER = re.compile(r"(lung|left|right|manual)?[ _-]?(masks?|segmentations?)", re.IGNORECASE)
+_MASK_FILE = re.compile(r"[ _-](mask|seg|segmentation)s?$", re.IGNORECASE)
+_THUMBNAIL = re.compile(r"\.?(thumb(nail)?s?|previews?)|.*[ _-]thumb(nail)?", re.IGNORECASE)
 
 
 class Files(Mapping):
@@ -61,12 +69,13 @@ class Contents:
     """A folder as read: the same pieces whatever its layout.
 
     Attributes:
-        kind: "phantom", "nih", "course" or "folders".
+        kind: Name of the reader, "phantom" for a simulated cohort.
         table: Contract table (see `schema.validate_table`), parts disjoint by patient.
         findings: Label columns in order.
         files: Image name to path; may lack images of the table.
         boxes: Boxes in fractions of the image sides.
         published: image, patient, split exactly as shipped, or None where no split was shipped.
+        masks: Image name to the path of a mask that was shipped with it.
         notes: Lines that a learner should read.
     """
 
@@ -76,32 +85,128 @@ class Contents:
     files: Files
     boxes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(BOX_COLUMNS)))
     published: pd.DataFrame | None = None
+    masks: Files = field(default_factory=lambda: Files({}))
     notes: list[str] = field(default_factory=list)
 
 
-def find_images(root: Path) -> dict[str, list[str]]:
-    """List every image file below `root` by one walk that opens no file.
+@dataclass(frozen=True, eq=False)
+class Folder:
+    """What one walk over a folder found; no file was opened.
+
+    Attributes:
+        root: The folder; where it held nothing but another folder, that one.
+        images: Paths below `root` of all pictures, as POSIX writes them, sorted.
+        masks: Paths of pictures that are masks by the name of their folder or by their own.
+        tables: Paths of tables in `root` and in the folders in it, those in `root` first.
+        passed_over: What was left out, by kind, and how many of it.
+    """
+
+    root: Path
+    images: list[str]
+    masks: list[str]
+    tables: list[str]
+    passed_over: dict[str, int]
+
+    @cached_property
+    def headers(self) -> dict[str, tuple[str, ...]]:
+        """Column names of each table; none of one that cannot be read."""
+        return {name: _header(self.root / name) for name in self.tables}
+
+    def with_columns(self, *columns: str) -> list[str]:
+        """List the tables that have all of these columns."""
+        return [name for name, header in self.headers.items() if set(columns) <= set(header)]
+
+    def path(self, image: str) -> str:
+        """Whole path of a picture."""
+        return f"{self.root}{os.sep}{image}"
+
+    def files(self, names: pd.Series) -> tuple[Files, list[str]]:
+        """Find the files that a table's names mean, see `match.match`.
+
+        Args:
+            names: of images, in the table's own words.
+
+        Returns:
+            Name to file, for those that have one, and notes.
+
+        Raises:
+            DataError: A name fits several files.
+        """
+        paths: list[str] = self.images
+        notes: list[str] = []
+        if not names.str.contains("/", regex=False).any():
+            paths, notes = _once_each(paths)
+        found = match(names, paths)
+        known = found >= 0
+        return Files(dict(zip(names[known], map(self.path, np.array(paths, object)[found[known]]), strict=True))), notes
+
+
+def look(root: Path) -> Folder:
+    """Walk over a folder once, opening no file.
 
     Args:
-        root: Folder to search; hidden folders and those that archives of macOS leave behind are passed over.
+        root: Where to begin. Hidden files, what archives of macOS leave behind, thumbnails, locks of office programs
+            and files of kinds that the course does not read are passed over and counted.
 
     Returns:
-        Names of the images in each folder that holds any; folders and names sorted.
+        What it holds.
+
+    Example:
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> for name in ("a.png", "b_mask.png", "._c.png", "d.tif"):
+        ...     (root / name).touch()
+        >>> found = look(root)
+        >>> found.images, found.masks, found.passed_over
+        (['a.png'], ['b_mask.png'], {'hidden files': 1, '.tif files': 1})
     """
-    found: dict[str, list[str]] = {}
-    seen: set[str] = set()
-    waiting = [str(root)]
+    while (only := _only_folder(root)) and part_of(only.name) is None:
+        root = only
+    found: dict[str, list[str]] = {"images": [], "masks": [], "tables": []}
+    passed: Counter[str] = Counter()
+    waiting, seen = [(str(root), "", False)], set[str]()
     while waiting:
-        folder = waiting.pop()
+        folder, below, in_masks = waiting.pop()
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith((".", "__MACOSX")):
-                    continue
-                if entry.name.lower().endswith(SUFFIXES):
-                    found.setdefault(folder, []).append(entry.name)
-                elif entry.is_dir() and not _visited(entry, seen):
-                    waiting.append(entry.path)
-    return {folder: sorted(found[folder]) for folder in sorted(found)}
+                if kind := _passed_over(entry.name):
+                    passed[kind] += 1
+                elif entry.is_dir():
+                    if not _visited(entry, seen):
+                        waiting.append((entry.path, f"{below}{entry.name}/", in_masks or _is_mask_folder(entry.name)))
+                elif kind := _kind(entry.name):
+                    masked = kind == "images" and (in_masks or _MASK_FILE.search(entry.name.rpartition(".")[0]))
+                    found["masks" if masked else kind].append(below + entry.name)
+                elif entry.name.lower().endswith(_UNREAD):
+                    passed[f"{os.path.splitext(entry.name)[1].lower()} files"] += 1
+    tables = sorted(found.pop("tables"), key=lambda name: (name.count("/"), name))
+    return Folder(root, sorted(found["images"]), sorted(found["masks"]), tables, dict(sorted(passed.items())))
+
+
+def _only_folder(root: Path) -> Path | None:
+    """The folder that is all there is to see, as archives leave it."""
+    shown = [entry for entry in root.iterdir() if not _passed_over(entry.name)]
+    return shown[0] if len(shown) == 1 and shown[0].is_dir() else None
+
+
+def _passed_over(name: str) -> str | None:
+    """Say in words what kind of file or folder this is, where nobody means it."""
+    if name.startswith("__MACOSX"):
+        return "__MACOSX folders"
+    if name.startswith("~$") or name.startswith(".~lock"):
+        return "locks of office programs"
+    if name.startswith(".") or name in ("Thumbs.db", "desktop.ini"):
+        return "hidden files"
+    return "thumbnails" if _THUMBNAIL.fullmatch(name.partition(".")[0]) else None
+
+
+def _is_mask_folder(name: str) -> bool:
+    return bool(_MASK_FOLDER.fullmatch(name))
+
+
+def _kind(name: str) -> str | None:
+    lower = name.lower()
+    return "images" if lower.endswith(SUFFIXES) else "tables" if lower.endswith(TABLES) else None
 
 
 def _visited(entry: os.DirEntry[str], seen: set[str]) -> bool:
@@ -115,59 +220,55 @@ def _visited(entry: os.DirEntry[str], seen: set[str]) -> bool:
     return loops
 
 
-def by_name(folders: dict[str, list[str]]) -> Files:
-    """Index files by name; of several copies of one name, take that in the folder which holds most images.
+def _once_each(paths: list[str]) -> tuple[list[str], list[str]]:
+    """Of several files of one name keep that in the folder which holds most; names without a folder mean one of them.
 
     Collections are often shipped at two sizes with the same names. Staying in the fullest folder keeps the
     pictures of one kind, and does not depend on the order in which a disk lists them.
+    """
+    names = [path.rsplit("/", 1)[-1] for path in paths]
+    if len(set(names)) == len(names):
+        return paths, []
+    folders = Counter(os.path.dirname(path) for path in paths)
+    ranked = sorted(zip(names, paths, strict=True), key=lambda pair: (folders[os.path.dirname(pair[1])], pair[1]))
+    kept = dict(ranked)
+    return sorted(kept.values()), [
+        f"{len(paths) - len(kept):,} pictures have the name of another one. Of each name the one in the folder with "
+        "most pictures is used."
+    ]
+
+
+_PART = re.compile(
+    r"(train|val|dev|test)(?:ing|id|idation|elop(?:ment)?)?(?:set|data|images|imgs|pictures|split|part)?"
+)
+_PARTS = {"train": "train", "val": "valid", "dev": "valid", "test": "test"}
+
+
+def part_of(name: str) -> str | None:
+    """Tell which part a folder's name, or a word in a table, means; None for any other word.
 
     Example:
-        >>> files = by_name({"many": ["a.png", "b.png"], "few": ["a.png"]})
-        >>> files["a.png"].parent.name
-        'many'
+        >>> [part_of(name) for name in ("Training_Set", "val", "dev", "testimonial", "1_test")]
+        ['train', 'valid', 'valid', None, 'test']
     """
-    paths = {}
-    for folder, names in sorted(folders.items(), key=lambda item: (len(item[1]), item[0])):
-        paths.update({name: f"{folder}{os.sep}{name}" for name in names})
-    return Files(paths)
+    plain = re.sub(r"[^a-z]", "", name.lower())
+    found = _PART.fullmatch(plain)
+    return _PARTS[found[1]] if found else None
 
 
-def patient_of(image: str) -> str | None:
-    """Read the patient from a file name of the NIH or the Kermany collection; None for any other name.
-
-    Example:
-        >>> patient_of("00000013_005.png"), patient_of("person12_virus_3.jpeg"), patient_of("scan.png")
-        ('13', 'person12', None)
-    """
-    match = _PATIENT.match(os.path.splitext(image)[0])
-    return match[match.lastgroup] if match and match.lastgroup else None
-
-
-def patients_of(images: pd.Series) -> tuple[pd.Series, list[str]]:
-    """Read patients from file names; an image whose name tells none stands for a patient of its own.
+def read_csv(path: Path, **options: Any) -> pd.DataFrame:
+    """Read a table whose separator is a comma, a semicolon or a tab, gzipped or not.
 
     Args:
-        images: File names.
+        path: UTF-8, UTF-16 with its mark, or else Western European text.
+        **options: of `pandas.read_csv`.
 
-    Returns:
-        Patients, with the index of `images`, and a note to tell (empty when every name told its patient).
+    Raises:
+        DataError: The file is missing, damaged or no table; the message names it.
     """
-    patients = images.map(patient_of)
-    unknown = patients.isna()
-    if not unknown.any():
-        return patients, []
-    stems = images[unknown].map(lambda name: os.path.splitext(name)[0])
-    note = (
-        f"{unknown.sum()} of {len(images)} file names tell no patient (such as {images[unknown].iloc[0]}). "
-        f"Each counts as a patient of its own, so two X-rays of one person cannot be noticed."
-    )
-    return patients.where(~unknown, stems), [note]
-
-
-def read_csv(path: Path, **options: object) -> pd.DataFrame:
-    """Read a comma-separated table, gzipped or not, or raise a DataError that names the file."""
     try:
-        return pd.read_csv(path, **options)
+        how = _format(path) if "header" not in options else {}
+        return pd.read_csv(path, **how | options)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist. Expected a table (csv or csv.gz). Check the path.") from None
     except (OSError, EOFError, ValueError, zlib.error, struct.error) as error:
@@ -175,3 +276,26 @@ def read_csv(path: Path, **options: object) -> pd.DataFrame:
             f"{path.name} cannot be read ({str(error).strip()}). Expected a table (csv or csv.gz) with a "
             f"header line. Fetch the file again, or save it anew from your spreadsheet."
         ) from None
+
+
+def _format(path: Path) -> dict[str, str]:
+    """Separator and encoding, from the beginning of a table."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rb") as file:
+        start = file.read(1 << 16)
+    encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        text = start.decode(encoding)
+    except UnicodeDecodeError as error:
+        if error.start < len(start) - 4:  # not just a letter that the reading has cut
+            encoding = "cp1252"
+        text = start.decode(encoding, errors="replace")
+    line = text.partition("\n")[0]
+    return {"sep": max(",;\t", key=line.count), "encoding": encoding}
+
+
+def _header(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(str(name).strip() for name in read_csv(path, nrows=0))
+    except DataError:
+        return ()

@@ -1,100 +1,156 @@
-"""Class folders: `train/NORMAL/a.png`, or `NORMAL/a.png` without parts. The folder is the label."""
+"""Class folders: `train/NORMAL/a.png`, `NORMAL/train/a.png`, or `NORMAL/a.png` without parts."""
 
+import hashlib
 import os
 import re
-from pathlib import Path
 
 import pandas as pd
 
-from cxr_utils.data.readers.files import Contents, Files, patients_of
-from cxr_utils.data.schema import FINDINGS, finding_name, in_order, validate_table
+from cxr_utils.data.readers.files import Contents, Files, Folder, part_of
+from cxr_utils.data.readers.values import patients_of
+from cxr_utils.data.schema import FINDINGS, finding_name, in_order, is_healthy, validate_table
 from cxr_utils.data.splits import drop_shared, fill_parts
 from cxr_utils.errors import DataError
 
-_PARTS = {"train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid"}
-_PARTS |= {"test": "test", "testing": "test"}
-_HEALTHY = {"normal", "no finding", "no_finding", "nofinding", "healthy", "negative"}
 # Folders of these names hold pictures of every class, as `images/` of NIH does.
-_NO_CLASS = re.compile(r"(images?|imgs?|pictures|originals?|masks?|labels?|annotations?|png|jpe?g|dicom|data)[_-]?\d*")
+_NO_CLASS = re.compile(
+    r"(images?|imgs?|pictures|originals?|labels?|annotations?|png|jpe?g|dicom|data|dataset|files|x-?rays?|frontal|cxr)"
+    r"[_-]?\d*",
+    re.IGNORECASE,
+)
 
 
-def class_folders(root: Path, images: dict[str, list[str]]) -> pd.DataFrame | None:
+def class_folders(folder: Folder) -> pd.DataFrame | None:
     """List images with part and class when every one lies in a class folder; None for any other layout.
 
     Args:
-        root: The folder that was given.
-        images: Names of the images in each folder below it.
+        folder: What was found.
 
     Returns:
-        Columns path, split (None where the folders name no part) and label (the class folder's name).
+        Columns path (below the root), split (None where the folders name no part) and label (the class folder's name).
     """
-    rows = []
-    for folder, names in images.items():
-        levels = Path(folder).relative_to(root).parts
-        split = _PARTS.get(levels[0].lower()) if levels else None
-        label = (levels[1:] if split else levels)[:1]
-        if not label or _NO_CLASS.fullmatch(label[0].lower()):
-            return None
-        rows += [(os.path.join(folder, name), split, label[0]) for name in names]
+    levels = {name: _levels(name) for name in {os.path.dirname(path) for path in folder.images}}
+    named = {name: level for name, level in levels.items() if level}
+    if len(named) < len(levels):
+        return None
+    rows = [(path, *named[os.path.dirname(path)]) for path in folder.images]
     table = pd.DataFrame(rows, columns=["path", "split", "label"])
     return table if table["label"].nunique() > 1 else None
 
 
-def read_folders(root: Path, found: pd.DataFrame) -> Contents:
+def _levels(folder: str) -> tuple[str | None, str] | None:
+    """Part and class that a path of folders names; None where it names no class."""
+    levels = [level for level in folder.split("/") if level and not _NO_CLASS.fullmatch(level)]
+    parts = [part for part in map(part_of, levels) if part]
+    classes = [level for level in levels if not part_of(level)]
+    return (parts[0] if parts else None, classes[0]) if classes else None
+
+
+def read_folders(folder: Folder, kind: str = "folders") -> Contents:
     """Read class folders; patients come from the file names, the split from the folders.
 
-    Of two classes, one of them normal, the other is the one finding. A picture that lies in several class
-    folders of one part has all their findings.
+    Of two classes, one of them normal, the other is the one finding. Files whose bytes are the same are one picture:
+    in several class folders of one part it has all their findings, in two parts it is dropped from the earlier one.
 
     Args:
-        root: The folder, from which names that occur twice are told apart.
-        found: What `class_folders` listed.
+        folder: One that `class_folders` takes for such.
+        kind: Name of the reader.
 
     Returns:
-        What was found.
+        What was found; each image is named by its path below the root.
+
+    Raises:
+        DataError: It is none, a picture is normal and not, or class folders are numbers that tell nothing.
     """
-    found = found.assign(image=_image_names(root, found["path"]), finding=found["label"].map(_finding))
-    found["patient"], notes = patients_of(found["image"])
+    found, notes = _without_second_copy(folder)
+    if found is None:
+        raise DataError(
+            f"{folder.root.name} holds no class folders. Expected such as train/NORMAL and train/PNEUMONIA."
+        )
+    finding, more = _findings(found["label"])
+    found = found.assign(image=_same_bytes(folder, found["path"]), finding=finding)
+    found["patient"], still_more = patients_of(found["image"])
     findings = in_order(found["finding"].dropna())
     labels = pd.get_dummies(found["finding"], dtype="int8").reindex(columns=list(findings), fill_value=0)
     named = found["split"].notna().any()
     rows = pd.concat([found[["image", "patient"]], found["split"].fillna("train"), labels], axis=1)
     _check_contradictions(found)
     whole = rows.groupby(["image", "patient", "split"], sort=False, as_index=False).max()
-    table, more = drop_shared(whole)
-    table, still_more = fill_parts(table.reset_index(drop=True), findings)
+    table, shared = drop_shared(whole)
+    table, filled = fill_parts(table.reset_index(drop=True), findings)
     return Contents(
-        kind="folders",
+        kind=kind,
         table=validate_table(table, findings),
         findings=findings,
-        files=Files(dict(zip(found["image"], found["path"], strict=True))),
+        files=Files({image: folder.path(image) for image in found["image"].unique()}),
         published=whole[["image", "patient", "split"]] if named else None,
-        notes=notes + more + still_more,
+        notes=[*notes, *more, *still_more, *shared, *filled],
     )
+
+
+def _without_second_copy(folder: Folder) -> tuple[pd.DataFrame | None, list[str]]:
+    """Class folders without the copy of all of them that an archive holds in a folder of its own.
+
+    Kermany's collection came from Kaggle as chest_xray/ and, in it, chest_xray/ once more.
+    """
+    paths = set(folder.images)
+    tops = {path.split("/", 1)[0] for path in paths if "/" in path}
+    for top in sorted(tops):
+        inside = {path.removeprefix(f"{top}/") for path in paths if path.startswith(f"{top}/")}
+        if len(inside) > 1 and inside <= paths and all(_bytes_equal(folder, path, f"{top}/{path}") for path in inside):
+            rest = Folder(folder.root, sorted(paths - {f"{top}/{path}" for path in inside}), [], [], {})
+            note = f"{top}/ holds {len(inside):,} pictures of this folder once more; the second copy is passed over."
+            return class_folders(rest), [note]
+    return class_folders(folder), []
+
+
+def _bytes_equal(folder: Folder, one: str, other: str) -> bool:
+    first, second = folder.path(one), folder.path(other)
+    return os.path.getsize(first) == os.path.getsize(second) and _digest(first) == _digest(second)
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _same_bytes(folder: Folder, paths: pd.Series) -> pd.Series:
+    """Name pictures by their path; one that occurs several times, byte for byte, by the first of its paths."""
+    sizes = paths.map(lambda path: _size(folder.path(path)))
+    alike = paths[sizes.duplicated(keep=False) & (sizes >= 0)]
+    content = alike.map(lambda path: _digest(folder.path(path)))
+    return paths.mask(paths.index.isin(alike.index), alike.groupby(content).transform("first"))
+
+
+def _size(path: str) -> int:
+    """Bytes of a file, -1 of a link that leads nowhere."""
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return -1
+
+
+def _findings(labels: pd.Series) -> tuple[pd.Series, list[str]]:
+    """Turn class folders' names into findings: `1_abnormal` into Abnormal, `NORMAL` into None."""
+    names = sorted(labels.unique())
+    if all(name.isdigit() for name in names):
+        if names != ["0", "1"]:
+            raise DataError(
+                f"The class folders are called {', '.join(names)}. Expected names of findings, or 0 and 1. Rename them."
+            )
+        return labels.map({"0": None, "1": "Positive"}), [
+            "folder 0 is taken for negative and 1 for one finding, Positive."
+        ]
+    return labels.map({name: _finding(name) for name in names}), []
 
 
 def _finding(label: str) -> str | None:
-    """Turn a class folder's name into a finding: `1_abnormal` into Abnormal, `NORMAL` into None."""
-    name = finding_name(re.sub(r"^\d+[_-]", "", label))
-    if name.lower() in _HEALTHY:
+    plain = re.sub(r"^\d+[_-]", "", label)
+    name = finding_name(plain)
+    if is_healthy(plain):
         return None
-    return name if name in FINDINGS or not (name.islower() or name.isupper()) else name.capitalize()
-
-
-def _image_names(root: Path, paths: pd.Series) -> pd.Series:
-    """Name images by file name; where different pictures have one name, by their path below the root.
-
-    The same name with the same number of bytes is taken for the same picture, shipped twice.
-    """
-    names = paths.map(os.path.basename)
-    twice = names.duplicated(keep=False)
-    if not twice.any():
-        return names
-    sizes = paths[twice].map(os.path.getsize).groupby(names[twice]).transform("nunique")
-    different = paths[twice][sizes > 1]
-    return names.where(
-        ~names.index.isin(different.index), paths.map(lambda path: Path(path).relative_to(root).as_posix())
-    )
+    shouted = name.isupper() and len(re.sub("[^A-Z]", "", name)) > 5  # COVID-19 and TB stay as they are
+    return name.capitalize() if name not in FINDINGS and (name.islower() or shouted) else name
 
 
 def _check_contradictions(found: pd.DataFrame) -> None:

@@ -45,9 +45,12 @@ def match(names: pd.Series | Sequence[str], paths: Sequence[str]) -> np.ndarray:
     codes, distinct = pd.factorize(np.asarray(names, dtype=object))
     paths = list(paths)
     exact = {path: position for position, path in enumerate(paths)}
+    if not any("/" in name for name in distinct):
+        lasts = [path.rsplit("/", 1)[-1] for path in paths]
+        exact = dict(zip(lasts, range(len(lasts)), strict=True)) if len(set(lasts)) == len(lasts) else exact
     found = [exact.get(name, -1) for name in distinct]
     left = [place for place, position in enumerate(found) if position < 0]
-    if left and paths:
+    if left and len(left) > len(found) - len(paths):  # a name and a path are left
         for place, position in zip(left, _by_end([str(distinct[place]) for place in left], paths), strict=True):
             found[place] = position
         _refuse_shared(distinct, found, paths)

@@ -1,23 +1,36 @@
-"""NIH ChestX-ray14 as published: `Data_Entry*.csv`, the official split, boxes, images anywhere below.
+"""NIH ChestX-ray14 in all editions: its image table, the official split, boxes, images anywhere below.
 
-Also the layout of the phantom cohort. Source: Wang et al., ChestX-ray8, CVPR 2017 (NIH Clinical Center).
+Also Kaggle's `sample` of it, and the layout of the phantom cohort. Source: Wang et al., ChestX-ray8, CVPR 2017 (NIH
+Clinical Center).
 """
 
+import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cxr_utils.data.readers.files import Contents, Files, by_name, read_csv
-from cxr_utils.data.schema import BOX_COLUMNS, FINDINGS, binary, finding_name, in_order, require_columns, validate_table
+from cxr_utils.data.readers.files import Contents, Files, Folder, read_csv
+from cxr_utils.data.readers.match import match
+from cxr_utils.data.readers.values import (
+    Uncertain,
+    labels_in_cells,
+    names_of_patients,
+    with_all_findings,
+    years,
+)
+from cxr_utils.data.schema import BOX_COLUMNS, binary, finding_name, require_columns, validate_table
 from cxr_utils.data.splits import drop_shared, fill_parts, hold_out, split_by_patient
 from cxr_utils.errors import DataError
 
 _NEEDED = {"Image Index": "image", "Finding Labels": "labels", "Patient ID": "patient"}
 _WELCOME = {"Patient Age": "age", "Patient Gender": "sex", "View Position": "view", "Follow-up #": "follow_up"}
-_LISTS = {"train_val": "train_val", "train": "train", "valid": "valid", "val": "valid", "test": "test"}
-_NOTHING = {"No Finding", ""}
+_TABLE = re.compile(r"(Data_Entry|sample_labels)[^/]*$")
+_LIST = re.compile(r"(train_val|train|valid|val|test)[_-]?list[^/]*\.txt(\.gz)?", re.IGNORECASE)
+
+_ORDER = ["train_val", "train", "valid", "test"]
 
 #: Side in pixels of the published originals, in which NIH gives its boxes.
 BOX_SIDE = 1024
@@ -29,7 +42,12 @@ SMALLEST = {"valid": 0.05, "test": 0.18}
 SMALL_SHARES = {"train": 0.6, "valid": 0.15, "test": 0.25}
 
 
-def read_nih(root: Path, entry: Path, images: dict[str, list[str]]) -> Contents:
+def recognise(folder: Folder) -> bool:
+    """Tell whether one of the tables is NIH's."""
+    return bool(_tables(folder))
+
+
+def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
     """Read a folder in NIH layout.
 
     The split is the official one, its training part divided into train and valid (one patient in eight, by a
@@ -38,51 +56,89 @@ def read_nih(root: Path, entry: Path, images: dict[str, list[str]]) -> Contents:
     afresh.
 
     Args:
-        root: The folder.
-        entry: The `Data_Entry` table in it.
-        images: Names of the images in each folder below `root`.
+        folder: What was found.
+        uncertain: Not asked: NIH's labels are present or absent.
 
     Returns:
         What was found; the table may hold many more images than there are files.
+
+    Raises:
+        DataError: Several editions of the table lie there, a column is missing, or a list fits no row.
     """
-    raw = read_csv(entry, usecols=lambda name: name in _NEEDED or name in _WELCOME)
-    require_columns(raw, list(_NEEDED), entry.name)
-    raw = raw.rename(columns=_NEEDED | _WELCOME)
-    raw["patient"] = _patients(raw["patient"])
+    raw = read_table(folder)
+    root = folder.root
+    notes: list[str] = []
     if "age" in raw:
-        raw["age"] = _years(raw["age"])
-    labels, findings = _labels(raw.pop("labels"))
+        raw["age"], notes = years(raw["age"])
+    labels, findings = with_all_findings(labels_in_cells(raw.pop("labels"), "|,;")[0])
     table = pd.concat([raw, labels], axis=1)
-    files = by_name(images)
-    published, table, notes = _official(root, table, findings)
+    files, doubled = folder.files(table["image"])
+    published, table, official = _official(root, table, findings)
     table = _with_consensus(root, table, findings)
-    table, more = _fit_to_images(table, findings, files)
+    table, fitted = _fit_to_images(table, findings, files)
     return Contents(
         kind="phantom" if (root / "cohort.json").exists() else "nih",
         table=validate_table(table, findings),
         findings=findings,
         files=files,
-        boxes=_boxes(root, findings),
+        boxes=_boxes(root, findings, table["image"]),
         published=published,
-        notes=notes + more,
+        notes=[*notes, *doubled, *official, *fitted],
     )
 
 
+def read_table(folder: Folder) -> pd.DataFrame:
+    """Read the image table: image, labels (as text), patient, and of age, sex, view and follow_up what there is.
+
+    Raises:
+        DataError: Several editions lie there, or a column is missing.
+    """
+    tables = _tables(folder)
+    if len(tables) > 1 and len({_digest(folder.root / name) for name in tables}) > 1:
+        raise DataError(
+            f"{folder.root.name} holds {' and '.join(tables)}, which differ. Expected one edition of the image table. "
+            "Move the others away."
+        )
+    path = folder.root / tables[0]
+    raw = read_csv(path, usecols=lambda name: name.strip() in _NEEDED or name.strip() in _WELCOME)
+    raw = raw.rename(columns=str.strip)
+    require_columns(raw, list(_NEEDED), path.name)
+    raw = raw.rename(columns=_NEEDED | _WELCOME)
+    raw["patient"] = names_of_patients(raw["patient"], "Patient ID")
+    return raw
+
+
+def _tables(folder: Folder) -> list[str]:
+    named = [name for name in folder.tables if _TABLE.search(name)]
+    return named or [name for name in folder.with_columns(*_NEEDED) if name.count("/") <= 1]
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def official_lists(root: Path) -> pd.DataFrame | None:
-    """Read `train_val_list.txt`, `test_list.txt` and the like (gzipped or not) of a folder.
+    """Read `train_val_list.txt`, `test_list.txt` and the like (gzipped or not, whatever follows "list") of a folder.
 
     Args:
         root: Folder that holds the lists.
 
     Returns:
         Columns image and split ("train_val", "train", "valid" or "test"), or None when there is no list.
+
+    Raises:
+        DataError: Two lists of one part differ.
     """
-    found = []
-    for name, split in _LISTS.items():
-        for path in sorted(root.glob(f"{name}_list.txt*")):
-            images = read_csv(path, header=None, names=["image"], dtype=str, skip_blank_lines=True)["image"]
-            found.append(pd.DataFrame({"image": images.str.strip(), "split": split}))
-    return pd.concat(found, ignore_index=True) if found else None
+    found: dict[str, pd.DataFrame] = {}
+    for path in sorted(root.iterdir()):
+        if not (named := _LIST.fullmatch(path.name)):
+            continue
+        split = {"val": "valid"}.get(named[1].lower(), named[1].lower())
+        images = read_csv(path, header=None, names=["image"], dtype=str, skip_blank_lines=True)["image"].str.strip()
+        if split in found and set(found[split]["image"]) != set(images):
+            raise DataError(f"{path.name} and another list of {split} differ. Expected one. Move the other one away.")
+        found[split] = pd.DataFrame({"image": images, "split": split})
+    return pd.concat([found[split] for split in sorted(found, key=_ORDER.index)], ignore_index=True) if found else None
 
 
 def read_labels(path: Path, findings: tuple[str, ...]) -> pd.DataFrame:
@@ -97,7 +153,7 @@ def read_labels(path: Path, findings: tuple[str, ...]) -> pd.DataFrame:
     """
     raw = read_csv(path).rename(columns={"Image Index": "image"})
     if "Finding Labels" in raw:
-        raw = pd.concat([raw, _labels(raw["Finding Labels"])[0]], axis=1)
+        raw = pd.concat([raw, with_all_findings(labels_in_cells(raw["Finding Labels"])[0])[0]], axis=1)
     require_columns(raw, ["image", *findings], path.name)
     return pd.DataFrame({"image": raw["image"]} | {name: binary(raw[name], name) for name in findings})
 
@@ -114,36 +170,6 @@ def _with_consensus(root: Path, table: pd.DataFrame, findings: tuple[str, ...]) 
     return table
 
 
-def _labels(texts: pd.Series) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Turn "Mass|Nodule" into columns; each distinct text is taken apart once (836 for 112,120 images)."""
-    codes, distinct = pd.factorize(texts.fillna(""))
-    named = [{finding_name(part) for part in text.split("|")} - _NOTHING for text in distinct]
-    findings = in_order(set(FINDINGS).union(*named))
-    matrix = np.array([[finding in names for finding in findings] for names in named], dtype=np.int8)
-    return pd.DataFrame(matrix[codes], columns=list(findings)), findings
-
-
-def _patients(values: pd.Series) -> pd.Series:
-    """Write patients as text without leading zeros, as file names give them; each distinct one once."""
-    codes, distinct = pd.factorize(values)
-    texts = [str(name).strip() for name in distinct]
-    names = np.array([text.lstrip("0") or "0" if text.isdigit() else text for text in texts], dtype=object)
-    if (codes < 0).any():
-        raise DataError(
-            f"Patient ID is empty in row {int(np.argmax(codes < 0))} of the image table. "
-            f"Expected a number in every row. Fetch the table again or drop the row."
-        )
-    return pd.Series(names[codes])
-
-
-def _years(ages: pd.Series) -> pd.Series:
-    """Read ages in years; the first edition of the table writes 058Y, and 014M or 010D for infants."""
-    if pd.api.types.is_numeric_dtype(ages):
-        return ages.astype(float)
-    unit = ages.str[-1].map({"Y": 1.0, "M": 12.0, "D": 365.25})
-    return pd.to_numeric(ages.where(unit.isna(), ages.str[:-1]), errors="coerce") / unit.fillna(1.0)
-
-
 def _official(
     root: Path, table: pd.DataFrame, findings: tuple[str, ...]
 ) -> tuple[pd.DataFrame | None, pd.DataFrame, list[str]]:
@@ -151,6 +177,7 @@ def _official(
     lists = official_lists(root)
     if lists is None:
         return None, *fill_parts(table.assign(split="train"), findings)
+    lists = _as_in_table(lists, table["image"])
     published = lists.merge(table[["image", "patient"]], on="image")[["image", "patient", "split"]]
     split = table["image"].map(lists.drop_duplicates("image", keep="last").set_index("image")["split"])
     split = split.astype(object).where(split.notna(), "train_val")
@@ -159,6 +186,20 @@ def _official(
     table, notes = drop_shared(table.assign(split=split))
     table, more = fill_parts(table.reset_index(drop=True), findings)
     return published, table, notes + more
+
+
+def _as_in_table(lists: pd.DataFrame, images: pd.Series) -> pd.DataFrame:
+    """Lists whose names are those of the table; those that it does not hold stay as they are."""
+    known = lists["image"].isin(images)
+    if not known.any():
+        found = match(lists["image"], images)
+        if (found < 0).all():
+            raise DataError(
+                f"None of the {len(lists):,} names of the official lists, such as {lists['image'].iloc[0]}, is in the "
+                f"image table, which has {images.iloc[0]}. Expected lists of this collection. Move them away."
+            )
+        return lists.assign(image=lists["image"].where(found < 0, images.to_numpy()[found]))
+    return lists
 
 
 def _fit_to_images(table: pd.DataFrame, findings: tuple[str, ...], files: Files) -> tuple[pd.DataFrame, list[str]]:
@@ -185,18 +226,33 @@ def _box_side(root: Path) -> int:
     return json.loads(cohort.read_text())["size"] if cohort.exists() else BOX_SIDE
 
 
-def _boxes(root: Path, findings: tuple[str, ...]) -> pd.DataFrame:
+def _boxes(root: Path, findings: tuple[str, ...], images: pd.Series) -> pd.DataFrame:
     """Read BBox_List*.csv; its header splits `Bbox [x,y,w,h]` into four and adds three empty columns."""
     found = sorted(root.glob("BBox_List*.csv*"))
     if not found:
         return pd.DataFrame(columns=list(BOX_COLUMNS))
     raw = read_csv(found[-1])
-    if raw.shape[1] < 6:
+    numbers = raw.iloc[:, 2:6]
+    if raw.shape[1] == 3:  # a list in one cell
+        numbers = (
+            raw.iloc[:, 2].astype(str).str.extract(r"\[?\s*" + r"\s*[,;]\s*".join([r"([-\d.eE+]+)"] * 4) + r"\s*\]?")
+        )
+    if numbers.shape[1] != 4 or not len(raw):
         raise DataError(
             f"{found[-1].name} has {raw.shape[1]} columns. Expected image, finding, x, y, width and height. "
             f"Fetch the file again."
         )
-    boxes = raw.iloc[:, :6].set_axis(list(BOX_COLUMNS), axis=1)
+    values = numbers.apply(pd.to_numeric, errors="coerce")
+    if values.isna().any(axis=None):
+        row = int(values.isna().any(axis=1).argmax())
+        raise DataError(
+            f"{found[-1].name} has {raw.iloc[row, 2:].tolist()} in row {row}. Expected x, y, width and height in "
+            "pixels. Correct or drop the row."
+        )
+    boxes = raw.iloc[:, :2].set_axis(list(BOX_COLUMNS[:2]), axis=1)
     boxes["finding"] = boxes["finding"].map(finding_name)
-    boxes[["x", "y", "width", "height"]] = boxes[["x", "y", "width", "height"]].astype(float) / _box_side(root)
+    boxes[list(BOX_COLUMNS[2:])] = values.to_numpy(float) / _box_side(root)
+    if not boxes["image"].isin(images).any():
+        place = match(boxes["image"], images)
+        boxes["image"] = boxes["image"].where(place < 0, images.to_numpy()[place])
     return boxes[boxes["finding"].isin(findings)].reset_index(drop=True)

@@ -1,0 +1,166 @@
+"""Tables of any kind: a description says what their columns mean, and they become the contract."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from cxr_utils.data.readers import description as descriptions
+from cxr_utils.data.readers.description import FILE, Description
+from cxr_utils.data.readers.files import Contents, Folder, part_of, read_csv
+from cxr_utils.data.readers.values import (
+    Uncertain,
+    labels_in_cells,
+    labels_in_columns,
+    names_of_patients,
+    patients_of,
+    years,
+)
+from cxr_utils.data.schema import PARTS, require_columns, validate_table
+from cxr_utils.data.splits import drop_shared, fill_parts
+from cxr_utils.errors import DataError
+
+_WELCOME = ("age", "sex", "view", "follow_up")
+
+
+def read_described(
+    folder: Folder,
+    how: Description,
+    kind: str,
+    uncertain: Uncertain = "leave-out",
+    *,
+    complete: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
+) -> Contents:
+    """Read tables by a description. Every reader of tables ends here.
+
+    Args:
+        folder: Where tables and pictures lie.
+        how: What the columns mean.
+        kind: Name of the reader.
+        uncertain: What an uncertain label is taken for.
+        complete: Adds to the rows as they were read what no column says, such as the patient that a path names.
+
+    Returns:
+        What was found. Parts that share patients are made disjoint; `published` keeps every row.
+
+    Raises:
+        DataError: A table or column is missing, a cell is none of those expected, or rows contradict each other.
+    """
+    raw, notes = _kept(complete(_joined(folder, how)), how)
+    what = ", ".join(how.tables)
+    labels, findings, more = _labels(raw, how, what, uncertain)
+    columns, still_more = _columns(raw, how, folder)
+    whole = pd.concat([columns, labels], axis=1)
+    published = whole[["image", "patient", "split"]].reset_index(drop=True) if (columns["split"] != "").any() else None
+    whole["split"] = whole["split"].replace("", "train")
+    files, doubled = folder.files(whole["image"])
+    table, shared = drop_shared(whole.drop_duplicates(ignore_index=True))
+    table, filled = fill_parts(table.reset_index(drop=True), findings)
+    return Contents(
+        kind=kind,
+        table=validate_table(table, findings),
+        findings=findings,
+        files=files,
+        published=published,
+        notes=[*notes, *more, *still_more, *doubled, *shared, *filled],
+    )
+
+
+def _joined(folder: Folder, how: Description) -> pd.DataFrame:
+    """All tables below each other, with the part that each says in a column of its own."""
+    frames = []
+    for name, part in how.tables.items():
+        if ".." in name.split("/") or name.startswith("/"):
+            raise DataError(f"{FILE} names the table {name}. Expected one below {folder.root.name}. Move it there.")
+        raw = read_csv(folder.root / name, low_memory=False).rename(columns=lambda column: str(column).strip())
+        require_columns(raw, how.columns, name)
+        frames.append(raw.assign(**{"part of the table": part}))
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+
+
+def _kept(raw: pd.DataFrame, how: Description) -> tuple[pd.DataFrame, list[str]]:
+    notes = []
+    for column, cells in how.keep.items():
+        keep = raw[column].astype(str).isin(cells)
+        if not keep.all():
+            notes.append(
+                f"{(~keep).sum():,} of {len(raw):,} rows are left out, whose {column} is not {' or '.join(cells)}."
+            )
+        raw = raw[keep]
+    return raw.reset_index(drop=True), notes
+
+
+def _labels(
+    raw: pd.DataFrame, how: Description, what: str, uncertain: Uncertain
+) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
+    named = raw.rename(columns=dict(how.names))
+    columns = [how.names.get(name, name) for name in how.labels]
+    if not how.separators:
+        words = {"positive": how.positive, "negative": how.negative, "uncertain": how.uncertain}
+        return labels_in_columns(named, columns, what, uncertain=uncertain, words=words)
+    texts = named[columns[0]].astype(object)
+    return *labels_in_cells(texts.where(texts.notna(), "").astype(str), how.separators), []
+
+
+def _columns(raw: pd.DataFrame, how: Description, folder: Folder) -> tuple[pd.DataFrame, list[str]]:
+    """Image, patient, split and what else is known."""
+    images = raw[how.image].astype(str).str.strip().str.replace("\\", "/", regex=False)
+    patients, notes = (names_of_patients(raw[how.patient], how.patient), []) if how.patient else patients_of(images)
+    columns = {"image": images, "patient": patients, "split": _parts(raw, how)}
+    for role in _WELCOME:
+        if column := getattr(how, role):
+            columns[role] = raw[column]
+    if "age" in columns:
+        columns["age"], more = years(columns["age"])
+        notes += more
+    return pd.DataFrame(columns), notes
+
+
+def _parts(raw: pd.DataFrame, how: Description) -> pd.Series:
+    if not how.split:
+        return raw["part of the table"]
+    codes, distinct = pd.factorize(raw[how.split].astype(str))
+    parts = [how.parts.get(word) or part_of(word) for word in distinct]
+    if None in parts or not set(parts) <= set(PARTS):
+        wrong = distinct[[part not in PARTS for part in parts].index(True)]
+        raise DataError(
+            f"Column {how.split} holds {wrong!r}. Expected train, valid or test, or words of these. "
+            f"Say what it means in the section [parts] of {FILE} (cxr data describe)."
+        )
+    return pd.Series(np.array(parts, object)[codes], raw.index)
+
+
+def described(folder: Folder) -> Description | None:
+    """The description that lies beside the tables; None where there is none."""
+    path = folder.root / FILE
+    return descriptions.from_toml(path.read_text(encoding="utf-8"), FILE) if path.exists() else None
+
+
+def guessed(folder: Folder) -> Description | None:
+    """Guess from the tables of a folder: those that say train, valid or test in their names, else the only one.
+
+    Raises:
+        DataError: Two tables say the same part, or several tables could each be the one.
+    """
+    here = [name for name in folder.tables if name.count("/") <= 1]
+    parts = {name: part_of(descriptions.stem(name)) for name in here}
+    several = {name: part for name, part in parts.items() if part}
+    for part in PARTS:
+        same = [name for name in several if several[name] == part]
+        if len(same) > 1:
+            raise DataError(
+                f"{', '.join(same)} in {folder.root.name} all say {part}. Expected one table a part. Move the others "
+                "away."
+            )
+    if several:
+        ordered = sorted(several, key=lambda name: PARTS.index(several[name]))
+        found = descriptions.guess(folder, ordered)
+        return found and replace(found, tables={name: several[name] for name in ordered})
+    found_each = {name: how for name in here if (how := descriptions.guess(folder, [name]))}
+    if len(found_each) > 1:
+        raise DataError(
+            f"{' and '.join(found_each)} in {folder.root.name} could each describe the pictures. Expected one table. "
+            f"Move the others away, or name the one in a {FILE} (cxr data describe)."
+        )
+    return next(iter(found_each.values()), None)

@@ -240,7 +240,7 @@ def test_a_data_set_is_named_after_its_folder_and_its_notes_are_told(tmp_path, c
         "note: my set: no valid and no test part was found. Patients of the train part were divided for it.\n"
     )
     asked = []
-    monkeypatch.setattr(opening.readers, "find_folder", lambda *given, **how: asked.append((given, how)) or folder)
+    monkeypatch.setattr(opening.recognition, "find_folder", lambda *given, **how: asked.append((given, how)) or folder)
     assert opening.open_dataset("phantom", profile="full", seed=4).name == "phantom"
     assert asked == [(("phantom",), {"profile": "full", "seed": 4})]
     opening.open_dataset()

@@ -12,7 +12,8 @@ from PIL import Image
 
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.opening import open_dataset
-from cxr_utils.data.readers.files import Files, find_images, patient_of
+from cxr_utils.data.readers.files import Files, look
+from cxr_utils.data.readers.values import patient_of
 from cxr_utils.data.schema import FINDINGS, OPTIONAL, REQUIRED
 from cxr_utils.errors import DataError, Missing
 
@@ -55,7 +56,7 @@ def test_nih_joins_labels_lists_boxes_and_files(nih):
     data = open_dataset(nih)
     row = data.table.set_index("image").loc["00000003_001.png"]
     assert (data.kind, len(data), data.findings) == ("nih", 120, FINDINGS)
-    assert list(data.table) == [*REQUIRED, *FINDINGS, *OPTIONAL]
+    assert list(data.table) == [*REQUIRED, *FINDINGS, *OPTIONAL[:-1]]
     assert row[["patient", "Mass", "Hernia", "Edema", "age", "sex", "view", "follow_up"]].tolist() == [
         "3", 1, 1, 0, 58.0, "F", "PA", 1,
     ]  # fmt: skip
@@ -121,7 +122,7 @@ def test_one_question_of_the_truth(nih):
 def test_one_question_of_class_folders(tmp_path):
     for part in ("train", "valid", "test"):
         for number, kind in enumerate(("NORMAL", "PNEUMONIA")):
-            picture(tmp_path / part / kind / f"person{number}{part}_1.png")
+            picture(tmp_path / part / kind / f"person{number}{part}_1.png", ord(part[0]) + 99 * number)
     data = open_dataset(tmp_path)
     asked = data.any_finding()
     assert data.findings == ("Pneumonia",) and asked.findings == ("Abnormal",)
@@ -232,7 +233,7 @@ def test_a_course_table_without_a_finding(course):
 
 def test_a_course_label_that_is_neither_zero_nor_one(course):
     (course / "test.csv").write_text("Image,PatientId,Mass,Hernia\ne.png,4,1,2\n")
-    with pytest.raises(DataError, match="Label Hernia of test.csv is .*2.* in row 0"):
+    with pytest.raises(DataError, match="Label Hernia of train-small.csv, valid-small.csv, test.csv is .*2.* in row 5"):
         open_dataset(course)
 
 
@@ -281,7 +282,7 @@ def test_class_folders_that_share_a_patient(folders, capsys):
 
 def test_class_folders_without_parts(tmp_path):
     for patient in range(1, 21):
-        picture(tmp_path / ("0_normal" if patient % 2 else "1_abnormal") / f"{patient:08d}_000.png")
+        picture(tmp_path / ("0_normal" if patient % 2 else "1_abnormal") / f"{patient:08d}_000.png", patient)
     data = open_dataset(tmp_path)
     assert data.findings == ("Abnormal",) and data.published is None and not data.knows("published_split")
     assert data.table["split"].value_counts().to_dict() == {"train": 14, "valid": 2, "test": 4}
@@ -289,10 +290,10 @@ def test_class_folders_without_parts(tmp_path):
 
 def test_several_classes_and_a_picture_in_two_of_them(tmp_path):
     for patient in range(1, 21):
-        picture(tmp_path / ["normal", "mass", "Edema"][patient % 3] / f"{patient:08d}_000.png")
-    picture(tmp_path / "Edema" / "00000001_000.png")
+        picture(tmp_path / ["normal", "mass", "Edema"][patient % 3] / f"{patient:08d}_000.png", patient)
+    (tmp_path / "Edema" / "00000001_000.png").write_bytes((tmp_path / "mass" / "00000001_000.png").read_bytes())
     data = open_dataset(tmp_path)
-    row = data.table.set_index("image").loc["00000001_000.png"]
+    row = data.table.set_index("image").loc["Edema/00000001_000.png"]
     assert data.findings == ("Mass", "Edema") and (row["Mass"], row["Edema"]) == (1, 1)
 
 
@@ -322,8 +323,8 @@ def test_folders_of_pictures_without_a_table_are_not_taken_for_classes(tmp_path)
         open_dataset(tmp_path)
 
 
-def test_an_unknown_layout_names_the_four(tmp_path):
-    with pytest.raises(DataError, match="it holds nothing.*phantom.*Data_Entry.*PatientId.*class folders"):
+def test_an_unknown_layout_names_those_that_are_known(tmp_path):
+    with pytest.raises(DataError, match="it holds nothing.*phantom.*nih.*tables train.*dataset.toml.*class folders"):
         open_dataset(tmp_path)
     with pytest.raises(DataError, match="does not exist"):
         open_dataset(tmp_path / "nowhere")
@@ -341,14 +342,15 @@ def test_a_relative_folder_is_found_from_the_folder_of_a_lesson(folders, monkeyp
 def test_a_link_to_a_parent_does_not_go_round(tmp_path):
     picture(tmp_path / "normal" / "1.png")
     os.symlink(tmp_path, tmp_path / "normal" / "up")
-    assert find_images(tmp_path) == {str(tmp_path / "normal"): ["1.png"]}
+    assert look(tmp_path).images == ["1.png"] and look(tmp_path).root == tmp_path / "normal"
 
 
 def test_hidden_files_are_passed_over(tmp_path):
     for name in (".hidden/1.png", "__MACOSX/2.png", "._3.png", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    assert find_images(tmp_path) == {}
+    found = look(tmp_path)
+    assert not found.images and found.passed_over == {"__MACOSX folders": 1, "hidden files": 2}
 
 
 @pytest.mark.parametrize(
@@ -420,7 +422,7 @@ def test_digest_follows_table_and_files(folders):
     data = open_dataset(folders)
     assert open_dataset(folders).digest == data.digest
     assert data.part("train").digest != data.digest
-    os.utime(data.path("IM-0001-0001.jpeg"), ns=(1, 1))
+    os.utime(data.path("train/NORMAL/IM-0001-0001.jpeg"), ns=(1, 1))
     assert open_dataset(folders).digest != data.digest
 
 
@@ -443,7 +445,8 @@ def test_real_nih(real_data, capsys):
     assert data.boxes["image"].nunique() == 880 and len(data.boxes) == 984
     corners = data.boxes[["x", "y"]].to_numpy() + data.boxes[["width", "height"]]
     assert corners.to_numpy().max() <= 1.001 and (data.boxes[["width", "height"]] > 0).all().all()
-    assert capsys.readouterr().out.count("note:") == 1
+    told = capsys.readouterr().out
+    assert told.count("note:") == 2 and "30 pictures have the name of another one" in told
 
 
 def test_real_paediatric_folders(real_data, capsys):

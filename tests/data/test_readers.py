@@ -1,14 +1,19 @@
 """Readers of each layout at their borders: odd spellings, lists that overlap, parts just large enough."""
 
+import gzip
 import os
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cxr_utils.data.readers import course, files, find_folder, folders, nih
-from cxr_utils.data.readers import read as read_any
-from cxr_utils.data.readers.files import Files
+from cxr_utils.data.collections import nih
+from cxr_utils.data.readers import files, folders, values
+from cxr_utils.data.readers.files import Files, Folder, look
+from cxr_utils.data.readers.match import match
+from cxr_utils.data.readers.recognition import find_folder
+from cxr_utils.data.readers.recognition import read as read_any
+from cxr_utils.data.readers.tables import guessed
 from cxr_utils.data.schema import FINDINGS, _some, binary, finding_name, in_order, require_columns, validate_table
 from cxr_utils.errors import DataError
 
@@ -23,43 +28,112 @@ def test_files_are_a_mapping_from_names_to_paths(tmp_path):
     assert holding.tolist() == [False, True, True] and holding.dtype == bool
 
 
-def test_images_are_found_by_their_ending_in_every_folder(tmp_path):
-    for name in ("z/1.PNG", "z/2.jpeg", "a/3.jpg", "a/deep/4.dcm", "a/5.dicom", "6.png", "a/7.tif", "a/8.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    found = files.find_images(tmp_path)
-    assert found == {
-        str(tmp_path): ["6.png"],
-        str(tmp_path / "a"): ["3.jpg", "5.dicom"],
-        str(tmp_path / "a" / "deep"): ["4.dcm"],
-        str(tmp_path / "z"): ["1.PNG", "2.jpeg"],
-    }
-    assert list(found) == sorted(found)
+def write(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"")
+
+
+def test_a_walk_finds_pictures_and_tables_and_counts_what_it_passes_over(tmp_path):
+    write(
+        tmp_path, "z/1.PNG", "z/2.jpeg", "a/3.jpg", "a/deep/4.dcm", "a/5.dicom", "6.png", "b.csv.gz", "a/c.TSV", "d.csv"
+    )
+    write(tmp_path, "a/7.tif", "a/8.txt", "~$d.xlsx", "Thumbs.db", ".b.csv", "x/thumbnails/9.png", "a/1_thumb.png")
+    found = look(tmp_path)
+    assert found.images == ["6.png", "a/3.jpg", "a/5.dicom", "a/deep/4.dcm", "z/1.PNG", "z/2.jpeg"]
+    assert found.tables == ["b.csv.gz", "d.csv", "a/c.TSV"] and found.masks == [] and found.root == tmp_path
+    assert found.passed_over == {".tif files": 1, "hidden files": 2, "locks of office programs": 1, "thumbnails": 2}
+
+
+@pytest.mark.parametrize(
+    "mask", ["masks/1.png", "Lung_Masks/1.png", "a/mask/1.png", "leftMask/1.png", "1_mask.png", "segmentation/x/1.png"]
+)
+def test_masks_are_no_pictures(tmp_path, mask):
+    write(tmp_path, "images/1.png", "unmasked/2.png", "mask_of_zorro.png", mask)
+    found = look(tmp_path)
+    assert found.masks == [mask] and found.images == ["images/1.png", "mask_of_zorro.png", "unmasked/2.png"]
+
+
+def test_a_folder_that_holds_nothing_but_a_folder_is_that_folder(tmp_path):
+    write(tmp_path, "archive/data/1.png", "archive/data/a/2.png", "archive/.DS_Store", "__MACOSX/1.png")
+    assert look(tmp_path).root == tmp_path / "archive" / "data" and look(tmp_path).images == ["1.png", "a/2.png"]
+
+
+def test_a_lonely_part_stays_a_part(tmp_path):
+    write(tmp_path, "train/a/1.png")
+    assert look(tmp_path).images == ["train/a/1.png"]
 
 
 def test_a_linked_folder_is_walked_once(tmp_path):
     outside = tmp_path / "outside"
     root = tmp_path / "root"
-    for folder in (outside, root):
-        folder.mkdir()
-    (outside / "1.png").write_bytes(b"")
+    write(root, "0.png")
+    write(outside, "1.png")
     os.symlink(outside, root / "one")
-    assert files.find_images(root) == {str(root / "one"): ["1.png"]}
+    assert look(root).images == ["0.png", "one/1.png"]
     os.symlink(outside, root / "two")
-    assert sum(len(names) for names in files.find_images(root).values()) == 1
+    assert len(look(root).images) == 2
 
 
-def test_of_two_folders_the_one_with_more_images_counts_and_of_equal_ones_the_last_by_name():
-    named = files.by_name({"b": ["1.png", "2.png"], "a": ["1.png", "3.png"], "c": ["1.png"]})
-    assert {name: path.parent.name for name, path in named.items()} == {"1.png": "b", "2.png": "b", "3.png": "a"}
+def test_of_two_folders_the_one_with_more_images_counts_and_of_equal_ones_the_last_by_name(tmp_path):
+    folder = Folder(tmp_path, ["a/1.png", "a/3.png", "b/1.png", "b/2.png", "c/1.png"], [], [], {})
+    found, (note,) = folder.files(pd.Series(["1.png", "2.png", "3.png"]))
+    assert {name: path.parent.name for name, path in found.items()} == {"1.png": "b", "2.png": "b", "3.png": "a"}
+    assert note.startswith("2 pictures have the name of another one.")
+    assert folder.files(pd.Series(["a/1.png", "c/1.png"]))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("images/a.png", "images/a.png"), ("a.png", "images/a.png"), ("a", "images/a.png"), ("a.PNG", "images/a.png"),
+        (r"C:\data\images\a.png", "images/a.png"), ("root/images/a.jpg", "images/a.png"), ("b.png", None),
+        ("p1/view.jpg", "x/p1/view.jpg"), ("p2/view.jpg", "x/p2/view.jpg"), ("p3/view.jpg", None), ("ma.png", None),
+        ("2/view.jpg", None),
+    ],
+)  # fmt: skip
+def test_a_name_means_the_file_that_ends_like_it(name, path):
+    paths = ["images/a.png", "x/p1/view.jpg", "x/p2/view.jpg"]
+    (found,) = match([name], paths)
+    assert (paths[found] if found >= 0 else None) == path
+
+
+def test_a_name_that_fits_two_files_is_refused_and_so_are_two_names_of_one_file():
+    with pytest.raises(DataError, match="view fits a/view.jpg and b/view.jpg. Expected a name that tells one picture"):
+        match(["view.jpg"], ["a/view.jpg", "b/view.jpg"])
+    with pytest.raises(DataError, match="a.jpg and a.png both fit x/a.dcm"):
+        match(["a.jpg", "a.png"], ["x/a.dcm"])
+
+
+def test_a_patient_is_never_given_the_picture_of_another_one():
+    """Every study calls its picture view1.jpg; the one at hand is of patient 2."""
+    assert match(["p1/view1.jpg", "p2/view1.jpg"], ["p2/view1.jpg"]).tolist() == [-1, 0]
+    assert match(["p1/view1.jpg", "p3/view1.jpg"], ["p2/view1.jpg"]).tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("a,b\n1,2\n", {}), ("a;b\n1;2\n", {}), ("a\tb\n1\t2\n", {}), ("a,b\n1,2\n", {"encoding": "utf-8-sig"}),
+        ("a\tb\n1\t2\n", {"encoding": "utf-16"}),
+    ],
+)  # fmt: skip
+def test_tables_are_read_whatever_separates_their_columns(tmp_path, text, options):
+    (tmp_path / "t.csv").write_text(text, **options)
+    assert files.read_csv(tmp_path / "t.csv").to_dict("list") == {"a": [1], "b": [2]}
+
+
+def test_a_table_in_a_western_european_encoding_is_read(tmp_path):
+    (tmp_path / "t.csv").write_bytes("größe,b\nä,2\n".encode("cp1252"))
+    assert files.read_csv(tmp_path / "t.csv").to_dict("list") == {"größe": ["ä"], "b": [2]}
 
 
 def test_names_that_tell_no_patient_are_counted():
-    images = pd.Series(["00000013_005.png", "scan.tar.png", "x.png"], index=[4, 5, 6])
-    patients, (note,) = files.patients_of(images)
-    assert patients.to_dict() == {4: "13", 5: "scan.tar", 6: "x"}
-    assert note.startswith("2 of 3 file names tell no patient (such as scan.tar.png).")
-    assert files.patients_of(images[:1])[1] == []
+    images = pd.Series(["00000013_005.png", "a/scan.tar.png", "x.png"], index=[4, 5, 6])
+    patients, (note,) = values.patients_of(images)
+    assert patients.to_dict() == {4: "13", 5: "a/scan.tar", 6: "x"}
+    assert note.startswith("2 of 3 file names tell no patient (such as a/scan.tar.png).")
+    assert values.patients_of(images[:1])[1] == []
 
 
 # --- NIH -------------------------------------------------------------------------------------------------------
@@ -82,7 +156,7 @@ def write_nih(root, patients: int = 40, tested: int = 9, valid: int = 0, ages: s
 
 def read(root, at_hand: list[str] | None = None):
     images = [f"{number:08d}_000.png" for number in range(40)] if at_hand is None else at_hand
-    return nih.read_nih(root, root / "Data_Entry_2017.csv", {str(root / "images"): images})
+    return nih.read(Folder(root, [f"images/{name}" for name in images], [], ["Data_Entry_2017.csv"], {}))
 
 
 def test_one_patient_in_eight_of_the_training_part_validates(tmp_path):
@@ -98,19 +172,38 @@ def test_one_patient_in_eight_of_the_training_part_validates(tmp_path):
 def test_ages_are_years_whatever_their_unit(tmp_path):
     write_nih(tmp_path)
     assert read(tmp_path).table["age"].tolist() == list(range(30, 70))
-    years = nih._years(pd.Series(["058Y", "018M", "073D", "41", "odd"]))
-    assert years[:4].tolist() == pytest.approx([58, 1.5, 0.2, 41], abs=1e-3) and np.isnan(years[4])
+    texts = [
+        "058Y",
+        "018M",
+        "073D",
+        "41",
+        "058y",
+        "58 years",
+        "058Y ",
+        "3 weeks",
+        ">89",
+        "90+",
+        "1,5 years",
+        "odd",
+        "Y",
+        None,
+    ]
+    years, (note,) = values.years(pd.Series(texts))
+    wanted = [58, 1.5, 0.2, 41, 58, 58, 58, 0.0575, 89, 90, 1.5, np.nan, np.nan, np.nan]
+    assert years.tolist() == pytest.approx(wanted, abs=1e-3, nan_ok=True)
+    assert note == "2 of 14 ages cannot be read (such as odd) and are unknown."
 
 
 def test_patients_lose_their_leading_zeros_and_none_may_be_empty(tmp_path):
-    assert nih._patients(pd.Series(["007", " 12", "000", "A07"])).tolist() == ["7", "12", "0", "A07"]
-    assert nih._patients(pd.Series([7, 7, 12])).tolist() == ["7", "7", "12"]
+    assert values.names_of_patients(pd.Series(["007", " 12", "000", "A07"]), "it").tolist() == ["7", "12", "0", "A07"]
+    assert values.names_of_patients(pd.Series([7, 7, 12]), "it").tolist() == ["7", "7", "12"]
     with pytest.raises(DataError, match="Patient ID is empty in row 2 of"):
-        nih._patients(pd.Series([7.0, 8.0, np.nan, np.nan]))
+        values.names_of_patients(pd.Series([7.0, 8.0, np.nan, np.nan]), "Patient ID")
 
 
 def test_labels_are_taken_apart_and_other_findings_come_last():
-    table, findings = nih._labels(pd.Series(["Mass|Fracture", "No Finding", np.nan, "", "Infiltrate|Mass"]))
+    cells = pd.Series(["Mass|Fracture", "No Finding", np.nan, "", "Infiltrate|Mass"])
+    table, findings = values.with_all_findings(values.labels_in_cells(cells)[0])
     assert findings == (*FINDINGS, "Fracture") and (table.dtypes == np.int8).all()
     assert table[["Mass", "Fracture", "Infiltration"]].to_numpy().tolist() == [
         [1, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [1, 0, 1],
@@ -187,6 +280,12 @@ def test_boxes_are_fractions_of_the_side_in_which_they_are_given(tmp_path, cohor
     (tmp_path / "BBox_List_2017.csv").write_text("a,b,c,d,e\n1,2,3,4,5\n")
     with pytest.raises(DataError, match="BBox_List_2017.csv has 5 columns"):
         read(tmp_path)
+    (tmp_path / "BBox_List_2017.csv").write_text(
+        'Image Index,Finding Label,Bbox\n00000003_000.png,Mass,"[20, 40,60, 80]"\n'
+    )
+    assert read(tmp_path).boxes.to_numpy().tolist() == [
+        ["00000003_000.png", "Mass", *(n / side for n in (20, 40, 60, 80))]
+    ]
 
 
 def test_labels_of_a_table_of_their_own_come_in_either_style(tmp_path):
@@ -198,11 +297,10 @@ def test_labels_of_a_table_of_their_own_come_in_either_style(tmp_path):
 
 # --- course tables and class folders ---------------------------------------------------------------------------
 def test_tables_are_known_by_their_part_and_other_files_are_not(tmp_path):
-    for name in ("my_TEST.csv", "b_val.csv", "train.csv.gz", "labels.csv", "train.txt", "a_training.csv"):
-        (tmp_path / name).write_text("")
-    assert [path.name for path in course.course_tables(tmp_path)] == [
-        "a_training.csv", "train.csv.gz", "b_val.csv", "my_TEST.csv",
-    ]  # fmt: skip
+    for name in ("my_TEST.csv", "b_val.csv", "train.csv.gz", "labels.csv", "train.txt"):
+        (tmp_path / name).write_text("Image,Mass\n1.png,1\n")
+    (tmp_path / "train.csv.gz").write_bytes(gzip.compress(b"Image,Mass\n2.png,1\n"))
+    assert guessed(look(tmp_path)).tables == {"train.csv.gz": "train", "b_val.csv": "valid", "my_TEST.csv": "test"}
 
 
 def test_columns_of_zeros_and_ones_are_findings_and_others_are_not(tmp_path):
@@ -210,35 +308,41 @@ def test_columns_of_zeros_and_ones_are_findings_and_others_are_not(tmp_path):
         "Image,PatientId,Mass,Fracture,Age,pleural thickening\n"
         + "".join(f"deep/{n}.png,{n},{n % 2},{n % 3 == 0:d},{n},0\n" for n in range(30))
     )
-    contents = course.read_course(tmp_path, course.course_tables(tmp_path), {"x": ["3.png"]})
+    write(tmp_path, "x/deep/3.png", "x/deep/30.png")
+    contents = read_any(look(tmp_path))
     assert contents.findings == ("Mass", "Pleural_Thickening", "Fracture") and contents.kind == "course"
-    assert contents.table["image"].tolist() == [f"{n}.png" for n in range(30)] and list(contents.files) == ["3.png"]
+    assert contents.table["image"].tolist() == [f"deep/{n}.png" for n in range(30)]
+    assert dict(contents.files) == {"deep/3.png": tmp_path / "x" / "deep" / "3.png"}
     assert contents.table["Fracture"].sum() == 10 and contents.table["patient"][7] == "7"
+    assert contents.table["age"].tolist() == list(range(30))
     assert list(contents.published) == ["image", "patient", "split"] and len(contents.published) == 30
 
 
 @pytest.mark.parametrize(
     ("part", "split"),
-    [("train", "train"), ("Training", "train"), ("val", "valid"), ("VALIDATION", "valid"), ("testing", "test")],
-)
-def test_folders_of_parts_are_known_by_name(tmp_path, part, split):
-    listed = {str(tmp_path / part / label): ["1.png"] for label in ("normal", "mass", "mass/deeper")}
-    found = folders.class_folders(tmp_path, listed)
-    assert found["split"].tolist() == [split] * 3 and found["label"].tolist() == ["normal", "mass", "mass"]
-    assert found["path"][1] == os.path.join(tmp_path, part, "mass", "1.png")
+    [("train", "train"), ("Training", "train"), ("val", "valid"), ("VALIDATION", "valid"), ("testing", "test"),
+     ("training_set", "train"), ("Test Data", "test"), ("1-val", "valid"), ("dev", "valid"), ("train_images", "train")],
+)  # fmt: skip
+@pytest.mark.parametrize("order", ["{part}/{label}", "{label}/{part}", "images/{part}/{label}/png"])
+def test_folders_of_parts_are_known_by_name(tmp_path, part, split, order):
+    names = [order.format(part=part, label=label) for label in ("mass", "mass/deeper", "normal")]
+    found = folders.class_folders(Folder(tmp_path, sorted(f"{name}/1.png" for name in names), [], [], {}))
+    assert found["split"].tolist() == [split] * 3 and sorted(found["label"]) == ["mass", "mass", "normal"]
 
 
 @pytest.mark.parametrize(
-    "names", [["images"], ["images_002", "mass"], [".", "mass"], ["mass"], ["train"], ["Masks", "a"]]
+    "names", [["images"], ["images_002", "mass"], [".", "mass"], ["mass"], ["train"], ["data/files", "a"]]
 )
 def test_folders_without_classes_are_no_class_folders(tmp_path, names):
-    assert folders.class_folders(tmp_path, {str(tmp_path / name): ["1.png"] for name in names}) is None
+    paths = [f"{name}/1.png".removeprefix("./") for name in names]
+    assert folders.class_folders(Folder(tmp_path, paths, [], [], {})) is None
 
 
 @pytest.mark.parametrize(
     ("label", "finding"),
     [("1_abnormal", "Abnormal"), ("0-NORMAL", None), ("No_Finding", None), ("PNEUMONIA", "Pneumonia"),
-     ("infiltrate", "Infiltration"), ("COVID-19", "Covid-19"), ("RibFracture", "RibFracture"), ("healthy", None)],
+     ("infiltrate", "Infiltration"), ("COVID-19", "COVID-19"), ("ABNORMAL", "Abnormal"),
+     ("RibFracture", "RibFracture"), ("healthy", None)],
 )  # fmt: skip
 def test_a_class_folder_names_its_finding(label, finding):
     assert folders._finding(label) == finding
@@ -249,7 +353,7 @@ def test_six_entries_of_an_unknown_folder_are_listed(tmp_path, count, more):
     for number in range(count):
         (tmp_path / f"{number}.txt").write_text("")
     with pytest.raises(DataError) as told:
-        read_any(tmp_path)
+        read_any(look(tmp_path))
     assert f"it holds 0.txt, 1.txt, 2.txt, 3.txt, 4.txt, 5.txt{more} images below)" in str(told.value)
 
 

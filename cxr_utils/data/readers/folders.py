@@ -49,8 +49,8 @@ def _levels(folder: str) -> tuple[str | None, str] | None:
 def read_folders(folder: Folder, kind: str = "folders") -> Contents:
     """Read class folders; patients come from the file names, the split from the folders.
 
-    Of two classes, one of them normal, the other is the one finding. Files whose bytes are the same are one picture:
-    in several class folders of one part it has all their findings, in two parts it is dropped from the earlier one.
+    Of two classes, one of them normal, the other is the one finding. Files of one name and the same bytes are one
+    picture: in several class folders of one part it has all their findings, in two parts it is dropped from the earlier.
 
     Args:
         folder: One that `class_folders` takes for such.
@@ -115,11 +115,18 @@ def _digest(path: str) -> str:
 
 
 def _same_bytes(folder: Folder, paths: pd.Series) -> pd.Series:
-    """Name pictures by their path; one that occurs several times, byte for byte, by the first of its paths."""
-    sizes = paths.map(lambda path: _size(folder.path(path)))
-    alike = paths[sizes.duplicated(keep=False) & (sizes >= 0)]
-    content = alike.map(lambda path: _digest(folder.path(path)))
-    return paths.mask(paths.index.isin(alike.index), alike.groupby(content).transform("first"))
+    """Name pictures by their path; one that occurs several times by the first of its paths.
+
+    The same name with the same bytes is the same picture. Equal bytes under other names are for
+    `leakage.near_duplicates` to find: which of the names is right, nobody but the owner knows.
+    """
+    names = paths.map(os.path.basename)
+    alike = pd.DataFrame({"path": paths, "name": names})[names.duplicated(keep=False)]
+    alike["size"] = alike["path"].map(lambda path: _size(folder.path(path)))
+    alike = alike[(alike["size"] >= 0) & alike.duplicated(["name", "size"], keep=False)]
+    alike["content"] = alike["path"].map(lambda path: _digest(folder.path(path)))
+    first = alike.groupby(["name", "content"])["path"].transform("first")
+    return paths.where(~paths.index.isin(first.index), first.reindex(paths.index))
 
 
 def _size(path: str) -> int:

@@ -90,7 +90,7 @@ def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
     if fitting:
         return fitting[0].read(folder, uncertain)
     if how := guessed(folder):
-        return read_described(folder, how, "course" if len(how.tables) > 1 else "table", uncertain)
+        return read_described(folder, how, "course" if any(how.tables.values()) else "table", uncertain)
     if class_folders(folder) is not None:
         return read_folders(folder)
     raise DataError(

@@ -201,7 +201,7 @@ def _label_column(
 def with_all_findings(labels: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Add those of the 14 that a collection names and no image of this table has, as absent."""
     findings = in_order({*FINDINGS, *labels})
-    return labels.reindex(columns=list(findings), fill_value=0), findings
+    return labels.reindex(columns=list(findings), fill_value=0).astype(np.int8), findings
 
 
 def names_of_patients(values: pd.Series, what: str) -> pd.Series:

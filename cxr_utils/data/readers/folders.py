@@ -50,7 +50,7 @@ def read_folders(folder: Folder, kind: str = "folders") -> Contents:
     """Read class folders; patients come from the file names, the split from the folders.
 
     Of two classes, one of them normal, the other is the one finding. Files of one name and the same bytes are one
-    picture: in several class folders of one part it has all their findings, in two parts it is dropped from the earlier.
+    picture: in several class folders of one part it has all their findings; in two parts the earlier one loses it.
 
     Args:
         folder: One that `class_folders` takes for such.

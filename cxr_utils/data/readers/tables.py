@@ -1,5 +1,6 @@
 """Tables of any kind: a description says what their columns mean, and they become the contract."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,10 +15,11 @@ from cxr_utils.data.readers.values import (
     labels_in_cells,
     labels_in_columns,
     names_of_patients,
+    other_names,
     patients_of,
     years,
 )
-from cxr_utils.data.schema import PARTS, require_columns, validate_table
+from cxr_utils.data.schema import PARTS, is_healthy, require_columns, validate_table
 from cxr_utils.data.splits import drop_shared, fill_parts
 from cxr_utils.errors import DataError
 
@@ -100,7 +102,10 @@ def _labels(
         words = {"positive": how.positive, "negative": how.negative, "uncertain": how.uncertain}
         return labels_in_columns(named, columns, what, uncertain=uncertain, words=words)
     texts = named[columns[0]].astype(object)
-    return *labels_in_cells(texts.where(texts.notna(), "").astype(str), how.separators), []
+    texts = texts.where(texts.notna(), "").astype(str)
+    distinct = {part for text in texts.unique() for part in re.split(f"[{re.escape(how.separators)}]", text)}
+    named_so = other_names(sorted(part for part in distinct if not is_healthy(part)))
+    return *labels_in_cells(texts, how.separators), named_so
 
 
 def _columns(raw: pd.DataFrame, how: Description, folder: Folder) -> tuple[pd.DataFrame, list[str]]:
@@ -135,6 +140,22 @@ def described(folder: Folder) -> Description | None:
     """The description that lies beside the tables; None where there is none."""
     path = folder.root / FILE
     return descriptions.from_toml(path.read_text(encoding="utf-8"), FILE) if path.exists() else None
+
+
+def blank(folder: Folder) -> Description:
+    """A description to be filled in, of tables of which nothing could be guessed.
+
+    Raises:
+        DataError: There is no table.
+    """
+    if not folder.tables:
+        raise DataError(
+            f"{folder.root} holds no table. Expected a csv or tsv with names of pictures and labels. Save a "
+            "spreadsheet as csv, or give the folder that holds the table."
+        )
+    first = folder.tables[0]
+    columns = folder.headers[first]
+    return Description({first: ""}, columns[0] if columns else "", columns[1:])
 
 
 def guessed(folder: Folder) -> Description | None:

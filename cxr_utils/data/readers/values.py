@@ -167,6 +167,7 @@ def labels_in_columns(
             values = np.fmax(values, read[name])
         read[name] = values
     findings = in_order(read)
+    notes = [*other_names(columns), *notes]
     labels = pd.DataFrame({name: read[name] for name in findings}, index=table.index)
     labels[labels.isna() & healthy[:, np.newaxis]] = 0.0
     known = [name for name in findings if not labels[name].isna().any()]
@@ -174,6 +175,17 @@ def labels_in_columns(
         how = {"leave-out": "left out as unknown"}.get(uncertain, f"taken for {uncertain}")
         notes.append(f"{doubtful:,} labels of {what} are uncertain; they are {how}.")
     return labels.astype(dict.fromkeys(known, np.int8)), findings, notes
+
+
+def other_names(labels: Iterable[str]) -> list[str]:
+    """Note which labels are read under the name of one of the 14 that is spelled otherwise (`schema`'s synonyms).
+
+    Example:
+        >>> other_names(["Pleural Effusion", "Mass", "Fracture"])
+        ['labels are read under other names: Pleural Effusion as Effusion.']
+    """
+    renamed = [f"{label} as {name}" for label in labels if (name := finding_name(label)) != label.strip()]
+    return [f"labels are read under other names: {', '.join(renamed)}."] if renamed else []
 
 
 def _label_column(

@@ -146,6 +146,16 @@ def test_a_table_beside_pictures_of_which_it_has_many_more(tmp_path, capsys):
     assert "no valid and no test part was found" in told
 
 
+def test_labels_in_cells_are_renamed_before_they_are_known(tmp_path):
+    folder = write(tmp_path, "image,patient,Befund\na.png,1,PTX/Erguss\nb.png,2,oB\nc.png,3,\nd.png,4,PTX\n")
+    how = 'tables = ["all.csv"]\nimage = "image"\nlabels = ["Befund"]\nseparators = "/"\npatient = "patient"\n'
+    (tmp_path / "dataset.toml").write_text(how + '[names]\nPTX = "Pneumothorax"\nErguss = "Effusion"\noB = "normal"\n')
+    contents = read(folder)
+    assert contents.findings == ("Effusion", "Pneumothorax")
+    table = contents.table.set_index("image")[list(contents.findings)]
+    assert table.loc[list(f"{name}.png" for name in "abcd")].to_numpy().tolist() == [[1, 1], [0, 0], [0, 0], [0, 1]]
+
+
 def test_labels_of_a_table_are_not_taken_from_folders(tmp_path):
     rows = "image,patient,Mass\n" + "".join(f"{kind}/{n}.png,{kind}{n},{n % 2}\n" for kind in "ab" for n in range(10))
     pictures = [f"{kind}/{n}.png" for kind in "ab" for n in range(10)]

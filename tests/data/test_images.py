@@ -20,8 +20,8 @@ from cxr_utils.data.images import (
     read_image,
     resize,
     standardise,
-    write_dicom,
 )
+from cxr_utils.data.dicom import write_dicom
 from cxr_utils.errors import ImageError
 
 GREY = np.random.default_rng(0).integers(0, 256, (48, 40), dtype=np.uint8)

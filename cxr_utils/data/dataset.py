@@ -208,6 +208,26 @@ class Dataset:
         columns = {"images": labels.sum().astype(int), "positive": positive, "negative": 1 - positive}
         return pd.DataFrame(columns | ({"unknown": unknown} if unknown.any() else {}))
 
+    def commonest(self, prefer: str | None = None) -> str:
+        """Name the finding that most images show, of those that are known to be absent from others.
+
+        Args:
+            prefer: a finding to name instead, where some images show it and others do not.
+
+        Returns:
+            Its name. Where no finding is known to be absent from any image, the commonest one.
+
+        Example:
+            >>> rows = {"image": ["a", "b"], "patient": "1", "split": "train", "Mass": 1, "Edema": [0, 1]}
+            >>> table = pd.DataFrame(rows)
+            >>> data = Dataset("two", "nih", Path("."), table, ("Mass", "Edema"), pd.DataFrame(), None, Files({}))
+            >>> data.commonest(), data.commonest(prefer="Hernia")
+            ('Edema', 'Edema')
+        """
+        counts = self.frequencies()
+        both = counts[(counts["images"] > 0) & (counts["negative"] > 0)]
+        return prefer if prefer in both.index else (both if len(both) else counts)["images"].idxmax()
+
     def any_finding(self) -> "Dataset":
         """Ask a single question of the same images: does one show any of the findings?
 

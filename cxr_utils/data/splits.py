@@ -134,7 +134,7 @@ def sample_patients(patients: pd.Series, images: int, seed: int = 0, *, known: n
     chosen = np.isin(codes, order[before < images])
     turn = np.argsort(order)[codes]
     for rows in () if known is None else known.T:
-        chosen |= turn == min(turn[rows], default=-1)
+        chosen |= turn == turn[rows].min(initial=len(names))
     return chosen
 
 

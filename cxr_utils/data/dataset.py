@@ -18,7 +18,7 @@ from cxr_utils.data.collections.nih import read_labels
 from cxr_utils.data.images import read_image
 from cxr_utils.data.readers.files import Files
 from cxr_utils.data.schema import FINDINGS, PARTS, binary
-from cxr_utils.errors import DataError, Missing, tell
+from cxr_utils.errors import DataError, Missing
 
 #: The one finding of `Dataset.any_finding`.
 ANY = "Abnormal"
@@ -249,15 +249,6 @@ class Dataset:
         known = labels.notna().all(axis=1) | labels.any(axis=1)
         abnormal = binary(labels.max(axis=1).where(known), ANY).set_axis(self.table.index)
         return replace(self, table=self.table.assign(**{ANY: abnormal}), findings=(ANY,))
-
-    def with_known_findings(self) -> "Dataset":
-        """Return the same images without the findings of which not one label is known, and tell which they were."""
-        unknown = [name for name in self.findings if self.table[name].isna().all()]
-        if not unknown:
-            return self
-        tell(f"{self.name}: not one label of {', '.join(unknown)} is known. Findings like that are left out.")
-        known = tuple(name for name in self.findings if name not in unknown)
-        return replace(self, table=self.table.drop(columns=unknown), findings=known)
 
     def fewer_images(self, images: int, seed: int = 0, *, keep_valid: bool = False) -> "Dataset":
         """Return fewer training images, patients whole: see `splits.fewer_images`."""

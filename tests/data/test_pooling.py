@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from toy_tables import rows_of
 
-from cxr_utils.data.opening import pool
+from cxr_utils.data.collections.pooling import pool
 from cxr_utils.data.readers.files import Files
 from cxr_utils.errors import DataError
 

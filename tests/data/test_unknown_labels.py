@@ -8,6 +8,7 @@ import pytest
 from toy_tables import rows_of
 
 from cxr_utils.data import shortcut, splits
+from cxr_utils.data.opening import open_dataset
 from cxr_utils.data.schema import validate_table
 from cxr_utils.errors import Missing
 
@@ -70,14 +71,14 @@ def test_the_digest_tells_unknown_from_absent(six):
     assert replace(six, table=six.table.copy()).digest == six.digest
 
 
-def test_findings_of_which_nothing_is_known_are_left_out(six, capsys):
-    assert six.with_known_findings() is six and capsys.readouterr().out == ""
-    train = six.part("train").with_known_findings()
-    assert train.findings == ("Mass", "Hernia") and "Edema" not in train.table
-    assert train.labels.shape == (3, 2)
-    assert capsys.readouterr().out == (
-        "note: toy train: not one label of Edema is known. Findings like that are left out.\n"
-    )
+def test_findings_of_which_nothing_is_known_are_left_out_when_a_folder_is_opened(tmp_path, capsys):
+    rows = "".join(f"{n}.png,{n},{n % 2 if n % 3 else ''},,{n % 2}\n" for n in range(60))
+    (tmp_path / "train.csv").write_text("Image,PatientId,Mass,Edema,Nodule\n" + rows)
+    data = open_dataset(tmp_path)
+    assert data.findings == ("Mass", "Nodule") and "Edema" not in data.table
+    assert "not one label of Edema is known. Such findings are left out.\n" in capsys.readouterr().out
+    known = data.table["image"].str.removesuffix(".png").astype(int) % 3 > 0
+    assert data.table["Mass"].notna().equals(known) and data.table["Nodule"].notna().all()
 
 
 def test_the_commonest_finding_is_one_that_some_images_are_known_to_lack(six, make):

@@ -86,8 +86,8 @@ def expected_draws(labels: np.ndarray) -> np.ndarray:
     with several it cannot, because a rare finding brings its companions along.
 
     Args:
-        labels: 0, 1 or NaN, shape (images, findings). An image has no finding if it is known to lack some and to have
-            none.
+        labels: 0, 1 or NaN, shape (images, findings). An image counts as one without a
+            finding where some are known to be absent and none is known to be there.
 
     Returns:
         (images,) float64 with a sum of `images`: the epoch keeps its length. 0 for an image of which nothing is known.

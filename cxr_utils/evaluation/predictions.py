@@ -142,17 +142,18 @@ def align(truth: Table, scores: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Brings labels and scores into the same order of images and findings.
 
     Args:
-        truth: labels 0 or 1, shape (images, findings) or (images,). A DataFrame is indexed by image; an image
-            table of the course (with its columns `image`, `patient`, ...) is accepted as it is. An array has
+        truth: labels 0, 1 or NaN (unknown), shape (images, findings) or (images,). A DataFrame is indexed by image; an
+            image table of the course (with its columns `image`, `patient`, ...) is accepted as it is. An array has
             no names and is taken in the order in which it stands.
-        scores: one finite number for each label, in the same forms; larger means more probably present.
+        scores: one finite number for each known label, in the same forms; larger means more probably present.
 
     Returns:
-        Two DataFrames of the same shape, index and columns: truth (int8) and scores (float64), in the order
-        of images and findings of `truth`, or of whichever of the two has names.
+        Two DataFrames of the same shape, index and columns: truth (int8, or where a label is unknown float64) and
+        scores (float64, NaN beside an unknown label, so that no figure can count it), in the order of images and
+        findings of `truth`, or of whichever of the two has names.
 
     Raises:
-        DataError: where images or findings differ, an image appears twice, a label is not 0 or 1, a score is
+        DataError: where images or findings differ, an image appears twice, a label is not 0, 1 or unknown, a score is
             missing or infinite, or there is nothing to compare.
 
     Example:
@@ -168,7 +169,27 @@ def align(truth: Table, scores: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
         scores = scores.loc[truth.index, truth.columns]
     else:
         truth, scores = _borrow_names(truth, scores)
-    return _labels(truth), _finite(scores)
+    truth = _labels(truth)
+    return truth, _finite(scores, truth.isna().to_numpy())
+
+
+def known(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One finding's labels and scores, without the images whose label is unknown.
+
+    Args:
+        truth: (images,) labels 0, 1 or NaN (unknown).
+        scores: (images,) finite where the label is known.
+
+    Returns:
+        Labels (known images,) int8 and scores (known images,) float64.
+
+    Example:
+        >>> [column.tolist() for column in known([0, np.nan, 1], [0.2, 0.9, 0.7])]
+        [[0, 1], [0.2, 0.7]]
+    """
+    labels, values = (table.to_numpy()[:, 0] for table in align(np.asarray(truth), np.asarray(scores)))
+    kept = ~np.isnan(labels)
+    return labels[kept].astype(np.int8), values[kept]
 
 
 def align_patients(patients: Patients, images: pd.Index) -> np.ndarray:
@@ -298,18 +319,19 @@ def _labels(truth: pd.DataFrame) -> pd.DataFrame:
             "finding. Check the split or the selection that came before."
         )
     values = truth.to_numpy()
-    wrong = ~np.isin(values, (0, 1))
+    unknown = truth.isna().to_numpy()
+    wrong = ~np.isin(values, (0, 1)) & ~unknown
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise DataError(
             f"The label of {truth.columns[column]} for image {truth.index[row]} is "
-            f"{values[row, column]!r}. Expected 0 or 1. Decide what an uncertain or missing "
+            f"{values[row, column]!r}. Expected 0 or 1, or NaN where it is unknown. Decide what an uncertain "
             "label means before measuring."
         )
-    return truth.astype(np.int8)
+    return truth.astype(np.float64 if unknown.any() else np.int8)
 
 
-def _finite(scores: pd.DataFrame) -> pd.DataFrame:
+def _finite(scores: pd.DataFrame, unknown: np.ndarray) -> pd.DataFrame:
     try:
         scores = scores.astype(np.float64)
     except (TypeError, ValueError) as problem:
@@ -317,7 +339,8 @@ def _finite(scores: pd.DataFrame) -> pd.DataFrame:
             f"The scores hold something that is not a number ({problem}). Expected one number "
             "for each image and finding. Drop the other columns."
         ) from problem
-    wrong = ~np.isfinite(scores.to_numpy())
+    scores = scores.mask(unknown) if unknown.any() else scores
+    wrong = ~np.isfinite(scores.to_numpy()) & ~unknown
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise DataError(

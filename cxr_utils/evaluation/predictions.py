@@ -4,6 +4,7 @@ A table of predictions has an image column and one column a finding. `align` and
 and patients into one order; every figure of this room passes through them.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -17,23 +18,51 @@ from cxr_utils.data.schema import PARTS, finding_name
 from cxr_utils.errors import DataError
 
 #: Columns of an image table that are not findings.
-NOT_FINDINGS = frozenset({"patient", "split", "age", "sex", "view", "follow_up"})
+NOT_FINDINGS = frozenset({"patient", "split", "age", "sex", "view", "follow_up", "collection"})
 #: Labels or scores, (images, findings) or (images,).
 Table: TypeAlias = pd.DataFrame | pd.Series | np.ndarray
 #: The patient of each image.
 Patients: TypeAlias = pd.Series | Sequence[str] | np.ndarray
-_IMAGE_COLUMNS = ("image", "image index", "file", "filename", "path")
+_IMAGE_COLUMNS = ("image", "imageindex", "imageid", "imagename", "file", "filename", "path")
+_OTHERS = {name.replace("_", ""): name for name in NOT_FINDINGS} | {
+    "patientid": "patient",
+    "index": "index",
+    "": "index",
+}
+_SCORE = re.compile(r"(?:pred|prob|score)[_ -](?P<after>.+)|(?P<before>.+)[_ -](?:pred|prob|score)", re.IGNORECASE)
+
+
+def role(column: str) -> str | None:
+    """What a column says that is no finding: "image", "patient", "age" and so on, or "index"; None where it may be one.
+
+    Example:
+        >>> role("Image Index"), role("PatientId"), role("Unnamed: 0"), role("Mass")
+        ('image', 'patient', 'index', None)
+    """
+    plain = re.sub("unnamed[0-9]+", "", re.sub("[^a-z0-9]", "", str(column).lower()))
+    return "image" if plain in _IMAGE_COLUMNS else _OTHERS.get(plain)
+
+
+def scored(column: str) -> str | None:
+    """The finding that a column of scores names, or None where nothing marks it as scores.
+
+    Example:
+        >>> scored("Effusion_pred"), scored("prob_Infiltrate"), scored("Effusion")
+        ('Effusion', 'Infiltration', None)
+    """
+    found = _SCORE.fullmatch(str(column).strip())
+    return finding_name(found["after"] or found["before"]) if found else None
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
     r"""Read scores from a CSV file.
 
     Args:
-        path: .csv or .csv.gz with a column `image` (or `Image Index`, as NIH writes it) and one column a finding;
-            a prefix `prob_` is taken off. Columns such as patient or split are passed over.
+        path: .csv or .csv.gz with a column `image` (or `Image Index`, as NIH writes it) and one column a finding, which
+            may be marked as `Mass_pred` or `prob_Mass`. Columns such as patient or split are passed over.
 
     Returns:
-        Index: image (a folder before the file name is dropped). Columns: findings in the course's spelling.
+        Index: image, a name or a path with /. Columns: findings in the course's spelling.
 
     Raises:
         DataError: there is no such file, no image column, or an image or a finding appears twice.
@@ -45,25 +74,35 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         >>> read_predictions(file).to_dict("index")
         {'a.png': {'Mass': 0.2, 'Infiltration': 0.9}}
     """
-    raw = read_csv(Path(path))
-    named = [column for column in raw if str(column).strip().lower() in _IMAGE_COLUMNS]
-    if len(named) != 1:
-        raise DataError(
-            f"{Path(path).name} has {len(named)} columns that name an image; its columns are "
-            f"{', '.join(map(str, raw.columns[:8]))}. Expected one column `image`. Rename it."
-        )
-    images = raw[named[0]].astype(str).str.replace("\\", "/").str.rsplit("/", n=1).str[-1]
-    known = [column for column in raw if str(column).strip().lower() in NOT_FINDINGS]
-    scores = raw.drop(columns=[*named, *known]).set_axis(pd.Index(images, name="image"), axis=0)
-    scores.columns = [finding_name(str(column).strip().removeprefix("prob_")) for column in scores]
+    table, name = read_csv(Path(path)), Path(path).name
+    scores = table[[column for column in table if role(column) is None]]
+    scores = scores.set_axis(pd.Index(image_names(table, name), name="image"), axis=0)
+    scores.columns = [scored(column) or finding_name(str(column)) for column in scores]
     for what, names in (("images", scores.index), ("findings", scores.columns)):
         if not names.is_unique:
             twice = names[names.duplicated()]
             raise DataError(
-                f"{len(twice)} {what} appear more than once in {Path(path).name} (the first is {twice[0]}). "
-                f"Expected each once. Drop the repeated ones, after looking whether their scores differ."
+                f"{len(twice)} {what} appear more than once in {name} (the first is {twice[0]}). Expected each once. "
+                "Drop the repeated ones, after looking whether their scores differ; a table of labels beside scores is "
+                "judged without --data."
             )
     return scores
+
+
+def image_names(table: pd.DataFrame, name: str) -> pd.Series:
+    """The image of each row, with / between folders; `DataError` where not exactly one column names it.
+
+    Args:
+        table: with a column such as `image` or `Image Index`.
+        name: what to call the table.
+    """
+    named = [column for column in table if role(column) == "image"]
+    if len(named) != 1:
+        raise DataError(
+            f"{name} has {len(named)} columns that name an image; its columns are "
+            f"{', '.join(map(str, table.columns[:8]))}. Expected one column `image`. Rename it."
+        )
+    return table[named[0]].astype(str).str.replace("\\", "/")
 
 
 def predictions_of(source: str | Path, dataset: Dataset, parts: tuple[str, ...]) -> pd.DataFrame:
@@ -95,15 +134,16 @@ def predictions_of(source: str | Path, dataset: Dataset, parts: tuple[str, ...])
 
 
 def judged_images(
-    predictions: pd.DataFrame, dataset: Dataset, part: str, *, partial: bool = False
+    predictions: pd.DataFrame, dataset: Dataset, part: str, *, partial: bool = False, shared: bool = False
 ) -> tuple[Dataset, pd.DataFrame, list[str]]:
-    """The images of a part with their scores, in one order; a mismatch is an error, or with `partial` a note.
+    """The images of a part with their scores, in one order; a mismatch is an error, or where allowed a note.
 
     Args:
-        predictions: from `read_predictions`; images outside the part do no harm.
+        predictions: under the data set's names (see `evaluation.named_as`); images outside the part do no harm.
         dataset: what they are to be judged by.
         part: "train", "valid", "test" or "all".
         partial: judge the images and findings that both have.
+        shared: judge the findings that both have; every image must have a score.
 
     Returns:
         The images of the part that have scores, their scores (images, findings), and what was left out.
@@ -118,24 +158,27 @@ def judged_images(
     known = [name for name in dataset.findings if name in predictions]
     unscored = [name for name in dataset.findings if name not in predictions]
     unlabelled = [name for name in predictions if name not in dataset.findings]
-    notes = [
-        *([f"{(~scored).sum():,} of {len(own):,} images have no prediction"] * (not scored.all())),
+    images = [f"{(~scored).sum():,} of {len(own):,} images have no prediction"] * (not scored.all())
+    findings = [
         *([f"no predictions for {', '.join(unscored)}"] * bool(unscored)),
         *([f"no labels for {', '.join(unlabelled)}"] * bool(unlabelled)),
     ]
     if not known or not scored.any():
         raise DataError(
             f"The predictions name {scored.sum():,} of {len(own):,} images of {own.name} (for instance "
-            f"{own.table['image'].iloc[0]}) and {len(known)} of its {len(dataset.findings)} findings. Expected both "
-            "to fit. Check that the predictions belong to this data set and part."
+            f"{own.table['image'].iloc[0]}) and {len(known)} of its {len(dataset.findings)} findings"
+            f"{'' if known else ': ' + '; '.join(findings)}. Expected both to fit. Check that the predictions belong "
+            "to this data set and part."
         )
-    if notes and not partial:
+    if (images or (findings and not shared)) and not partial:
         raise DataError(
-            f"The predictions do not fit {own.name}: {'; '.join(notes)}. Expected one row for each image and one "
-            "column for each finding. Predict the rest, or judge what is there with --partial."
+            f"The predictions do not fit {own.name}: {'; '.join(images + findings)}. Expected one row for each image "
+            "and one column for each finding. Predict the rest, or judge what is there with --partial."
         )
+    if findings and shared:
+        findings.insert(0, f"judged: {', '.join(known)}, which both know")
     own = own.subset(scored, own.name)
-    return own, predictions.loc[own.table["image"], known], notes
+    return own, predictions.loc[own.table["image"], known], images + findings
 
 
 def align(truth: Table, scores: Table) -> tuple[pd.DataFrame, pd.DataFrame]:

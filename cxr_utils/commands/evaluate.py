@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,7 +38,7 @@ def evaluate(
     threshold: Annotated[
         list[str] | None, typer.Option(help="A number for all findings, or for one: Effusion=0.3. May be repeated.")
     ] = None,
-    uncertain: Annotated[Uncertain, typer.Option(help="What -1 means in a table of labels.")] = Uncertain.leave_out,
+    uncertain: Annotated[Uncertain, typer.Option(help="What a label -1 means.")] = Uncertain.leave_out,
     part: Annotated[
         Part | None, typer.Option(help="Thresholds are chosen on valid, where there are predictions. [default: test]")
     ] = None,
@@ -61,8 +61,7 @@ def evaluate(
       cxr evaluate both.csv --valid others.csv                      labels beside scores
       cxr evaluate scores.csv --labels truth.csv --threshold 0.5 --threshold Hernia=0.2
     """
-    from cxr_utils.commands.judged_table import given_thresholds, holds_labels, read_judged, thresholds_of
-    from cxr_utils.data.readers.files import read_csv
+    from cxr_utils.commands.judged_table import given_thresholds
     from cxr_utils.evaluation import report as reporting
     from cxr_utils.evaluation.evaluation import evaluate as judge
 
@@ -72,25 +71,26 @@ def evaluate(
         refuse_unwritable(report, "--report")
     if threshold and valid:
         raise CxrError("--threshold and --valid were given. Expected thresholds from one of them. Leave one out.")
-    network, chosen, notes = source.is_dir(), None, []
+    network = source.is_dir()
     with contextlib.redirect_stdout(sys.stderr if json else sys.stdout):  # notes on the data are no JSON
-        if data is None and not network and (labels or holds_labels(read_csv(source))):
-            judged = read_judged(source, labels, uncertain.value)
-            several = judged.dataset.table["split"].nunique() > 1
-            part = part or (Part.test if several else Part.all)
-            if valid:
-                *how, notes = thresholds_of(valid, judged, source, uncertain.value)
-                chosen = tuple(how)
-            elif not several:
-                chosen = None, "none: neither --threshold nor --valid was given"
-        else:
-            _refuse_without_table({"--labels": labels, "--valid": valid, "--uncertain": uncertain != "leave-out"})
-            part = part or Part.test
-            judged = _by_data_set(source, data, part, profile, seed)
-        if threshold:
-            chosen = given_thresholds(threshold, list(judged.scores)), "as given"
-    found = judge(judged.scores, judged.dataset, part.value, partial=partial, shared=network, chosen=chosen, seed=seed)
-    found = replace(found, notes=[*judged.notes, *notes, *found.notes])
+        judged = _by_labels(source, labels, valid, uncertain) if data is None and not network else None
+        if judged is None:
+            _refuse_without_table({"--labels": labels, "--valid": valid})
+            options = {"profile": profile.value, "seed": seed, "uncertain": uncertain.value}
+            judged = _by_data_set(source, data, part or Part.test, options)
+        elif judged.dataset.table["split"].nunique() == 1:  # no parts to choose from
+            part = part or Part.all
+    chosen = (given_thresholds(threshold, list(judged.scores)), "as given") if threshold else judged.chosen
+    found = judge(
+        judged.scores,
+        judged.dataset,
+        (part or Part.test).value,
+        partial=partial,
+        shared=network,
+        chosen=chosen,
+        seed=seed,
+    )
+    found = replace(found, notes=[*judged.notes, *found.notes])
     if report:
         from cxr_utils.commands.report_page import write_report
 
@@ -101,13 +101,28 @@ def evaluate(
         print(reporting.as_text(found) + (f"\nreport: {report}" if report else ""))
 
 
-def _by_data_set(source: Path, data: str | None, part: Part, profile: Profile, seed: int) -> "Judged":
+def _by_labels(source: Path, labels: Path | None, valid: Path | None, uncertain: Uncertain) -> "Judged | None":
+    """A table judged by the labels in it or in another table; None where there are no labels."""
+    from cxr_utils.commands.judged_table import holds_labels, read_judged, with_thresholds_of
+    from cxr_utils.data.readers.files import read_csv
+
+    if not labels and not holds_labels(read_csv(source)):
+        return None
+    judged = read_judged(source, labels, uncertain.value)
+    if valid:
+        return with_thresholds_of(judged, valid, source, uncertain.value)
+    if judged.dataset.table["split"].nunique() > 1:
+        return judged
+    return judged._replace(chosen=(None, "none: neither --threshold nor --valid was given"))
+
+
+def _by_data_set(source: Path, data: str | None, part: Part, options: dict[str, Any]) -> "Judged":
     """Scores of a table or of a network, and the data set that judges them."""
     from cxr_utils.commands.judged_table import Judged
     from cxr_utils.data.opening import open_dataset
     from cxr_utils.evaluation.predictions import predictions_of
 
-    dataset = open_dataset(data or "phantom", profile=profile.value, seed=seed)
+    dataset = open_dataset(data or "phantom", **options)
     parts = ("train", "valid", "test") if part is Part.all else ("valid", part.value)
     network = source.is_dir()
     dataset = dataset.with_images() if network else dataset

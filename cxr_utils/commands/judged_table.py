@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 
 from cxr_utils.data.dataset import Dataset
-from cxr_utils.data.readers.files import Files, patients_of, read_csv
-from cxr_utils.data.schema import BOX_COLUMNS, FINDINGS, OPTIONAL, finding_name, in_order, validate_table
+from cxr_utils.data.readers.files import Files, part_of, read_csv
+from cxr_utils.data.readers.values import Uncertain, labels_in_columns, names_of_patients, patients_of, years
+from cxr_utils.data.schema import BOX_COLUMNS, FINDINGS, finding_name, is_healthy, validate_table
 from cxr_utils.errors import CxrError, DataError
 from cxr_utils.evaluation.predictions import image_names, read_predictions, role, scored
 from cxr_utils.evaluation.thresholds import choose_thresholds
-
-#: What `--uncertain` makes of a label -1.
-UNCERTAIN = {"leave-out": np.nan, "positive": 1.0, "negative": 0.0}
 
 
 class Judged(NamedTuple):
@@ -25,11 +23,13 @@ class Judged(NamedTuple):
         dataset: the labels, all in one part unless the table has a column split.
         scores: index image, columns findings.
         notes: what was assumed.
+        chosen: thresholds, or None for none, and how they were chosen; None for those that `evaluate` chooses.
     """
 
     dataset: Dataset
     scores: pd.DataFrame
     notes: list[str]
+    chosen: tuple[pd.Series | None, str] | None = None
 
 
 def holds_labels(table: pd.DataFrame) -> bool:
@@ -43,7 +43,7 @@ def holds_labels(table: pd.DataFrame) -> bool:
     return bool(set(scores.values()) & set(_labels(table, scores.values()).values()))
 
 
-def read_judged(path: Path, labels: Path | None = None, uncertain: str = "leave-out") -> Judged:
+def read_judged(path: Path, labels: Path | None = None, uncertain: Uncertain = "leave-out") -> Judged:
     """Read scores, and labels from beside them or from a table of their own.
 
     Args:
@@ -57,45 +57,43 @@ def read_judged(path: Path, labels: Path | None = None, uncertain: str = "leave-
     Raises:
         DataError: a column is missing or there twice, a label is not 0, 1, -1 or empty, or a patient is missing.
     """
-    table = read_csv(labels or path)
-    name = (labels or path).name
+    table, name = read_csv(labels or path), (labels or path).name
     if labels:
-        scores = read_predictions(path)
-        images = image_names(table, name)
-        columns = _labels(table, scores.columns)
+        scores, images = read_predictions(path), image_names(table, name)
     else:
-        marked = _scores(table)
-        columns, images = _labels(table, marked.values()), _names(table, name)
+        marked, images = _scores(table), _names(table, path)
         _refuse_twice(list(marked.values()), name)
         scores = table[list(marked)].set_axis(list(marked.values()), axis=1).set_axis(images.rename("image"), axis=0)
+    columns = _labels(table, scores.columns)
     _refuse_twice(list(columns.values()), name)
     if not columns:
         raise DataError(
-            f"{name} holds no labels of {', '.join(scores.columns)}; its columns are "
-            f"{', '.join(map(str, table.columns[:8]))}. Expected one column a finding, with 0 and 1. Rename them."
+            f"{name} holds no labels of {', '.join(scores)}; its columns are {', '.join(map(str, table.columns[:8]))}. "
+            "Expected one column a finding, with 0 and 1. Rename them."
         )
-    patients, notes = _patients(table, images, name)
-    known = table[list(columns)].set_axis(list(columns.values()), axis=1).replace(-1, UNCERTAIN[uncertain])
-    others = {role(column): table[column] for column in table if role(column) in (*OPTIONAL, "split")}
-    others |= {name: pd.to_numeric(others[name], errors="coerce") for name in ("age", "follow_up") if name in others}
-    rows = pd.DataFrame({"split": "test"} | others | {"image": images, "patient": patients} | dict(known.items()))
-    findings = in_order(columns.values())
+    healthy = [column for column in table if is_healthy(str(column)) and role(column) is None]
+    asked = [*columns.values(), *healthy]
+    known, findings, notes = labels_in_columns(table.rename(columns=columns), asked, name, uncertain=uncertain)
+    patients, more = _patients(table, images, name)
+    others, still_more = _others(table)
+    rows = pd.DataFrame({"image": images, "patient": patients} | others | dict(known.items()))
     boxes = pd.DataFrame(columns=list(BOX_COLUMNS))
     contract = validate_table(rows, findings)
-    return Judged(Dataset(name, "table", path.parent, contract, findings, boxes, None, Files({})), scores, notes)
+    dataset = Dataset(name, "table", path.parent, contract, findings, boxes, None, Files({}))
+    return Judged(dataset, scores, [*notes, *more, *still_more])
 
 
-def thresholds_of(valid: Path, judged: Judged, source: Path, uncertain: str) -> tuple[pd.Series, str, list[str]]:
-    """Youden's thresholds, chosen on a table of validation images that holds labels beside scores.
+def with_thresholds_of(judged: Judged, valid: Path, source: Path, uncertain: Uncertain) -> Judged:
+    """Add Youden's thresholds, chosen on a table of validation images that holds labels beside scores.
 
     Args:
+        judged: what the thresholds are for; nothing of it may be in `valid`.
         valid: the table.
-        judged: what the thresholds are for: nothing of it may be in `valid`.
-        source: where that was read from.
+        source: where `judged` was read from.
         uncertain: see `read_judged`.
 
     Returns:
-        A threshold for each finding that is scored, how they were chosen, and notes.
+        `judged` with thresholds; NaN where a finding has none.
 
     Raises:
         DataError: the two tables share images, or `valid` holds no labels beside scores.
@@ -112,11 +110,16 @@ def thresholds_of(valid: Path, judged: Judged, source: Path, uncertain: str) -> 
             "thresholds on. Drop them from one of the two, or give --threshold."
         )
     shared = [name for name in other.dataset.findings if name in other.scores and name in judged.scores]
+    if not shared:
+        raise DataError(
+            f"{valid.name} has labels and scores of {', '.join(other.scores)}. Expected some of "
+            f"{', '.join(judged.scores)}, which are judged. Choose another table."
+        )
     chosen = choose_thresholds(other.dataset.table.set_index("image")[shared], other.scores[shared])
     patients = len(set(other.dataset.patients) & set(judged.dataset.patients))
     notes = [f"{patients:,} patients are also in {valid.name}, where thresholds were chosen"] * bool(patients)
     how = f"Youden's, chosen on {len(other.dataset):,} images of {valid.name}"
-    return chosen.reindex(judged.scores.columns), how, notes
+    return judged._replace(chosen=(chosen.reindex(judged.scores.columns), how), notes=[*judged.notes, *notes])
 
 
 def given_thresholds(texts: Sequence[str], findings: Sequence[str]) -> pd.Series:
@@ -162,11 +165,11 @@ def _labels(table: pd.DataFrame, asked: Sequence[str]) -> dict[str, str]:
     return {column: name for column, name in named.items() if name}
 
 
-def _names(table: pd.DataFrame, name: str) -> pd.Series:
+def _names(table: pd.DataFrame, path: Path) -> pd.Series:
     """The image of each row; where no column names it, its number in this table."""
     if any(role(column) == "image" for column in table):
-        return image_names(table, name)
-    return pd.Series([f"{name} row {number}" for number in range(1, len(table) + 1)], index=table.index)
+        return image_names(table, path.name)
+    return pd.Series([f"{path} row {number}" for number in range(1, len(table) + 1)], index=table.index)
 
 
 def _patients(table: pd.DataFrame, images: pd.Series, name: str) -> tuple[pd.Series, list[str]]:
@@ -177,13 +180,29 @@ def _patients(table: pd.DataFrame, images: pd.Series, name: str) -> tuple[pd.Ser
             f"{name} has {len(columns)} columns that name a patient: {', '.join(columns)}. Expected one. Drop the rest."
         )
     if columns:
-        return table[columns[0]], []
+        return names_of_patients(table[columns[0]], columns[0]), []
     if any(role(column) == "image" for column in table):
         return patients_of(images)
     return images, [
         "no column names the patient or the image: each image counts as a patient of its own, so intervals are too "
         "narrow where a patient has several"
     ]
+
+
+def _others(table: pd.DataFrame) -> tuple[dict[str, pd.Series], list[str]]:
+    """The part of each row, and what else is known of it."""
+    found = {
+        name: table[column]
+        for column in table
+        if (name := role(column)) in ("split", "age", "sex", "view", "follow_up")
+    }
+    notes: list[str] = []
+    if "age" in found:
+        found["age"], notes = years(found["age"])
+    if "follow_up" in found:
+        found["follow_up"] = pd.to_numeric(found["follow_up"], errors="coerce")
+    split = found.get("split", pd.Series("test", index=table.index))
+    return found | {"split": split.map(lambda word: part_of(str(word)) or word)}, notes
 
 
 def _refuse_twice(findings: list[str], name: str) -> None:

@@ -23,12 +23,9 @@ NOT_FINDINGS = frozenset({"patient", "split", "age", "sex", "view", "follow_up",
 Table: TypeAlias = pd.DataFrame | pd.Series | np.ndarray
 #: The patient of each image.
 Patients: TypeAlias = pd.Series | Sequence[str] | np.ndarray
-_IMAGE_COLUMNS = ("image", "imageindex", "imageid", "imagename", "file", "filename", "path")
-_OTHERS = {name.replace("_", ""): name for name in NOT_FINDINGS} | {
-    "patientid": "patient",
-    "index": "index",
-    "": "index",
-}
+_IMAGE_COLUMNS = ("image", "imageindex", "imageid", "imagename", "imagepath", "file", "filename", "path")
+_OTHERS = {name.replace("_", ""): name for name in NOT_FINDINGS} | {"index": "index", "": "index", "gender": "sex"}
+_OTHERS |= dict.fromkeys(("patientid", "subject", "subjectid"), "patient")
 _SCORE = re.compile(r"(?:pred|prob|score)[_ -](?P<after>.+)|(?P<before>.+)[_ -](?:pred|prob|score)", re.IGNORECASE)
 
 
@@ -101,6 +98,12 @@ def image_names(table: pd.DataFrame, name: str) -> pd.Series:
         raise DataError(
             f"{name} has {len(named)} columns that name an image; its columns are "
             f"{', '.join(map(str, table.columns[:8]))}. Expected one column `image`. Rename it."
+        )
+    empty = table[named[0]].isna().to_numpy()
+    if empty.any():
+        raise DataError(
+            f"Column {named[0]} of {name} is empty in row {empty.argmax()} ({empty.sum()} such rows). Expected the "
+            "image of each row. Fill it in, or drop the row."
         )
     return table[named[0]].astype(str).str.replace("\\", "/")
 

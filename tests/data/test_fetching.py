@@ -198,6 +198,7 @@ def test_parts_come_one_by_one(toy, tmp_path):
         pytest.param(["cut 200000", "no_range"], [0, 196608], id="without ranges it begins anew"),
         pytest.param(["cut 200000", "elsewhere"], [0, 196608, 0], id="goes on elsewhere"),
         pytest.param(["cut 200000", "changed"], [0, 196608, 0], id="goes on with another file"),
+        pytest.param(["status 200"], [0, 0], id="gives nothing"),
         pytest.param(["redirect", "redirect"], [0, 0, 0], id="redirects"),
         pytest.param(["cut 200000", "redirect"], [0, 196608, 196608], id="redirects what is left"),
     ],
@@ -217,13 +218,13 @@ def places(server):
 
 def test_a_file_that_changed_after_the_cut_comes_anew(toy, tmp_path, monkeypatch):
     newer = zipped({"Set/CXR_png/1.png": noise(9)})
-    before = download._Resuming._give_up
+    before = download._Coming._give_up
 
     def change(self, *arguments):
         toy.files["Set.zip"], toy.tag = newer, "second"
         return before(self, *arguments)
 
-    monkeypatch.setattr(download._Resuming, "_give_up", change)
+    monkeypatch.setattr(download._Coming, "_give_up", change)
     toy.plan[:] = ["cut 200000"]
     download.download(f"{toy.url}/Set.zip", tmp_path / "Set.zip")
     assert (tmp_path / "Set.zip").read_bytes() == newer and places(toy) == [0, 196608]
@@ -334,7 +335,7 @@ def bad_zip(path, name, mode=0o100644):
         file.writestr(info, b"/etc/hostname")
 
 
-@pytest.mark.parametrize("name", ["../out.png", "a/../../out.png", "/out.png", "C:\\out.png", "..\\out.png"])
+@pytest.mark.parametrize("name", ["../out.png", "a/../../out.png", "/out.png", "C:out.png", "..\\out.png"])
 @pytest.mark.parametrize(("suffix", "make"), [(".tar.gz", bad_tar), (".zip", bad_zip)])
 def test_no_member_leads_out_of_its_folder(tmp_path, name, suffix, make):
     make(tmp_path / f"x{suffix}", name)
@@ -356,6 +357,22 @@ def test_a_zip_holds_files_only(tmp_path):
     with pytest.raises(DataError, match="no plain file"):
         unpack(tmp_path / "x.zip", tmp_path / "x")
     assert names(tmp_path) == ["x.zip"]
+
+
+def test_it_is_stopped_while_the_checksum_is_worked_out(toy, tmp_path, monkeypatch):
+    import pooch
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    known = f"md5:{hashlib.md5(ARCHIVES['images_001.tar.gz']).hexdigest()}"
+    path = tmp_path / "images_001.tar.gz"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pooch, "hash_matches", stop)
+        download.download(f"{toy.url}/{path.name}", path, known)
+    assert not path.exists()
+    download.download(f"{toy.url}/{path.name}", path, known)
+    assert names(tmp_path) == [path.name] and places(toy) == [0, len(ARCHIVES[path.name])]
 
 
 def test_what_a_killed_process_had_unpacked_is_not_taken_for_whole(toy, tmp_path, monkeypatch):

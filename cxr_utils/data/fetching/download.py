@@ -1,6 +1,5 @@
 """One file from a server, gone on with where it was cut, under its name only when it is whole."""
 
-import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,39 +33,46 @@ def download(url: str, path: Path, checksum: str = "") -> None:
     """
     import pooch
 
-    pooch.get_logger().setLevel(logging.WARNING)
+    if path.exists() and pooch.hash_matches(path, checksum or None):
+        return
+    coming = _Coming(path, checksum)
+    coming.fetch(url)
     try:
-        pooch.retrieve(url, checksum or None, path.name, path.parent, downloader=_Resuming(path, checksum))
-    except DataError:
-        raise
-    except ValueError as error:  # pooch found another checksum, and has deleted the file
+        pooch.hash_matches(coming.part, checksum or None, strict=True, source=path.name)
+    except ValueError as error:
+        coming.forget()
         raise DataError(
             f"{path.name} is not the file that was expected: {error} Fetch it again; if that changes nothing, its "
             f"owner has changed it: ask there, or delete its line in checksums.json, if it has one."
         ) from error
+    coming.part.replace(path)
+    coming.forget()
 
 
-class _Resuming:
-    """What pooch calls to download: into `NAME.part`, with as many requests as it takes."""
+class _Coming:
+    """What has arrived of a file, in `NAME.part`. Pooch would delete it where it is cut."""
 
     def __init__(self, path: Path, checksum: str) -> None:
         self.path, self.checksum = path, checksum
         self.part = path.with_name(f"{path.name}.part")
         self.tag = path.with_name(f"{path.name}.part.tag")  # what the server calls this version of the file
 
-    def __call__(self, url: str, output: str, _: object) -> None:
+    def fetch(self, url: str) -> None:
+        """Ask until all of it is here, with as many requests as it takes."""
         import requests
 
         most, left = self._size(), TRIES
         while True:
             try:
-                self._request(url)
-                break
+                return self._request(url)
             except requests.RequestException as error:
                 most, left = (self._size(), TRIES) if self._size() > most else (most, left - 1)
                 self._give_up(error, url, left)
                 time.sleep(PAUSE * (TRIES - left))
-        self.part.replace(output)
+
+    def forget(self) -> None:
+        """Leave nothing of it but the file itself, if that has its name by now."""
+        self.part.unlink(missing_ok=True)
         self.tag.unlink(missing_ok=True)
 
     def _size(self) -> int:
@@ -94,8 +100,7 @@ class _Resuming:
     def _begin_anew(self, why: str) -> None:
         import requests
 
-        self.part.unlink()
-        self.tag.unlink(missing_ok=True)
+        self.forget()
         raise requests.ConnectionError(why)
 
     def _write(self, answer: "Response", have: int) -> None:
@@ -104,16 +109,16 @@ class _Resuming:
 
         left = answer.headers.get("Content-Length", "")
         total = have + int(left) if left.isdigit() else None
-        if not have:
-            self.tag.write_text(_tag(answer), encoding="utf-8")
         bar = tqdm(total=total, initial=have, desc=self.path.name, unit="B", unit_scale=True, leave=False, disable=None)
         with open(self.part, "ab" if have else "wb") as file, bar:
+            if not have:  # only now: an older part under a newer tag would be gone on with
+                self.tag.write_text(_tag(answer), encoding="utf-8")
             for chunk in answer.iter_content(_CHUNK):
                 if not file.tell():
                     self._look(chunk, answer.url)
                 bar.update(file.write(chunk))
-        if not self._size() or total not in (None, self._size()):
-            raise requests.ConnectionError(f"{self._size()} of {total} bytes came")
+        if not self._size():
+            raise requests.ConnectionError("it gave nothing")
 
     def _look(self, head: bytes, url: str) -> None:
         """Refuse a web page, and an archive of another kind, before gigabytes of it have come."""

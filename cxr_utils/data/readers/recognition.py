@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from cxr_utils.cache import repository
-from cxr_utils.data.collections import nih
+from cxr_utils.data.collections import chexpert, mimic_cxr_jpg, nih, padchest
 from cxr_utils.data.readers.description import FILE
 from cxr_utils.data.readers.files import Contents, Folder, look
 from cxr_utils.data.readers.folders import class_folders, read_folders
@@ -24,7 +24,7 @@ from cxr_utils.errors import DataError
 from cxr_utils.phantom import ensure_cohort
 
 #: Known collections; the name of the file is that of the reader.
-COLLECTIONS: tuple[ModuleType, ...] = (nih,)
+COLLECTIONS: tuple[ModuleType, ...] = (chexpert, mimic_cxr_jpg, nih, padchest)
 _EXPECTED = (
     f"the word phantom; a known collection ({', '.join(one.__name__.rpartition('.')[2] for one in COLLECTIONS)}); "
     f"tables train, valid and test, or one table, with names of pictures and labels; a {FILE} that says what a table "

@@ -17,6 +17,7 @@ from cxr_utils.data.readers.values import (
     names_of_patients,
     other_names,
     patients_of,
+    sexes,
     years,
 )
 from cxr_utils.data.schema import PARTS, is_healthy, require_columns, validate_table
@@ -41,7 +42,7 @@ def read_described(
         how: What the columns mean.
         kind: Name of the reader.
         uncertain: What an uncertain label is taken for.
-        complete: Adds to the rows as they were read what no column says, such as the patient that a path names.
+        complete: Adds to the rows of each table what no column says, such as the patient that a path names.
 
     Returns:
         What was found. Parts that share patients are made disjoint; `published` keeps every row.
@@ -49,36 +50,58 @@ def read_described(
     Raises:
         DataError: A table or column is missing, a cell is none of those expected, or rows contradict each other.
     """
-    raw, notes = _kept(complete(_joined(folder, how)), how)
+    joined = _joined(folder, how, complete)
+    files, doubled = folder.files(joined[how.image])
+    unnamed = len(folder.images) - len(files)
+    raw, notes = _kept(joined, how)
+    if unnamed and not doubled:
+        notes.append(f"{unnamed:,} of {len(folder.images):,} pictures here are in no table and are passed over.")
     what = ", ".join(how.tables)
     labels, findings, more = _labels(raw, how, what, uncertain)
     columns, still_more = _columns(raw, how, folder)
     whole = pd.concat([columns, labels], axis=1)
     published = whole[["image", "patient", "split"]].reset_index(drop=True) if (columns["split"] != "").any() else None
     whole["split"] = whole["split"].replace("", "train")
-    files, doubled = folder.files(whole["image"])
-    table, shared = drop_shared(whole.drop_duplicates(ignore_index=True))
+    # Looking for whole rows that repeat takes long; most tables repeat no name.
+    table, shared = drop_shared(
+        whole.drop_duplicates(ignore_index=True) if whole["image"].duplicated().any() else whole
+    )
     table, filled = fill_parts(table.reset_index(drop=True), findings)
     return Contents(
         kind=kind,
         table=validate_table(table, findings),
         findings=findings,
-        files=files,
+        files=files.only(whole["image"]),
         published=published,
         notes=[*notes, *more, *still_more, *doubled, *shared, *filled],
     )
 
 
-def _joined(folder: Folder, how: Description) -> pd.DataFrame:
-    """All tables below each other, with the part that each says in a column of its own."""
+def _joined(
+    folder: Folder, how: Description, complete: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table
+) -> pd.DataFrame:
+    """All tables below each other, names of images normalised, with the part that each says in a column of its own."""
     frames = []
     for name, part in how.tables.items():
         if ".." in name.split("/") or name.startswith("/"):
             raise DataError(f"{FILE} names the table {name}. Expected one below {folder.root.name}. Move it there.")
-        raw = read_csv(folder.root / name, low_memory=False).rename(columns=lambda column: str(column).strip())
+        # As text: a picture called 00013 must not become 13.
+        raw = read_csv(folder.root / name, low_memory=False, dtype={how.image: str})
+        raw = complete(raw.rename(columns=lambda column: str(column).strip()))
         require_columns(raw, how.columns, name)
+        raw[how.image] = _names(raw[how.image], how.image, name)
         frames.append(raw.assign(**{"part of the table": part}))
     return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+
+
+def _names(cells: pd.Series, column: str, what: str) -> pd.Series:
+    names = cells.astype(object).where(cells.notna(), "").astype(str).str.strip().str.replace("\\", "/", regex=False)
+    if (names == "").any():
+        raise DataError(
+            f"{column} is empty in row {int((names == '').argmax())} of {what} ({(names == '').sum():,} such rows). "
+            "Expected the name of a picture in every row. Fill it in or drop the rows."
+        )
+    return names
 
 
 def _kept(raw: pd.DataFrame, how: Description) -> tuple[pd.DataFrame, list[str]]:
@@ -111,7 +134,7 @@ def _labels(
 
 def _columns(raw: pd.DataFrame, how: Description, folder: Folder) -> tuple[pd.DataFrame, list[str]]:
     """Image, patient, split and what else is known."""
-    images = raw[how.image].astype(str).str.strip().str.replace("\\", "/", regex=False)
+    images = raw[how.image]
     patients, notes = (names_of_patients(raw[how.patient], how.patient), []) if how.patient else patients_of(images)
     columns = {"image": images, "patient": patients, "split": _parts(raw, how)}
     for role in _WELCOME:
@@ -120,6 +143,8 @@ def _columns(raw: pd.DataFrame, how: Description, folder: Folder) -> tuple[pd.Da
     if "age" in columns:
         columns["age"], more = years(columns["age"])
         notes += more
+    if "sex" in columns:
+        columns["sex"] = sexes(columns["sex"])
     return pd.DataFrame(columns), notes
 
 

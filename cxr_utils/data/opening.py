@@ -54,6 +54,7 @@ def open_dataset(
         boxes=contents.boxes,
         published=contents.published,
         files=contents.files,
+        mask_files=contents.masks,
     )
     for note in [*contents.notes, *_absent_findings(dataset)]:
         tell(f"{dataset.name}: {note}")

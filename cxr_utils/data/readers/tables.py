@@ -8,7 +8,7 @@ import pandas as pd
 
 from cxr_utils.data.readers import description as descriptions
 from cxr_utils.data.readers.description import FILE, Description
-from cxr_utils.data.readers.files import Contents, Folder, part_of, read_csv
+from cxr_utils.data.readers.files import OTHER_SPLITS, Contents, Folder, part_of, read_csv
 from cxr_utils.data.readers.values import (
     Uncertain,
     labels_in_cells,
@@ -32,7 +32,7 @@ def read_described(
     *,
     complete: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
 ) -> Contents:
-    """Read tables by a description. Every reader of tables ends here.
+    """Read tables by a description.
 
     Args:
         folder: Where tables and pictures lie.
@@ -42,12 +42,33 @@ def read_described(
         complete: Adds to the rows as they were read what no column says, such as the patient that a path names.
 
     Returns:
-        What was found. Parts that share patients are made disjoint; `published` keeps every row.
+        What was found; see `read_rows`.
 
     Raises:
         DataError: A table or column is missing, a cell is none of those expected, or rows contradict each other.
     """
-    raw, notes = _kept(complete(_joined(folder, how)), how)
+    return read_rows(folder, complete(_joined(folder, how)), how, kind, uncertain)
+
+
+def read_rows(
+    folder: Folder, rows: pd.DataFrame, how: Description, kind: str, uncertain: Uncertain = "leave-out"
+) -> Contents:
+    """Turn rows that a description fits into the contract. Every reader of tables ends here.
+
+    Args:
+        folder: Where the pictures lie.
+        rows: What the tables hold, and in the column "part of the table" the part of each row, or "".
+        how: What the columns mean.
+        kind: Name of the reader.
+        uncertain: What an uncertain label is taken for.
+
+    Returns:
+        What was found. Parts that share patients are made disjoint; `published` keeps every row.
+
+    Raises:
+        DataError: A cell is none of those expected, or rows contradict each other.
+    """
+    raw, notes = _kept(rows, how)
     what = ", ".join(how.tables)
     labels, findings, more = _labels(raw, how, what, uncertain)
     columns, still_more = _columns(raw, how, folder)
@@ -73,7 +94,8 @@ def _joined(folder: Folder, how: Description) -> pd.DataFrame:
     for name, part in how.tables.items():
         if ".." in name.split("/") or name.startswith("/"):
             raise DataError(f"{FILE} names the table {name}. Expected one below {folder.root.name}. Move it there.")
-        raw = read_csv(folder.root / name, low_memory=False).rename(columns=lambda column: str(column).strip())
+        raw = read_csv(folder.root / name, low_memory=False, dtype={how.image: str})
+        raw = raw.rename(columns=lambda column: str(column).strip())
         require_columns(raw, how.columns, name)
         frames.append(raw.assign(**{"part of the table": part}))
     return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
@@ -143,7 +165,7 @@ def guessed(folder: Folder) -> Description | None:
     Raises:
         DataError: Two tables say the same part, or several tables could each be the one.
     """
-    here = [name for name in folder.tables if name.count("/") <= 1]
+    here = [name for name in folder.tables if name.count("/") <= 1 and name not in OTHER_SPLITS]
     parts = {name: part_of(descriptions.stem(name)) for name in here}
     several = {name: part for name, part in parts.items() if part}
     for part in PARTS:

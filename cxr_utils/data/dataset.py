@@ -5,7 +5,7 @@ What is asked of a data set are its methods; how each is done stands in the file
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -39,6 +39,7 @@ class Dataset:
         boxes: image, finding, x, y, width, height; as fractions of the image's sides, x and y from top left.
         published: image, patient, split exactly as the split was shipped, or None where none was shipped.
         files: Image name to Path. A table may name more images than there are files.
+        mask_files: Image name to Path of a mask that was shipped with it; empty where none was.
 
     Example:
         >>> table = pd.DataFrame({"image": ["a.png"], "patient": ["1"], "split": ["train"], "Mass": [1]})
@@ -54,6 +55,7 @@ class Dataset:
     boxes: pd.DataFrame
     published: pd.DataFrame | None
     files: Files
+    mask_files: Files = field(default_factory=lambda: Files({}))
 
     def __len__(self) -> int:
         return len(self.table)

@@ -80,6 +80,7 @@ def look_into(
         boxes=contents.boxes,
         published=contents.published,
         files=contents.files,
+        mask_files=contents.masks,
     )
     dataset, unknown = _without_unknown(dataset)
     return dataset, folder, [*contents.notes, *unknown, *_empty_parts(dataset), *_one_sided(dataset)]

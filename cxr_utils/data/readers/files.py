@@ -24,9 +24,13 @@ from cxr_utils.errors import DataError
 SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 #: Endings of tables; a spreadsheet (.xlsx) is to be saved as one of these.
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+#: Splits of the simulated set, of a well-known online course and of children's X-rays, by the names they go by. They
+#: lie beside the pictures to be compared (`leakage.leakage_beside`), and do not describe them.
+OTHER_SPLITS = ("leaky_split.csv", "course", "public_resplit.csv.gz")
 _UNREAD = (".tif", ".tiff", ".bmp", ".gif", ".webp", ".nii", ".nii.gz", ".zip", ".tar", ".tar.gz", ".tgz", ".7z")
-_MASK_FOLDER = re.compile(r"(lung|left|right|manual)?[ _-]?(masks?|segmentations?)", re.IGNORECASE)
-_MASK_FILE = re.compile(r"[ _-](mask|seg|segmentation)s?$", re.IGNORECASE)
+#: Names of folders of masks, and what ends the name of a mask beside its picture.
+MASK_FOLDER = re.compile(r"(lung|left|right|manual)?[ _-]?(masks?|segmentations?)", re.IGNORECASE)
+MASK_FILE = re.compile(r"[ _-](mask|seg|segmentation)s?$", re.IGNORECASE)
 _THUMBNAIL = re.compile(r"\.?(thumb(nail)?s?|previews?)|.*[ _-]thumb(nail)?", re.IGNORECASE)
 
 
@@ -158,7 +162,18 @@ class Folder:
             paths, notes = _once_each(paths)
         found = match(names, paths)
         known = found >= 0
+        rest = Counter(path.rpartition("/")[0] for path in np.delete(np.array(paths, object), found[known]))
+        if rest:
+            where = ", ".join(f"{count:,} in {name or 'the folder itself'}" for name, count in rest.most_common(3))
+            notes.append(
+                f"{rest.total():,} pictures are in no row of the table that is used, and are passed over: {where}."
+            )
         return Files(dict(zip(names[known], map(self.path, np.array(paths, object)[found[known]]), strict=True))), notes
+
+    def is_named(self, pattern: re.Pattern[str]) -> bool:
+        """Tell whether most paths of pictures fit a pattern, by about a hundred of them."""
+        some = self.images[:: max(1, len(self.images) // 100)]
+        return sum(bool(pattern.search(path)) for path in some) > len(some) / 2
 
 
 def look(root: Path) -> Folder:
@@ -195,7 +210,7 @@ def look(root: Path) -> Folder:
                     if not _visited(entry, seen):
                         waiting.append((entry.path, f"{below}{entry.name}/", in_masks or _is_mask_folder(entry.name)))
                 elif kind := _kind(entry.name):
-                    masked = kind == "images" and (in_masks or _MASK_FILE.search(entry.name.rpartition(".")[0]))
+                    masked = kind == "images" and (in_masks or MASK_FILE.search(entry.name.rpartition(".")[0]))
                     found["masks" if masked else kind].append(below + entry.name)
                 elif entry.name.lower().endswith(_UNREAD):
                     passed[f"{os.path.splitext(entry.name)[1].lower()} files"] += 1
@@ -221,7 +236,7 @@ def _passed_over(name: str) -> str | None:
 
 
 def _is_mask_folder(name: str) -> bool:
-    return bool(_MASK_FOLDER.fullmatch(name))
+    return bool(MASK_FOLDER.fullmatch(name))
 
 
 def _kind(name: str) -> str | None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cxr_utils.data.readers import description as descriptions
 from cxr_utils.data.readers.description import FILE, Description
-from cxr_utils.data.readers.files import Contents, Folder, part_of, read_csv
+from cxr_utils.data.readers.files import OTHER_SPLITS, Contents, Folder, part_of, read_csv
 from cxr_utils.data.readers.values import (
     Uncertain,
     labels_in_cells,
@@ -35,7 +35,7 @@ def read_described(
     *,
     complete: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
 ) -> Contents:
-    """Read tables by a description. Every reader of tables ends here.
+    """Read tables by a description.
 
     Args:
         folder: Where tables and pictures lie.
@@ -45,15 +45,35 @@ def read_described(
         complete: Adds to the rows of each table what no column says, such as the patient that a path names.
 
     Returns:
-        What was found. Parts that share patients are made disjoint; `published` keeps every row.
+        What was found; see `read_rows`.
 
     Raises:
         DataError: A table or column is missing, a cell is none of those expected, or rows contradict each other.
     """
-    joined = _joined(folder, how, complete)
-    files, doubled = folder.files(joined[how.image])
+    return read_rows(folder, _joined(folder, how, complete), how, kind, uncertain)
+
+
+def read_rows(
+    folder: Folder, rows: pd.DataFrame, how: Description, kind: str, uncertain: Uncertain = "leave-out"
+) -> Contents:
+    """Turn rows that a description fits into the contract. Every reader of tables ends here.
+
+    Args:
+        folder: Where the pictures lie.
+        rows: What the tables hold, and in the column "part of the table" the part of each row, or "".
+        how: What the columns mean.
+        kind: Name of the reader.
+        uncertain: What an uncertain label is taken for.
+
+    Returns:
+        What was found. Parts that share patients are made disjoint; `published` keeps every row.
+
+    Raises:
+        DataError: A cell is none of those expected, or rows contradict each other.
+    """
+    files, doubled = folder.files(rows[how.image])
     unnamed = len(folder.images) - len(files)
-    raw, notes = _kept(joined, how)
+    raw, notes = _kept(rows, how)
     if unnamed and not doubled:
         notes.append(f"{unnamed:,} of {len(folder.images):,} pictures here are in no table and are passed over.")
     what = ", ".join(how.tables)
@@ -190,7 +210,7 @@ def guessed(folder: Folder) -> Description | None:
     Raises:
         DataError: Two tables say the same part, or several tables could each be the one.
     """
-    here = [name for name in folder.tables if name.count("/") <= 1]
+    here = [name for name in folder.tables if name.count("/") <= 1 and name not in OTHER_SPLITS]
     parts = {name: part_of(descriptions.stem(name)) for name in here}
     several = {name: part for name, part in parts.items() if part}
     for part in PARTS:

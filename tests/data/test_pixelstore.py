@@ -174,6 +174,18 @@ def test_damaged_files_are_left_out_and_named_in_one_line(with_files, capsys):
     assert capsys.readouterr().out == "note: 2 of 12 image files cannot be read and are left out: b.png, h.png\n"
 
 
+def test_a_dead_link_is_named_or_left_out(with_files, capsys):
+    with_files.path("c.png").unlink()
+    with_files.path("c.png").symlink_to("gone.png")
+    with pytest.raises(ImageError, match="c.png cannot be read .a link to gone.png, which is not there"):
+        pixelstore.pixels(with_files, SIDE)
+    rest, reasons = pixelstore.without_damaged(with_files, SIDE)
+    assert list(reasons) == ["c.png"] and "gone.png" in reasons["c.png"] and len(rest) == 11
+    assert capsys.readouterr().out == "note: 1 of 12 image files cannot be read and are left out: c.png\n"
+    with_files.path("d.png").rename(with_files.root / "gone.png")  # the link leads somewhere again
+    assert pixelstore.without_damaged(with_files, SIDE)[1].keys() == {"d.png"}
+
+
 def test_standardised_pictures_are_each_by_itself_mean_0_and_deviation_1():
     pictures = np.random.default_rng(0).integers(0, 256, (3, 9, 9), dtype=np.uint8)
     pictures[1] //= 3

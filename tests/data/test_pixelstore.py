@@ -156,7 +156,7 @@ def test_the_files_grow_before_a_name_is_listed_and_never_shrink(tmp_path):
 def test_a_file_is_known_by_name_size_and_date(with_files):
     os.utime(with_files.path("a.png"), ns=(5, 7))
     names = pixelstore.file_names(with_files)
-    assert names[0] == f"a.png/{with_files.path('a.png').stat().st_size}/7"
+    assert names[0] == f"a.png/{with_files.path('a.png').stat().st_size}:7"
     assert len(set(names)) == 12 and names[11].startswith("l.png/")
     with_files.files._paths.pop("c.png")
     with pytest.raises(DataError, match="no file c.png"):

@@ -5,7 +5,7 @@ import os
 import re
 import struct
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,7 +30,7 @@ _UNREAD = (".tif", ".tiff", ".bmp", ".gif", ".webp", ".nii", ".nii.gz", ".zip", 
 #: Names of folders of masks, and what ends the name of a mask beside its picture.
 MASK_FOLDER = re.compile(r"(.*[ _-])?(lung|left|right|manual)?masks?", re.IGNORECASE)
 MASK_FILE = re.compile(r"[ _-](mask|seg|segmentation)s?$", re.IGNORECASE)
-# A folder of this name holds masks, or else folders of pictures and masks.
+# A folder of this name holds masks; or where there are folders of masks in it, pictures beside them.
 _SEGMENTATION = re.compile(r"(.*[ _-])?segmentations?", re.IGNORECASE)
 _THUMBNAIL = re.compile(r"\.?(thumb(nail)?s?|previews?)|.*[ _-]thumb(nail)?", re.IGNORECASE)
 
@@ -179,27 +179,36 @@ def look(root: Path) -> Folder:
     """
     while (only := _only_folder(root)) and part_of(only.name) is None:
         root = only
-    found: dict[str, list[str]] = {"images": [], "masks": [], "tables": []}
+    found: defaultdict[str, list[str]] = defaultdict(list)
     passed: Counter[str] = Counter()
-    waiting, seen = [(str(root), "", False)], set[str]()
+    waiting, seen = [(str(root), "", "images")], set[str]()
     while waiting:
-        folder, below, in_masks = waiting.pop()
-        only_masks = _SEGMENTATION.fullmatch(os.path.basename(folder)) is not None and below != ""
+        folder, below, holds = waiting.pop()
         with os.scandir(folder) as entries:
             for entry in entries:
                 if kind := _passed_over(entry.name):
                     passed[kind] += 1
                 elif entry.is_dir():
                     if not _visited(entry, seen):
-                        inside = in_masks or bool(MASK_FOLDER.fullmatch(entry.name))
-                        waiting.append((entry.path, f"{below}{entry.name}/", inside))
+                        inside = f"{below}{entry.name}/"
+                        waiting.append((entry.path, inside, _holds(entry.name, inside, holds)))
                 elif kind := _kind(entry.name):
-                    masked = in_masks or only_masks or MASK_FILE.search(entry.name.rpartition(".")[0])
-                    found["masks" if masked and kind == "images" else kind].append(below + entry.name)
+                    masked = kind == "images" and MASK_FILE.search(entry.name.rpartition(".")[0])
+                    found["masks" if masked else holds if kind == "images" else kind].append(below + entry.name)
                 elif entry.name.lower().endswith(_UNREAD):
                     passed[f"{os.path.splitext(entry.name)[1].lower()} files"] += 1
-    tables = sorted(found.pop("tables"), key=lambda name: (name.count("/"), name))
+    for place in [kind for kind in found if kind.endswith("/")]:
+        beside = any(mask.startswith(place) for mask in found["masks"])
+        found["images" if beside else "masks"] += found.pop(place)
+    tables = sorted(found["tables"], key=lambda name: (name.count("/"), name))
     return Folder(root, sorted(found["images"]), sorted(found["masks"]), tables, dict(sorted(passed.items())))
+
+
+def _holds(name: str, path: str, outside: str) -> str:
+    """What pictures in a folder are: "images", "masks", or the path of a segmentation's folder, which may hold both."""
+    if outside == "masks" or MASK_FOLDER.fullmatch(name):
+        return "masks"
+    return path if outside == "images" and _SEGMENTATION.fullmatch(name) else outside
 
 
 def _only_folder(root: Path) -> Path | None:

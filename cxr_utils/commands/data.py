@@ -1,20 +1,13 @@
-"""`cxr data phantom | check | leakage`: make a data set, or look at one."""
+"""`cxr data phantom | leakage`: make a data set, or count what the parts of one share."""
 
 import json as jsonlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cxr_utils.commands.options import AsJson, Profile
-from cxr_utils.errors import CxrError, ImageError
-
-if TYPE_CHECKING:
-    from cxr_utils.data import Dataset
-
-#: What a lesson may need of a data set.
-_ASKED = ("images", "boxes", "age", "sex", "view", "follow_ups", "several_findings", "published_split")
+from cxr_utils.errors import CxrError
 
 
 def phantom(
@@ -55,19 +48,6 @@ def phantom(
         print(f"contact sheet: {contact_sheet(folder, sheet, beside=files)}")
 
 
-def check(folder: Annotated[str, typer.Argument(help='A folder or table of X-rays, or "phantom".')]) -> None:
-    """Open a data set as the lessons would, and read every image.
-
-    Example:
-      cxr data check ../shared/real/nih
-    """
-    from cxr_utils.data.opening import open_dataset
-
-    lines, unreadable = survey(open_dataset(folder))
-    print("\n".join([*lines, *unreadable]))
-    raise typer.Exit(1 if unreadable else 0)
-
-
 def leakage(
     path: Annotated[str, typer.Argument(help="A folder of split tables, or one table with a split column.")],
     json: AsJson = False,
@@ -81,36 +61,3 @@ def leakage(
 
     report = leakage_table(read_split_table(path))
     print(jsonlib.dumps(report.to_dict("records"), default=int) if json else report.to_string(index=False))
-
-
-def survey(dataset: "Dataset") -> tuple[list[str], list[str]]:
-    """Describe a data set and read every image of it.
-
-    Args:
-        dataset: as opened.
-
-    Returns:
-        Lines that describe it, and one line for each image that cannot be read.
-    """
-    from tqdm import tqdm
-
-    positives = dataset.table[list(dataset.findings)].sum()
-    lines = [repr(dataset), f"layout: {dataset.kind}, read from {dataset.root.resolve()}"]
-    lines.append("findings: " + ", ".join(f"{name} {count:,}" for name, count in positives.items()))
-    lines += [f"missing: {reason}" for what in _ASKED if not (reason := dataset.knows(what))]
-    names = [image for image in dataset.table["image"] if image in dataset.files]
-    with ThreadPoolExecutor() as pool:
-        read = pool.map(_problem, (dataset.files[name] for name in names))
-        problems = [problem for problem in tqdm(read, "reading", len(names), leave=False, disable=None) if problem]
-    lines.append(f"images: {len(names) - len(problems):,} of {len(names):,} files read well")
-    return lines, problems
-
-
-def _problem(path: Path) -> str | None:
-    from cxr_utils.data.images import read_image
-
-    try:
-        read_image(path)
-    except ImageError as error:
-        return f"unreadable: {error}"
-    return None

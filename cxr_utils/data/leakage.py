@@ -1,5 +1,6 @@
 """Who leaks where: patients, files and pictures that two parts of a split share."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
@@ -151,7 +152,9 @@ def _plain(column: str) -> str:
     return next((name for name, others in _PLAIN.items() if plain in others), plain)
 
 
-def near_duplicates(dataset: "Dataset", max_distance: int = 20) -> pd.DataFrame:
+def near_duplicates(
+    dataset: "Dataset", max_distance: int = 20, *, thumbnails: Mapping[str, np.ndarray] | None = None
+) -> pd.DataFrame:
     """Find pictures that are the same although their file names differ.
 
     In two steps, because X-rays of different people look alike: a difference hash (256 bits, ImageHash) of
@@ -161,6 +164,7 @@ def near_duplicates(dataset: "Dataset", max_distance: int = 20) -> pd.DataFrame:
     Args:
         dataset: Images; those without a file are passed over.
         max_distance: Bits in which the hashes of a candidate pair may differ, of 256.
+        thumbnails: Of all images with a file, by name, where they have been read already (`thumbnail`).
 
     Returns:
         One row a pair: first, second (image names), first_patient, second_patient, first_split, second_split,
@@ -171,9 +175,10 @@ def near_duplicates(dataset: "Dataset", max_distance: int = 20) -> pd.DataFrame:
         ImageError: A file cannot be read.
     """
     dataset = dataset.with_images()
-    thumbnails = _thumbnails(dataset)
-    first, second, distance = _close_pairs(_hashes(thumbnails), max_distance)
-    correlation = _correlation(thumbnails, first, second)
+    names = dataset.table["image"]
+    small = np.stack([thumbnails[name] for name in names]) if thumbnails else _thumbnails(dataset)
+    first, second, distance = _close_pairs(_hashes(small), max_distance)
+    correlation = _correlation(small, first, second)
     keep = correlation >= SAME_PICTURE
     table = dataset.table
     found = {
@@ -185,11 +190,19 @@ def near_duplicates(dataset: "Dataset", max_distance: int = 20) -> pd.DataFrame:
     return pd.DataFrame(found).sort_values(["distance", "first", "second"], ignore_index=True)
 
 
+def thumbnail(dataset: "Dataset", image: str) -> np.ndarray:
+    """Read one image small enough to be compared with all others: (64, 64) of uint8.
+
+    Raises:
+        ImageError: The file cannot be read.
+    """
+    return resize(read_image(dataset.path(image)), _THUMBNAIL)
+
+
 def _thumbnails(dataset: "Dataset") -> np.ndarray:
     """Decode once, in threads (OpenCV lets go of the interpreter): (images, 64, 64) of uint8."""
     with ThreadPoolExecutor() as pool:
-        small = pool.map(lambda image: resize(read_image(dataset.path(image)), _THUMBNAIL), dataset.table["image"])
-        return np.stack(list(small))
+        return np.stack(list(pool.map(lambda image: thumbnail(dataset, image), dataset.table["image"])))
 
 
 def _hashes(thumbnails: np.ndarray) -> np.ndarray:

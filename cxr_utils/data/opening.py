@@ -1,12 +1,15 @@
 """From a word or a folder to a `Dataset`; see `cxr_utils.data.readers` for each layout."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.readers import recognition
+from cxr_utils.data.readers.files import Folder
 from cxr_utils.data.readers.values import Uncertain
+from cxr_utils.data.schema import PARTS
 from cxr_utils.errors import DataError, tell
 
 
@@ -41,6 +44,29 @@ def open_dataset(
     """
     if not isinstance(source, str | Path):
         raise NotImplementedError
+    dataset, _, notes = look_into(source, profile=profile, seed=seed, uncertain=uncertain)
+    for note in notes:
+        tell(f"{dataset.name}: {note}")
+    return dataset
+
+
+def look_into(
+    source: str | Path, *, profile: str = "quick", seed: int = 0, uncertain: Uncertain = "leave-out"
+) -> tuple[Dataset, Folder, list[str]]:
+    """Open a data set and tell nothing.
+
+    Args:
+        source: "phantom" or a folder.
+        profile: see `open_dataset`.
+        seed: see `open_dataset`.
+        uncertain: see `open_dataset`.
+
+    Returns:
+        The data set, what the walk over its folder found, and the notes that `open_dataset` would tell.
+
+    Raises:
+        DataError: see `open_dataset`.
+    """
     if uncertain not in get_args(Uncertain):
         raise DataError(f"uncertain={uncertain!r}. Expected {', '.join(get_args(Uncertain))}. Choose one.")
     folder = recognition.walk(recognition.find_folder(source, profile=profile, seed=seed))
@@ -56,24 +82,47 @@ def open_dataset(
         files=contents.files,
         mask_files=contents.masks,
     )
-    for note in [*contents.notes, *_absent_findings(dataset)]:
-        tell(f"{dataset.name}: {note}")
-    return dataset
+    dataset, unknown = _without_unknown(dataset)
+    return dataset, folder, [*contents.notes, *unknown, *_empty_parts(dataset), *_one_sided(dataset)]
 
 
-def _absent_findings(dataset: Dataset) -> list[str]:
-    """Note findings that a part has no positive image of; images at hand count where there are any."""
-    here = dataset.on_disk()
-    counts = (dataset.subset(here, dataset.name) if here.any() else dataset).summary()[list(dataset.findings)]
-    nowhere = [name for name in counts if not counts[name].any()]
-    absent = {part: [name for name in counts if not row[name]] for part, row in counts.iterrows()}
-    absent = {"in any part": nowhere} | {
-        f"in {part}": [name for name in names if name not in nowhere] for part, names in absent.items()
-    }
-    where = "; ".join(f"{', '.join(names)} {part}" for part, names in absent.items() if names)
-    if not where:
+def _without_unknown(dataset: Dataset) -> tuple[Dataset, list[str]]:
+    """Leave out findings of which not one label is known: there is nothing to learn or to judge, and note them."""
+    unknown = [name for name in dataset.findings if dataset.table[name].isna().all()]
+    if not unknown:
+        return dataset, []
+    known = tuple(name for name in dataset.findings if name not in unknown)
+    note = f"not one label of {', '.join(unknown)} is known. Such findings are left out."
+    return replace(dataset, table=dataset.table.drop(columns=unknown), findings=known), [note]
+
+
+def _empty_parts(dataset: Dataset) -> list[str]:
+    empty = [part for part in PARTS if not (dataset.table["split"] == part).any()]
+    if not empty:
         return []
     return [
-        f"there is no positive image of {where}. Expected at least one in every part. "
-        f"Figures that need one will be empty; add images or leave these findings out."
+        f"there are too few patients to divide: {' and '.join(empty)} stayed empty. Expected images in every part. "
+        "Add images of other patients."
     ]
+
+
+def _one_sided(dataset: Dataset) -> list[str]:
+    """Note findings of which a part has no positive or no negative image; images at hand count where there are any."""
+    here = dataset.on_disk()
+    table = dataset.table[here] if here.any() else dataset.table
+    notes = []
+    for value, word in ((1, "positive"), (0, "negative")):
+        counts = (table[list(dataset.findings)] == value).groupby(table["split"]).sum().reindex(list(PARTS))
+        counts = counts.dropna()  # an empty part has a note of its own
+        nowhere = [name for name in counts if not counts[name].any()]
+        absent = {"in any part": nowhere} | {
+            f"in {part}": [name for name in counts if not row[name] and name not in nowhere]
+            for part, row in counts.iterrows()
+        }
+        where = "; ".join(f"{', '.join(names)} {part}" for part, names in absent.items() if names)
+        if where:
+            notes.append(
+                f"there is no {word} image of {where}. Expected at least one in every part. "
+                f"Figures that need one will be empty; add images or leave these findings out."
+            )
+    return notes

@@ -138,7 +138,7 @@ def open_pixels(dataset: "Dataset", size: int) -> Pixels:
     Raises:
         DataError: a file is absent.
     """
-    code = cache.code_version("cxr_utils.data.images", "cxr_utils.data.pixelstore")
+    code = cache.code_version("cxr_utils.data.images", "cxr_utils.data.dicom", "cxr_utils.data.pixelstore")
     key = {"root": str(dataset.root.resolve()), "size": size, "code": code}
     folder = cache.root() / "pixels" / cache.digest(key)
     folder.mkdir(parents=True, exist_ok=True)
@@ -160,10 +160,17 @@ def file_names(dataset: "Dataset") -> list[str]:
         dataset: every row must have its image file.
 
     Returns:
-        One string per row.
+        One string per row. That of a dead link says no size: whoever reads its pixels says what is wrong.
     """
-    names = dataset.table["image"]
-    return [f"{name}/{file.st_size}/{file.st_mtime_ns}" for name in names for file in (os.stat(dataset.path(name)),)]
+    return [f"{name}/{_size_and_date(dataset.path(name))}" for name in dataset.table["image"]]
+
+
+def _size_and_date(path: Path) -> str:
+    try:
+        file = os.stat(path)
+    except OSError:
+        return "unreadable"
+    return f"{file.st_size}/{file.st_mtime_ns}"
 
 
 def _places(folder: Path) -> dict[str, int]:

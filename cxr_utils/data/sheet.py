@@ -1,19 +1,23 @@
-"""Contact sheets: normals, each finding at three severities beside the same patient without it, and real ones."""
+"""Contact sheets: of the simulator, each finding at three severities; of any data set, its labels and boxes."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from cxr_utils.data.images import read_image, resize
 from cxr_utils.data.schema import FINDINGS
-from cxr_utils.errors import DataError
+from cxr_utils.errors import DataError, ImageError
 from cxr_utils.phantom.cohort import DESCRIPTION, description
 from cxr_utils.phantom.findings import draw_boxes
 from cxr_utils.phantom.patient import draw_patient, draw_visit
 from cxr_utils.phantom.records import Order
 from cxr_utils.phantom.render import Finding, radiograph
+
+if TYPE_CHECKING:
+    from cxr_utils.data.dataset import Dataset
 
 SEVERITIES = (0.15, 0.5, 0.9)
 _COLUMNS = 8
@@ -45,12 +49,63 @@ def contact_sheet(folder: str | Path, path: str | Path, *, beside: Sequence[Path
     for first, second in zip(FINDINGS[::2], FINDINGS[1::2], strict=True):
         rows.append(np.hstack(_progress(order, first, tile) + _progress(order, second, tile)))
     rows += _simulated_and_real(Path(folder), beside, tile)
+    return _written(path, np.vstack(rows))
+
+
+def labelled_sheet(dataset: "Dataset", path: str | Path, *, tile: int = 240) -> Path:
+    """Draw pictures of a data set with labels and boxes, as a look at what no table says: up to two of each finding.
+
+    Args:
+        dataset: with image files. Pictures with boxes come first, then those of the train part.
+        path: the PNG to write.
+        tile: pixels a side of each picture.
+
+    Returns:
+        The path.
+
+    Raises:
+        DataError: no image file is there, or the place cannot be written to.
+    """
+    dataset = dataset.with_images()
+    labels = dataset.table[list(dataset.findings)]
+    boxed = dataset.table["image"].isin(dataset.boxes["image"]) if len(dataset.boxes) else np.zeros(len(dataset), bool)
+    order = np.lexsort((dataset.table["split"] != "train", ~np.asarray(boxed)))
+    chosen: list[int] = []
+    for holds in [*((labels[name] == 1).to_numpy() for name in labels), (labels.max(axis=1) == 0).to_numpy()]:
+        chosen += [row for row in order if holds[row] and row not in chosen][:2]
+    tiles = [_with_labels(dataset, row, tile) for row in chosen[: 4 * _COLUMNS]]
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % min(_COLUMNS, len(tiles)))
+    wide = min(_COLUMNS, len(tiles))
+    return _written(path, np.vstack([np.hstack(tiles[at : at + wide]) for at in range(0, len(tiles), wide)]))
+
+
+def _with_labels(dataset: "Dataset", row: int, tile: int) -> np.ndarray:
+    """One picture, its boxes, and below them which findings its labels name; a damaged one says so."""
+    image = dataset.table["image"].iloc[row]
+    names = [name for name in dataset.findings if dataset.table[name].iloc[row] == 1] or ["none"]
+    try:
+        pixels = cv2.cvtColor(resize(dataset.picture(image), tile), cv2.COLOR_GRAY2BGR)
+    except ImageError:
+        pixels, names = np.zeros((tile, tile, 3), np.uint8), ["unreadable"]
+    for box in dataset.boxes[dataset.boxes["image"] == image].itertuples() if len(dataset.boxes) else []:
+        corner = int(box.x * tile), int(box.y * tile)
+        opposite = int((box.x + box.width) * tile), int((box.y + box.height) * tile)
+        cv2.rectangle(pixels, corner, opposite, (0, 159, 230), 1)  # BGR of the palette's orange
+    footer = np.zeros((44, tile, 3), np.uint8)
+    for line, text in enumerate((", ".join(names), f"{dataset.table['split'].iloc[row]} {image[-28:]}")):
+        cv2.putText(
+            footer, text[:40], (4, 16 + 18 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (255, 255, 255), 1, cv2.LINE_AA
+        )
+    return np.vstack([pixels, footer])
+
+
+def _written(path: str | Path, pixels: np.ndarray) -> Path:
+    """Write beside and rename: nothing half-written is taken for whole."""
     path = Path(path)
     unfinished = path.with_name(f".{path.stem}.tmp.png")
-    if not cv2.imwrite(str(unfinished), np.vstack(rows)):
+    if not path.parent.is_dir() or not cv2.imwrite(str(unfinished), pixels):
         raise DataError(f"{path} could not be written. Expected a folder with room. Choose another.")
-    unfinished.replace(path)
-    return path
+    return unfinished.replace(path)
 
 
 def _simulated_and_real(folder: Path, real: Sequence[Path], tile: int) -> list[np.ndarray]:

@@ -203,10 +203,13 @@ def test_data_check_describes_a_data_set_and_names_unreadable_images(cxr, tmp_pa
     for patient, kind in enumerate(["PNEUMONIA", "NORMAL"] * 10 + ["NORMAL"] * 4):
         folder = tmp_path / kind
         folder.mkdir(exist_ok=True)
-        cv2.imwrite(str(folder / f"person{patient}_1.png"), np.full((8, 8), patient, np.uint8))
+        pixels = np.random.default_rng(patient).integers(0, 256, (32, 32), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"person{patient}_1.png"), pixels)
     status, out, err = cxr("data", "check", tmp_path)
     assert (status, err) == (0, "")
-    assert f"layout: folders, read from {tmp_path}\n" in out and "findings: Pneumonia 10\n" in out
+    assert f"{tmp_path.name}: read as folders, from {tmp_path}\n" in out
+    assert "images: 24 of 24 patients (train 17, valid 2, test 5); 24 have a file\n" in out
+    assert ["Pneumonia", "10", "14", "0"] in [line.split() for line in out.splitlines()]
     missing = [line for line in out.splitlines() if line.startswith("missing: ")]
     assert any("box" in line for line in missing) and not any("image" in line.split()[1] for line in missing)
     assert "images: 24 of 24 files read well" in out and "unreadable" not in out

@@ -4,7 +4,6 @@ Also Kaggle's `sample` of it, and the layout of the phantom cohort. Source: Wang
 Clinical Center).
 """
 
-import hashlib
 import json
 import re
 from pathlib import Path
@@ -93,13 +92,7 @@ def read_table(folder: Folder) -> pd.DataFrame:
     Raises:
         DataError: Several editions lie there, or a column is missing.
     """
-    tables = _tables(folder)
-    if len(tables) > 1 and len({_digest(folder.root / name) for name in tables}) > 1:
-        raise DataError(
-            f"{folder.root.name} holds {' and '.join(tables)}, which differ. Expected one edition of the image table. "
-            "Move the others away."
-        )
-    path = folder.root / tables[0]
+    path = folder.root / folder.edition(_tables(folder), "the image table")
     raw = read_csv(path, usecols=lambda name: name.strip() in _NEEDED or name.strip() in _WELCOME)
     raw = raw.rename(columns=str.strip)
     require_columns(raw, list(_NEEDED), path.name)
@@ -111,10 +104,6 @@ def read_table(folder: Folder) -> pd.DataFrame:
 def _tables(folder: Folder) -> list[str]:
     named = [name for name in folder.tables if _TABLE.search(name)]
     return named or [name for name in folder.with_columns(*_NEEDED) if name.count("/") <= 1]
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def official_lists(root: Path) -> pd.DataFrame | None:

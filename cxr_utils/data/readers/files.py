@@ -1,6 +1,7 @@
 """What is the same for every collection: one walk over its folder, reading tables, and what a reader hands back."""
 
 import gzip
+import hashlib
 import os
 import re
 import struct
@@ -51,6 +52,10 @@ class Files(Mapping):
 
     def __getitem__(self, image: str) -> Path:
         return Path(self._paths[image])
+
+    def only(self, images: pd.Series) -> "Files":
+        """The files of some images; those that have none are left out."""
+        return Files({image: self._paths[image] for image in images if image in self._paths})
 
     def holding(self, images: pd.Series) -> np.ndarray:
         """Mask (images,) of bool, true for the images that have a file."""
@@ -122,6 +127,19 @@ class Folder:
         """List the tables that have all of these columns."""
         return [name for name, header in self.headers.items() if set(columns) <= set(header)]
 
+    def edition(self, names: list[str], what: str) -> str:
+        """Choose one of several tables that say the same, byte for byte once unpacked.
+
+        Raises:
+            DataError: They differ; `what` says what they are.
+        """
+        if len(names) > 1 and len({_digest(self.root / name) for name in names}) > 1:
+            raise DataError(
+                f"{self.root.name} holds {' and '.join(names)}, which differ. Expected one edition of {what}. Move the "
+                "others away."
+            )
+        return names[0]
+
     def path(self, image: str) -> str:
         """Whole path of a picture."""
         return f"{self.root}{os.sep}{image}"
@@ -138,6 +156,8 @@ class Folder:
         Raises:
             DataError: A name fits several files.
         """
+        if not self.images:
+            return Files({}), []
         paths: list[str] = self.images
         notes: list[str] = []
         if not names.str.contains("/", regex=False).any():
@@ -319,6 +339,11 @@ def _format(path: Path) -> dict[str, str]:
         text = start.decode(encoding, errors="replace")
     line = text.partition("\n")[0]
     return {"sep": max(",;\t", key=line.count), "encoding": encoding}
+
+
+def _digest(path: Path) -> str:
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _header(path: Path) -> tuple[str, ...]:

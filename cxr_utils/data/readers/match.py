@@ -1,6 +1,5 @@
 """Which file a table means: names and paths are matched by how far they agree from their end."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 
 from cxr_utils.errors import DataError
 
-_ENDING = re.compile(r"\.(png|jpe?g|dcm|dicom)$", re.IGNORECASE)
+_ENDINGS = {"png", "jpg", "jpeg", "dcm", "dicom"}
 
 
 def plain(name: str) -> str:
@@ -18,7 +17,9 @@ def plain(name: str) -> str:
         >>> plain(r"C:\data\images\00000013_005.PNG"), plain("scan.one")
         ('C:/data/images/00000013_005', 'scan.one')
     """
-    return _ENDING.sub("", name.strip().replace("\\", "/").removeprefix("./"))
+    path = name.strip().replace("\\", "/").removeprefix("./")
+    stem, _, ending = path.rpartition(".")
+    return stem if ending.lower() in _ENDINGS else path
 
 
 def match(names: pd.Series | Sequence[str], paths: Sequence[str]) -> np.ndarray:
@@ -60,22 +61,38 @@ def match(names: pd.Series | Sequence[str], paths: Sequence[str]) -> np.ndarray:
 def _by_end(names: list[str], paths: list[str]) -> list[int]:
     """By the last part where that tells pictures apart, else by all parts that both have."""
     wanted, stored = ([plain(name) for name in given] for given in (names, paths))
-    by_last: dict[str, list[int]] = {}
-    for position, path in enumerate(stored):
-        by_last.setdefault(path.rsplit("/", 1)[-1], []).append(position)
-    lasts = [name.rsplit("/", 1)[-1] for name in wanted]
+    whole, by_last = _positions(stored), _positions([_tail(path, 1) for path in stored])
+    lasts = [_tail(name, 1) for name in wanted]
     telling = len(set(lasts)) == len(set(wanted))
+    depths = {_depth(path) for path in stored}
+    ends = {depth: _positions([_tail(path, depth) for path in stored]) for depth in {_depth(name) for name in wanted}}
     found = []
     for name, last in zip(wanted, lasts, strict=True):
         candidates = by_last.get(last, [])
         if len(candidates) > 1 or not telling:
-            candidates = [place for place in candidates if f"/{stored[place]}".endswith(f"/{name}")] or [
-                place for place in candidates if f"/{name}".endswith(f"/{stored[place]}")
+            candidates = ends[_depth(name)].get(name, []) or [
+                place for depth in depths if depth < _depth(name) for place in whole.get(_tail(name, depth), [])
             ]
         if len(candidates) > 1:
             raise _ambiguous(name, [paths[place] for place in candidates])
         found.append(candidates[0] if candidates else -1)
     return found
+
+
+def _depth(path: str) -> int:
+    return path.count("/") + 1
+
+
+def _tail(path: str, parts: int) -> str:
+    """The last parts of a path; all of one that has no more."""
+    return path if path.count("/") < parts else path.split("/", path.count("/") + 1 - parts)[-1]
+
+
+def _positions(keys: list[str]) -> dict[str, list[int]]:
+    positions: dict[str, list[int]] = {}
+    for position, key in enumerate(keys):
+        positions.setdefault(key, []).append(position)
+    return positions
 
 
 def _ambiguous(name: str, paths: list[str]) -> DataError:

@@ -1,5 +1,6 @@
 """Tables of any kind: a description says what their columns mean, and they become the contract."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,10 +15,12 @@ from cxr_utils.data.readers.values import (
     labels_in_cells,
     labels_in_columns,
     names_of_patients,
+    other_names,
     patients_of,
+    sexes,
     years,
 )
-from cxr_utils.data.schema import PARTS, require_columns, validate_table
+from cxr_utils.data.schema import PARTS, is_healthy, require_columns, validate_table
 from cxr_utils.data.splits import drop_shared, fill_parts
 from cxr_utils.errors import DataError
 
@@ -39,7 +42,7 @@ def read_described(
         how: What the columns mean.
         kind: Name of the reader.
         uncertain: What an uncertain label is taken for.
-        complete: Adds to the rows as they were read what no column says, such as the patient that a path names.
+        complete: Adds to the rows of each table what no column says, such as the patient that a path names.
 
     Returns:
         What was found; see `read_rows`.
@@ -47,7 +50,7 @@ def read_described(
     Raises:
         DataError: A table or column is missing, a cell is none of those expected, or rows contradict each other.
     """
-    return read_rows(folder, complete(_joined(folder, how)), how, kind, uncertain)
+    return read_rows(folder, _joined(folder, how, complete), how, kind, uncertain)
 
 
 def read_rows(
@@ -68,37 +71,57 @@ def read_rows(
     Raises:
         DataError: A cell is none of those expected, or rows contradict each other.
     """
+    files, doubled = folder.files(rows[how.image])
+    unnamed = len(folder.images) - len(files)
     raw, notes = _kept(rows, how)
+    if unnamed and not doubled:
+        notes.append(f"{unnamed:,} of {len(folder.images):,} pictures here are in no table and are passed over.")
     what = ", ".join(how.tables)
     labels, findings, more = _labels(raw, how, what, uncertain)
     columns, still_more = _columns(raw, how, folder)
     whole = pd.concat([columns, labels], axis=1)
     published = whole[["image", "patient", "split"]].reset_index(drop=True) if (columns["split"] != "").any() else None
     whole["split"] = whole["split"].replace("", "train")
-    files, doubled = folder.files(whole["image"])
-    table, shared = drop_shared(whole.drop_duplicates(ignore_index=True))
+    # Looking for whole rows that repeat takes long; most tables repeat no name.
+    table, shared = drop_shared(
+        whole.drop_duplicates(ignore_index=True) if whole["image"].duplicated().any() else whole
+    )
     table, filled = fill_parts(table.reset_index(drop=True), findings)
     return Contents(
         kind=kind,
         table=validate_table(table, findings),
         findings=findings,
-        files=files,
+        files=files.only(whole["image"]),
         published=published,
         notes=[*notes, *more, *still_more, *doubled, *shared, *filled],
     )
 
 
-def _joined(folder: Folder, how: Description) -> pd.DataFrame:
-    """All tables below each other, with the part that each says in a column of its own."""
+def _joined(
+    folder: Folder, how: Description, complete: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table
+) -> pd.DataFrame:
+    """All tables below each other, names of images normalised, with the part that each says in a column of its own."""
     frames = []
     for name, part in how.tables.items():
         if ".." in name.split("/") or name.startswith("/"):
             raise DataError(f"{FILE} names the table {name}. Expected one below {folder.root.name}. Move it there.")
+        # As text: a picture called 00013 must not become 13.
         raw = read_csv(folder.root / name, low_memory=False, dtype={how.image: str})
-        raw = raw.rename(columns=lambda column: str(column).strip())
+        raw = complete(raw.rename(columns=lambda column: str(column).strip()))
         require_columns(raw, how.columns, name)
+        raw[how.image] = _names(raw[how.image], how.image, name)
         frames.append(raw.assign(**{"part of the table": part}))
     return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+
+
+def _names(cells: pd.Series, column: str, what: str) -> pd.Series:
+    names = cells.astype(object).where(cells.notna(), "").astype(str).str.strip().str.replace("\\", "/", regex=False)
+    if (names == "").any():
+        raise DataError(
+            f"{column} is empty in row {int((names == '').argmax())} of {what} ({(names == '').sum():,} such rows). "
+            "Expected the name of a picture in every row. Fill it in or drop the rows."
+        )
+    return names
 
 
 def _kept(raw: pd.DataFrame, how: Description) -> tuple[pd.DataFrame, list[str]]:
@@ -116,18 +139,22 @@ def _kept(raw: pd.DataFrame, how: Description) -> tuple[pd.DataFrame, list[str]]
 def _labels(
     raw: pd.DataFrame, how: Description, what: str, uncertain: Uncertain
 ) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
-    named = raw.rename(columns=dict(how.names))
-    columns = [how.names.get(name, name) for name in how.labels]
     if not how.separators:
         words = {"positive": how.positive, "negative": how.negative, "uncertain": how.uncertain}
+        columns = [how.names.get(name, name) for name in how.labels]
+        named = raw.rename(columns=dict(how.names))
         return labels_in_columns(named, columns, what, uncertain=uncertain, words=words)
-    texts = named[columns[0]].astype(object)
-    return *labels_in_cells(texts.where(texts.notna(), "").astype(str), how.separators), []
+    codes, distinct = pd.factorize(raw[how.labels[0]].astype(str).where(raw[how.labels[0]].notna(), ""))
+    split = re.compile(f"[{re.escape(how.separators)}]")
+    parts = [[how.names.get(part.strip(), part.strip()) for part in split.split(text)] for text in distinct]
+    named_so = other_names(sorted({part for some in parts for part in some if not is_healthy(part)}))
+    texts = pd.Series(np.array([how.separators[0].join(some) for some in parts], object)[codes])
+    return *labels_in_cells(texts, how.separators), named_so
 
 
 def _columns(raw: pd.DataFrame, how: Description, folder: Folder) -> tuple[pd.DataFrame, list[str]]:
     """Image, patient, split and what else is known."""
-    images = raw[how.image].astype(str).str.strip().str.replace("\\", "/", regex=False)
+    images = raw[how.image]
     patients, notes = (names_of_patients(raw[how.patient], how.patient), []) if how.patient else patients_of(images)
     columns = {"image": images, "patient": patients, "split": _parts(raw, how)}
     for role in _WELCOME:
@@ -136,6 +163,8 @@ def _columns(raw: pd.DataFrame, how: Description, folder: Folder) -> tuple[pd.Da
     if "age" in columns:
         columns["age"], more = years(columns["age"])
         notes += more
+    if "sex" in columns:
+        columns["sex"] = sexes(columns["sex"])
     return pd.DataFrame(columns), notes
 
 
@@ -157,6 +186,22 @@ def described(folder: Folder) -> Description | None:
     """The description that lies beside the tables; None where there is none."""
     path = folder.root / FILE
     return descriptions.from_toml(path.read_text(encoding="utf-8"), FILE) if path.exists() else None
+
+
+def blank(folder: Folder) -> Description:
+    """A description to be filled in, of tables of which nothing could be guessed.
+
+    Raises:
+        DataError: There is no table.
+    """
+    if not folder.tables:
+        raise DataError(
+            f"{folder.root} holds no table. Expected a csv or tsv with names of pictures and labels. Save a "
+            "spreadsheet as csv, or give the folder that holds the table."
+        )
+    first = folder.tables[0]
+    columns = folder.headers[first]
+    return Description({first: ""}, columns[0] if columns else "", columns[1:])
 
 
 def guessed(folder: Folder) -> Description | None:

@@ -30,6 +30,8 @@ _PATIENT = re.compile(
 # What Roboflow makes of a.png: a_png.rf.HASH.jpg
 _ROBOFLOW = re.compile(r"_(png|jpe?g|dcm|dicom|bmp|tiff?|webp)\.rf\.[0-9A-Za-z]+$", re.IGNORECASE)
 _AGE = re.compile(r"\s*>?\s*(\d+(?:[.,]\d+)?)\s*\+?\s*(y|m|w|d)?[a-z]*\.?\s*(?:old)?\s*", re.IGNORECASE)
+# What CheXpert's "No Finding" leaves open.
+_NO_ILLNESS = "Support Devices"
 _YEARS = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
 
 
@@ -114,6 +116,19 @@ def _year(text: object) -> float:
     return float(found[1].replace(",", ".")) * _YEARS[(found[2] or "y").lower()] if found else np.nan
 
 
+def sexes(values: pd.Series) -> pd.Series:
+    """Write F and M for what tables call female and male; anything else stays.
+
+    Example:
+        >>> sexes(pd.Series(["Female", "m", "Unknown"])).tolist()
+        ['F', 'M', 'Unknown']
+    """
+    known = {"female": "F", "f": "F", "male": "M", "m": "M"}
+    codes, distinct = pd.factorize(values)
+    short = [known.get(str(word).strip().lower(), word) for word in distinct]
+    return pd.Series(np.array([*short, np.nan], object)[codes], values.index)
+
+
 def labels_in_cells(texts: pd.Series, separators: str = "|") -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Turn cells such as "Mass|Nodule" into columns; each distinct text is taken apart once.
 
@@ -143,7 +158,8 @@ def labels_in_columns(
     """Read label columns: positive, negative, uncertain, and an empty cell for unknown.
 
     A column that names the healthy ("No Finding") is none of the findings; where it is positive, empty cells of the
-    row are negative. Two columns may name one finding; where they differ, the positive one counts.
+    row are negative, except for Support Devices. Two columns may name one finding; where they differ, the positive one
+    counts.
 
     Args:
         table: With the columns.
@@ -162,23 +178,26 @@ def labels_in_columns(
     meaning = dict.fromkeys(words["negative"], 0.0) | dict.fromkeys(words["positive"], 1.0)
     meaning |= dict.fromkeys(words["uncertain"], _AS[uncertain])
     read: dict[str, np.ndarray] = {}
+    unsure: dict[str, np.ndarray] = {}
     notes: list[str] = []
     healthy, doubtful = np.zeros(len(table), bool), 0
     for column in columns:
-        values, unsure = _label_column(table[column], column, what, meaning, words["uncertain"])
-        doubtful += unsure
+        values, doubts = _label_column(table[column], column, what, meaning, words["uncertain"])
         if is_healthy(column):
-            healthy |= values == 1
+            healthy |= (values == 1) & ~doubts
             continue
+        doubtful += int(doubts.sum())
         name = finding_name(column)
         if name in read:
             differ = int(((values != read[name]) & ~np.isnan(values) & ~np.isnan(read[name])).sum())
             notes.append(f"two columns name {name}; where they differ ({differ:,} rows), it counts as present.")
-            values = np.fmax(values, read[name])
-        read[name] = values
+            values, doubts = np.fmax(values, read[name]), doubts | unsure[name]
+        read[name], unsure[name] = values, doubts
     findings = in_order(read)
+    notes = [*other_names(columns), *notes]
+    for name in set(findings) - {_NO_ILLNESS}:
+        read[name][healthy & np.isnan(read[name]) & ~unsure[name]] = 0.0
     labels = pd.DataFrame({name: read[name] for name in findings}, index=table.index)
-    labels[labels.isna() & healthy[:, np.newaxis]] = 0.0
     known = [name for name in findings if not labels[name].isna().any()]
     if doubtful:
         how = {"leave-out": "left out as unknown"}.get(uncertain, f"taken for {uncertain}")
@@ -186,10 +205,21 @@ def labels_in_columns(
     return labels.astype(dict.fromkeys(known, np.int8)), findings, notes
 
 
+def other_names(labels: Iterable[str]) -> list[str]:
+    """Note which labels are read under the name of one of the 14 that is spelled otherwise (`schema`'s synonyms).
+
+    Example:
+        >>> other_names(["Pleural Effusion", "Mass", "Fracture"])
+        ['labels are read under other names: Pleural Effusion as Effusion.']
+    """
+    renamed = [f"{label} as {name}" for label in labels if (name := finding_name(label)) != label.strip()]
+    return [f"labels are read under other names: {', '.join(renamed)}."] if renamed else []
+
+
 def _label_column(
     cells: pd.Series, column: str, what: str, meaning: dict[str, float], uncertain: Iterable[str]
-) -> tuple[np.ndarray, int]:
-    """Values (n,) of float, and how many of them were uncertain."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values (n,) of float, and which of them were uncertain."""
     codes, distinct = pd.factorize(cells)
     texts = [
         str(int(cell)) if isinstance(cell, float) and cell == int(cell) else str(cell) for cell in distinct.tolist()
@@ -204,8 +234,8 @@ def _label_column(
             "replace them, or say in a dataset.toml what they mean (cxr data describe)."
         )
     values = np.array([*(meaning.get(text, np.nan) for text in plain_texts), np.nan])[codes]
-    unsure = [place for place, text in enumerate(plain_texts) if text in set(uncertain)]
-    return values, int(np.isin(codes, unsure).sum())
+    unsure = [text in set(uncertain) for text in plain_texts]
+    return values, np.array([*unsure, False])[codes]
 
 
 def with_all_findings(labels: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:

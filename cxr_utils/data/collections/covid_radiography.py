@@ -25,7 +25,7 @@ def recognise(folder: Folder) -> bool:
     if not folder.is_named(_NAME) or guessed(folder):
         return False
     found = class_folders(folder)
-    return found is not None and found["label"].str.upper().str.startswith("COVID").any()
+    return found is not None and any(label.upper().startswith("COVID") for label in found["label"].unique())
 
 
 def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:

@@ -39,7 +39,7 @@ def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
     contents = read_folders(folder, "kermany")
     shipped = contents.published
     valid = 0 if shipped is None else int((shipped["split"] == "valid").sum())
-    if not 0 < valid < len(contents.table) / 50:
+    if not 0 < valid < len(contents.table) / 25:
         return contents
     note = f"the validation part has {valid} pictures, as it was published: what is chosen on it is chosen by chance."
     return replace(contents, notes=[*contents.notes, note])

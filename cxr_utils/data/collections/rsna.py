@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cxr_utils.data.readers.boxes import in_fractions, sides
+from cxr_utils.data.readers.boxes import in_fractions, numbers, sides
 from cxr_utils.data.readers.description import Description
 from cxr_utils.data.readers.files import Contents, Folder, read_csv
 from cxr_utils.data.readers.tables import read_described
@@ -53,10 +53,13 @@ def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
             "others away."
         )
     how = Description({tables[0]: ""}, "patientId", ("Target",), names={"Target": _FINDING})
-    contents = read_described(folder, how, "rsna", uncertain)
+    contents = read_described(
+        folder, how, "rsna", uncertain, complete=lambda rows: rows.drop_duplicates(["patientId", "Target"])
+    )
     raw = read_csv(folder.root / tables[0], dtype={"patientId": str}).rename(columns=str.strip)
-    raw = raw[raw["x"].notna()].rename(columns={"patientId": "image"}).assign(finding=_FINDING)
-    boxes, lost = in_fractions(raw.reset_index(drop=True), _sides(raw["image"], contents))
+    drawn = numbers(raw, _COLUMNS[1:5], tables[0]).assign(image=raw["patientId"], finding=_FINDING)
+    drawn = drawn[raw["Target"] == 1].reset_index(drop=True)
+    boxes, lost = in_fractions(drawn, _sides(drawn["image"], contents))
     return replace(contents, boxes=boxes, notes=[_RULE, *contents.notes, *lost])
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cxr_utils.data.readers.boxes import in_fractions, sides
+from cxr_utils.data.readers.boxes import in_fractions, numbers, sides
 from cxr_utils.data.readers.description import Description, stem
 from cxr_utils.data.readers.files import Contents, Folder, part_of, read_csv
 from cxr_utils.data.readers.tables import read_rows
@@ -21,7 +21,8 @@ from cxr_utils.data.schema import BOX_COLUMNS, finding_name, in_order, is_health
 from cxr_utils.errors import DataError
 
 # A row a box; a row a picture and reader, with a column a finding; the sides of the originals of a PNG edition.
-_BOXES = ("image_id", "class_name", "x_min", "y_min", "x_max", "y_max")
+_EDGES = ("x_min", "y_min", "x_max", "y_max")
+_BOXES = ("image_id", "class_name", *_EDGES)
 _LABELS = ("image_id", "No finding", "Aortic enlargement")
 _SIDES = ("image_id", "dim0", "dim1")
 # What readers of Kaggle's edition were asked for, whether or not a part of the collection has it.
@@ -95,26 +96,29 @@ def _boxed(folder: Folder, name: str) -> pd.DataFrame:
     The test part was read by five radiologists together, who count as one.
     """
     raw = _table(folder, name)
+    names = raw["class_name"].fillna("").astype(str)
+    edges = numbers(raw, _EDGES, name)
     boxes = pd.DataFrame({"image": raw["image_id"], "reader": raw["rad_id"] if "rad_id" in raw else "all"})
-    boxes["finding"] = raw["class_name"].map({text: _finding(text) for text in raw["class_name"].unique()})
-    boxes[["x", "y"]] = raw[["x_min", "y_min"]]
-    boxes["width"], boxes["height"] = raw["x_max"] - raw["x_min"], raw["y_max"] - raw["y_min"]
-    return boxes.assign(**{f"whole {side}": raw[side] for side in ("width", "height") if side in raw})
+    boxes["finding"] = names.map({text: "" if is_healthy(text) else _finding(text) for text in names.unique()})
+    boxes[["x", "y"]] = edges[["x_min", "y_min"]]
+    boxes["width"], boxes["height"] = edges["x_max"] - edges["x_min"], edges["y_max"] - edges["y_min"]
+    sides_told = [side for side in ("width", "height") if side in raw]
+    return boxes.join(numbers(raw, sides_told, name).add_prefix("whole "))
 
 
 def _share_by_boxes(boxes: pd.DataFrame) -> pd.DataFrame:
     """Share of a picture's readers who name a finding: (pictures, findings), the pictures as index."""
     readers = boxes.groupby("image")["reader"].nunique()
-    named = boxes[~boxes["finding"].map(is_healthy)].drop_duplicates(["image", "reader", "finding"])
+    named = boxes[boxes["finding"] != ""].drop_duplicates(["image", "reader", "finding"])
     counts = pd.crosstab(named["image"], named["finding"])
     findings = in_order({*counts, *map(finding_name, _ASKED)})
     return counts.reindex(index=readers.index, columns=list(findings), fill_value=0).div(readers, axis=0)
 
 
 def _share_by_labels(folder: Folder, name: str) -> pd.DataFrame:
-    raw = _table(folder, name).set_index("image_id")
-    labels = raw[[column for column in raw if column.lower() != "rad_id" and not is_healthy(column)]]
-    return labels.rename(columns=_finding).groupby(level=0).mean()
+    raw = _table(folder, name)
+    asked = [column for column in raw if column not in ("image_id", "rad_id") and not is_healthy(column)]
+    return numbers(raw, asked, name).rename(columns=_finding).groupby(raw["image_id"]).mean()
 
 
 def _boxes(folder: Folder, framed: list[pd.DataFrame], contents: Contents) -> tuple[pd.DataFrame, list[str]]:
@@ -138,10 +142,10 @@ def _boxes(folder: Folder, framed: list[pd.DataFrame], contents: Contents) -> tu
 
 def _sides(folder: Folder, drawn: pd.DataFrame, contents: Contents) -> np.ndarray:
     """Width and height of each box's picture: what a table says of the original, else what the file's header does."""
-    tables = [_table(folder, name).set_index("image_id")[["dim1", "dim0"]] for name in folder.with_columns(*_SIDES)]
-    said = drawn[["whole width", "whole height"]].to_numpy(float)
-    if tables:
-        said = pd.concat(tables).reindex(drawn["image"]).to_numpy(float)
+    said = np.array(drawn[["whole width", "whole height"]], float)
+    if tables := folder.with_columns(*_SIDES):
+        told = pd.concat([_table(folder, name) for name in tables]).drop_duplicates("image_id").set_index("image_id")
+        said = np.array(numbers(told, ("dim1", "dim0"), " and ".join(tables)).reindex(drawn["image"]))
     left = np.isnan(said).any(1) & contents.files.holding(drawn["image"])
     codes, images = pd.factorize(drawn["image"][left])
     said[left] = sides([contents.files[image] for image in images])[codes]

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxr_utils.data.schema import BOX_COLUMNS
+from cxr_utils.data.schema import BOX_COLUMNS, require_columns
+from cxr_utils.errors import DataError
 
 # How far, as a fraction of a side, a box may reach beyond its picture: less than a pixel, by rounding.
 _BEYOND = 1e-3
@@ -42,6 +43,33 @@ def _sides(path: str | Path) -> tuple[float, float]:
             return picture.size
     except Exception:  # a damaged header raises many kinds; reading the picture will say what is wrong with it
         return np.nan, np.nan
+
+
+def numbers(table: pd.DataFrame, columns: Sequence[str], what: str) -> pd.DataFrame:
+    """Read columns of numbers; an empty cell is NaN.
+
+    Args:
+        table: With the columns.
+        columns: Which of them to read.
+        what: What to call the table in a message.
+
+    Raises:
+        DataError: A column is missing, or a cell holds something else.
+
+    Example:
+        >>> numbers(pd.DataFrame({"x": ["1", None]}), ["x"], "a.csv")["x"].tolist()
+        [1.0, nan]
+    """
+    require_columns(table, columns, what)
+    read = table[list(columns)].apply(pd.to_numeric, errors="coerce").astype(float)
+    wrong = read.isna() & table[list(columns)].notna()
+    if wrong.any(axis=None):
+        row, column = np.argwhere(wrong.to_numpy())[0]
+        raise DataError(
+            f"{columns[column]} is {table[columns[column]].iloc[row]!r} in row {row} of {what}. Expected a number, or "
+            "nothing. Correct or drop the row."
+        )
+    return read
 
 
 def in_fractions(boxes: pd.DataFrame, sizes: np.ndarray) -> tuple[pd.DataFrame, list[str]]:

@@ -14,12 +14,12 @@ from cxr_utils.data.schema import FINDINGS, finding_name, in_order, is_healthy, 
 from cxr_utils.data.splits import drop_shared, fill_parts
 from cxr_utils.errors import DataError
 
-# Folders of these names hold pictures of every class, as `images/` of NIH does.
-_NO_CLASS = re.compile(
-    r"(images?|imgs?|pictures|originals?|labels?|annotations?|png|jpe?g|dicom|data|dataset|files|x-?rays?|frontal|cxr)"
-    r"[_-]?\d*",
-    re.IGNORECASE,
-)
+# Folders of these names hold pictures of every class, as `images/` of NIH and `CXR_png/` of Shenzhen do.
+_WORD = r"images?|imgs?|pictures|originals?|labels?|annotations?|png|jpe?g|dicom|data|dataset"
+_WORD += r"|files|x-?rays?|frontal|cxr|chest"
+_NO_CLASS = re.compile(rf"({_WORD})([ _-]?({_WORD}|\d+))*[ _-]?", re.IGNORECASE)
+# Two classes of which one is only the lack of the other, such as NonCOVID and COVID.
+_NEGATION = re.compile(r"(?:non|not?|without)([a-z0-9]+) \1")
 
 
 def class_folders(folder: Folder) -> pd.DataFrame | None:
@@ -32,20 +32,27 @@ def class_folders(folder: Folder) -> pd.DataFrame | None:
         Columns path (below the root), split (None where the folders name no part) and label (the class folder's name).
     """
     levels = {name: _levels(name) for name in {os.path.dirname(path) for path in folder.images}}
-    named = {name: level for name, level in levels.items() if level}
-    if len(named) < len(levels):
+    classes = _classes({name: named for name, (_, named) in levels.items()})
+    if not all(classes.values()):
         return None
-    rows = [(path, *named[os.path.dirname(path)]) for path in folder.images]
+    places = [(path, os.path.dirname(path)) for path in folder.images]
+    rows = [(path, levels[place][0], classes[place]) for path, place in places]
     table = pd.DataFrame(rows, columns=["path", "split", "label"])
     return table if table["label"].nunique() > 1 else None
 
 
-def _levels(folder: str) -> tuple[str | None, str] | None:
-    """Part and class that a path of folders names; None where it names no class."""
+def _levels(folder: str) -> tuple[str | None, list[str]]:
+    """Part that a path of folders names, and those folders that could name a class."""
     levels = [level for level in folder.split("/") if level and not _NO_CLASS.fullmatch(level)]
     parts = [part for part in map(part_of, levels) if part]
-    classes = [level for level in levels if not part_of(level)]
-    return (parts[0] if parts else None, classes[0]) if classes else None
+    return parts[0] if parts else None, [level for level in levels if not part_of(level)]
+
+
+def _classes(named: dict[str, list[str]]) -> dict[str, str]:
+    """The first of them at which folders differ: one that all pictures lie in is no class. "" where there is none."""
+    while all(len(levels) > 1 for levels in named.values()) and len({levels[0] for levels in named.values()}) == 1:
+        named = {folder: levels[1:] for folder, levels in named.items()}
+    return {folder: levels[0] if levels else "" for folder, levels in named.items()}
 
 
 def read_folders(folder: Folder, kind: str = "folders") -> Contents:
@@ -190,7 +197,16 @@ def _findings(labels: pd.Series) -> tuple[pd.Series, list[str]]:
         return labels.map({"0": None, "1": "Positive"}), [
             "folder 0 is taken for negative and 1 for one finding, Positive."
         ]
-    return labels.map({name: _finding(name) for name in names}), []
+    named, notes = {name: _finding(name) for name in names}, []
+    for one, other in (names, names[::-1]) if len(names) == 2 else ():
+        if _NEGATION.fullmatch(f"{_letters(one)} {_letters(other)}"):
+            named[one] = None
+            notes.append(f"folder {one} is taken for negative, {other} for the finding.")
+    return labels.map(named), notes
+
+
+def _letters(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", re.sub(r"^\d+[_-]", "", name).lower())
 
 
 def _finding(label: str) -> str | None:

@@ -449,6 +449,7 @@ SAMPLE = Collection("toy", "", "", "", "", 1, kaggle="nih-chest-xrays/sample")
 
 
 def test_kaggle_fills_the_folder_and_leaves_nothing_beside(kaggle, tmp_path):
+    (tmp_path / "toy").mkdir()  # empty: as good as none
     kaggle.plan[:] = [VERSION]
     fetch.fetch(SAMPLE, tmp_path / "toy")
     assert names(tmp_path / "toy") == ["checksums.json", "sample/images/1.png", "sample_labels.csv"]

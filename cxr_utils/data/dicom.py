@@ -148,19 +148,20 @@ def _coloured(stored: np.ndarray, header: pydicom.Dataset) -> np.ndarray:
 
 
 def _shown(stored: np.ndarray, header: pydicom.Dataset) -> np.ndarray:
-    padding = _padding(stored, header)
-    shown = np.rint(_windowed(_modality(stored, header), header, ~padding)).astype(np.uint8)
+    padding, values = _padding(stored, header), _modality(stored, header)
+    shown = np.rint(_windowed(values, header, values if padding is None else values[~padding])).astype(np.uint8)
     if header.PhotometricInterpretation == "MONOCHROME1" or header.get("PresentationLUTShape") == "INVERSE":
         shown = 255 - shown
-    shown[padding] = 0
+    if padding is not None:
+        shown[padding] = 0
     return shown
 
 
-def _padding(stored: np.ndarray, header: pydicom.Dataset) -> np.ndarray:
-    """Where there is no picture, bool (height, width): PS3.3 C.7.5.1.1.2."""
+def _padding(stored: np.ndarray, header: pydicom.Dataset) -> np.ndarray | None:
+    """Where there is no picture, bool (height, width): PS3.3 C.7.5.1.1.2. None where there is one everywhere."""
     first = header.get("PixelPaddingValue")
     if first is None:
-        return np.zeros(stored.shape, bool)
+        return None
     last = header.get("PixelPaddingRangeLimit")
     unused = stored.itemsize * 8 - header.BitsStored  # the values are stored as pixels are, whatever type they claim
     low, high = np.sort(np.array([first, first if last is None else last]).astype(stored.dtype) << unused >> unused)
@@ -172,7 +173,8 @@ def _modality(stored: np.ndarray, header: pydicom.Dataset) -> np.ndarray:
     table = _first(header.get("ModalityLUTSequence"))
     if table is not None:
         return _looked_up(stored, table.LUTDescriptor, table.LUTData)[0]
-    return stored * float(header.get("RescaleSlope") or 1) + float(header.get("RescaleIntercept") or 0)
+    slope, intercept = float(header.get("RescaleSlope") or 1), float(header.get("RescaleIntercept") or 0)
+    return stored if (slope, intercept) == (1, 0) else stored * slope + intercept
 
 
 def _windowed(values: np.ndarray, header: pydicom.Dataset, seen: np.ndarray) -> np.ndarray:
@@ -184,7 +186,7 @@ def _windowed(values: np.ndarray, header: pydicom.Dataset, seen: np.ndarray) -> 
     centre, width = (_first(header.get(name)) for name in ("WindowCenter", "WindowWidth"))
     if centre is not None and width is not None and width > 0:
         return _window(values, float(centre), float(width), header.get("VOILUTFunction") or "LINEAR") * 255
-    low, high = (float(bound) for bound in (values[seen].min(), values[seen].max())) if seen.any() else (0.0, 0.0)
+    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
     return np.clip((values - low) * (255 / (high - low if high > low else 1)), 0, 255)
 
 

@@ -10,30 +10,17 @@ from typing import Any
 import cv2
 import numpy as np
 import pydicom
+from pydicom import uid
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import generate_frames
 from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_color_lut
-from pydicom.uid import (
-    DigitalXRayImageStorageForPresentation,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEGBaseline8Bit,
-    generate_uid,
-)
 
 from cxr_utils.data import images
 from cxr_utils.errors import ImageError
 
-_NEEDED = (
-    "Rows",
-    "Columns",
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "BitsAllocated",
-    "BitsStored",
-    "PixelRepresentation",
-)
+#: What tells how to read stored values; none of it can be guessed (PS3.3 C.7.6.3).
+_NEEDED = "Rows Columns SamplesPerPixel PhotometricInterpretation BitsAllocated BitsStored PixelRepresentation".split()
 
 
 def read_dicom(data: bytes) -> np.ndarray:
@@ -79,7 +66,7 @@ def _opened(data: bytes) -> pydicom.Dataset:
             raise images.unknown(data)
         if not header.file_meta:
             implicit = header.original_encoding[0]
-            header.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+            header.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
     return header
 
 
@@ -116,7 +103,7 @@ def _check_frames(frames: int) -> None:
 def _decoded(header: pydicom.Dataset) -> np.ndarray:
     """Stored values (height, width), or (height, width, 3) in red, green and blue."""
     syntax = header.file_meta.TransferSyntaxUID
-    if syntax == JPEGBaseline8Bit:  # pydicom's decoder takes half a picture for a whole one
+    if syntax == uid.JPEGBaseline8Bit:  # pydicom's decoder takes half a picture for a whole one
         images.read_jpeg(next(generate_frames(header.PixelData, number_of_frames=1)))
     try:
         stored = header.pixel_array
@@ -258,13 +245,13 @@ def write_dicom(path: str | Path, pixels: np.ndarray, *, inverted: bool = False,
 
 def _described(stored: np.ndarray, inverted: bool, patient: str) -> pydicom.Dataset:
     """The smallest header that makes the pixels a "Digital X-Ray Image Storage" object."""
-    number = generate_uid(entropy_srcs=[stored.tobytes().hex(), patient])  # the same picture, the same number
+    number = uid.generate_uid(entropy_srcs=[stored.tobytes().hex(), patient])  # the same picture, the same number
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = DigitalXRayImageStorageForPresentation, number
+    meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = uid.DigitalXRayImageStorageForPresentation, number
     header = pydicom.Dataset()
     header.file_meta = meta
-    header.SOPClassUID, header.SOPInstanceUID = DigitalXRayImageStorageForPresentation, number
+    header.SOPClassUID, header.SOPInstanceUID = uid.DigitalXRayImageStorageForPresentation, number
     header.Modality, header.BodyPartExamined, header.PatientID = "DX", "CHEST", patient
     header.WindowCenter, header.WindowWidth = 128, 256  # shows each 8-bit value as it is (PS3.3 C.11.2.1.2)
     header.set_pixel_data(stored, "MONOCHROME1" if inverted else "MONOCHROME2", 8, generate_instance_uid=False)

@@ -65,8 +65,7 @@ def _opened(data: bytes) -> pydicom.Dataset:
         if "SOPClassUID" not in header and "Rows" not in header:
             raise images.unknown(data)
         if not header.file_meta:
-            implicit = header.original_encoding[0]
-            header.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
+            header.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian  # pixels lie alike in the implicit one
     return header
 
 

@@ -1,6 +1,6 @@
 """Labels in a table, beside the scores that they judge or alone, become a data set without pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -157,7 +157,7 @@ def _scores(table: pd.DataFrame) -> dict[str, str]:
     return {column: finding for column in table if (finding := scored(column)) and role(column) is None}
 
 
-def _labels(table: pd.DataFrame, asked: Sequence[str]) -> dict[str, str]:
+def _labels(table: pd.DataFrame, asked: Iterable[str]) -> dict[str, str]:
     """Column of labels to its finding, of those that are scored or are among the 14."""
     spelled = {name.lower(): name for name in [*FINDINGS, *asked]}
     plain = [column for column in table if role(column) is None and scored(column) is None]

@@ -82,7 +82,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
             raise DataError(
                 f"{len(twice)} {what} appear more than once in {name} (the first is {twice[0]}). Expected each once. "
                 "Drop the repeated ones, after looking whether their scores differ; a table of labels beside scores is "
-                "judged without --data."
+                "judged without --data and --labels."
             )
     return scores
 

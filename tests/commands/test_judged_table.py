@@ -208,7 +208,7 @@ def test_parts_groups_and_other_labels_of_a_table(judge):
     assert found["about"]["thresholds"] == f"Youden's, chosen on {half.sum()} images of valid"
     assert {row["characteristic"] for row in found["subgroups"]} == {"sex", "age"}
     assert list(found["baselines"]) == ["patient's other labels"]
-    assert "no baseline that learns: nothing is in train" in found["notes"]
+    assert "no baseline that learns: there are no images of train" in found["notes"]
     assert judge(table, "--part", "valid")[1]["about"]["images"] == half.sum()
     assert judge(table, "--part", "all")[1]["about"]["images"] == 800
 

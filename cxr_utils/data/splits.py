@@ -35,7 +35,7 @@ def split_by_patient(
 
     Args:
         table: An image table with `patient` and the findings' columns.
-        findings: Names of the 0/1 columns to balance; may be empty.
+        findings: Names of the label columns to balance; may be empty. An unknown label counts as no positive.
         parts: Share of the images for each part, summing to 1; 70 % train, 10 % valid, 20 % test by default.
         seed: Another seed gives another, equally balanced split.
 
@@ -55,7 +55,7 @@ def split_by_patient(
     codes, patients = pd.factorize(table["patient"])
     _check_shares(parts, len(patients))
     counts = np.zeros((len(patients), len(findings) + 1))
-    np.add.at(counts, codes, np.column_stack([table[list(findings)].to_numpy(float), np.ones(len(table))]))
+    np.add.at(counts, codes, np.column_stack([table[list(findings)].fillna(0).to_numpy(float), np.ones(len(table))]))
     chosen = _assign(counts, np.array(list(parts.values())), np.random.default_rng(seed))
     return pd.Series(np.array(list(parts), dtype=object)[chosen[codes]], table.index, name="split")
 

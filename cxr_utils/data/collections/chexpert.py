@@ -34,8 +34,7 @@ _BESIDE = {"Sex": "sex", "Age": "age", "AP/PA": "view"}
 
 def recognise(folder: Folder) -> bool:
     """Tell whether one of the tables is CheXpert's, or whether its pictures lie there without any table."""
-    mine = _labelled(folder) or folder.with_columns(*_PLUS)
-    return bool(mine) or (not folder.tables and any(map(_PICTURE.search, map(folder.path, folder.images[:1]))))
+    return bool(_labelled(folder) or folder.with_columns(*_PLUS) or folder.without_tables(_PICTURE))
 
 
 def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:

@@ -30,8 +30,7 @@ _VIEWS = ("PA", "AP")
 
 def recognise(folder: Folder) -> bool:
     """Tell whether one of the tables is MIMIC-CXR's, or whether its pictures lie there without any table."""
-    mine = any(_named(folder, kind) for kind in _TABLES)
-    return mine or (not folder.tables and any(map(_PICTURE.search, map(folder.path, folder.images[:1]))))
+    return any(_named(folder, kind) for kind in _TABLES) or folder.without_tables(_PICTURE)
 
 
 def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
@@ -106,7 +105,7 @@ def _joined(table: pd.DataFrame, folder: Folder, name: str, key: str, columns: l
         )
     if other.index.dtype != table[key].dtype:
         raise DataError(
-            f"{key} is {other.index[0]!r} in {name} and {table[key].iloc[0]!r} in the table of images. Expected one "
+            f"{key} is {other.index[0]} in {name} and {table[key].iloc[0]} in the table of images. Expected one "
             "way of writing it. Fetch the tables again."
         )
     return table.join(other, on=key)

@@ -47,10 +47,6 @@ class Files(Mapping):
     def __getitem__(self, image: str) -> Path:
         return Path(self._paths[image])
 
-    def only(self, images: pd.Series) -> "Files":
-        """The files of some images; those that have none are left out."""
-        return Files({image: self._paths[image] for image in images if image in self._paths})
-
     def holding(self, images: pd.Series) -> np.ndarray:
         """Mask (images,) of bool, true for the images that have a file."""
         return np.fromiter(map(self._paths.__contains__, images.tolist()), bool, len(images))
@@ -120,6 +116,10 @@ class Folder:
     def with_columns(self, *columns: str) -> list[str]:
         """List the tables that have all of these columns."""
         return [name for name, header in self.headers.items() if set(columns) <= set(header)]
+
+    def without_tables(self, pattern: re.Pattern[str]) -> bool:
+        """Tell whether there is no table, and the whole path of the first picture holds this pattern."""
+        return not self.tables and bool(self.images) and bool(pattern.search(self.path(self.images[0])))
 
     def edition(self, names: list[str], what: str) -> str:
         """Choose one of several tables that say the same, byte for byte once unpacked.

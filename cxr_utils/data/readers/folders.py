@@ -12,10 +12,10 @@ from cxr_utils.data.schema import FINDINGS, finding_name, in_order, is_healthy, 
 from cxr_utils.data.splits import drop_shared, fill_parts
 from cxr_utils.errors import DataError
 
-# Folders of these names hold pictures of every class, as `images/` of NIH does.
+# Folders of these names hold pictures of every class, as `images/` of NIH does, or those of one patient or study.
 _NO_CLASS = re.compile(
     r"(images?|imgs?|pictures|originals?|labels?|annotations?|png|jpe?g|dicom|data|dataset|files|x-?rays?|frontal|cxr)"
-    r"[_-]?\d*",
+    r"[_-]?\d*|(patient|subject|sub|case|study|series|p|s)[ _-]?\d+",
     re.IGNORECASE,
 )
 

@@ -52,23 +52,23 @@ def match(names: pd.Series | Sequence[str], paths: Sequence[str]) -> np.ndarray:
     found = [exact.get(name, -1) for name in distinct]
     left = [place for place, position in enumerate(found) if position < 0]
     if left and len(left) > len(found) - len(paths):  # a name and a path are left
-        for place, position in zip(left, _by_end([str(distinct[place]) for place in left], paths), strict=True):
+        lasts = pd.Series(distinct).map(lambda name: _tail(plain(name), 1))
+        some = [str(distinct[place]) for place in left]
+        for place, position in zip(left, _by_end(some, paths, telling=lasts.is_unique), strict=True):
             found[place] = position
         _refuse_shared(distinct, found, paths)
     return np.array(found, np.int64)[codes]
 
 
-def _by_end(names: list[str], paths: list[str]) -> list[int]:
+def _by_end(names: list[str], paths: list[str], *, telling: bool) -> list[int]:
     """By the last part where that tells pictures apart, else by all parts that both have."""
     wanted, stored = ([plain(name) for name in given] for given in (names, paths))
     whole, by_last = _positions(stored), _positions([_tail(path, 1) for path in stored])
-    lasts = [_tail(name, 1) for name in wanted]
-    telling = len(set(lasts)) == len(set(wanted))
     depths = {_depth(path) for path in stored}
     ends = {depth: _positions([_tail(path, depth) for path in stored]) for depth in {_depth(name) for name in wanted}}
     found = []
-    for name, last in zip(wanted, lasts, strict=True):
-        candidates = by_last.get(last, [])
+    for name in wanted:
+        candidates = by_last.get(_tail(name, 1), [])
         if len(candidates) > 1 or not telling:
             candidates = ends[_depth(name)].get(name, []) or [
                 place for depth in depths if depth < _depth(name) for place in whole.get(_tail(name, depth), [])

@@ -43,7 +43,7 @@ from cxr_utils import checks, evaluation, networks, plots
 dataset = cxr.open_dataset(data, profile=profile, seed=seed)
 findings = list(dataset.findings)
 train, test = dataset.part("train").with_images(), dataset.part("test").with_images()
-labels = train.labels  # (images, findings), 0 or 1
+labels = train.labels  # (images, findings), 0 or 1; NaN where a data set does not know
 labels.shape
 
 # %% [markdown]
@@ -82,12 +82,13 @@ frequency.round(3)
 # ```
 #
 # Before training a network knows nothing and says *p* = 1/2 everywhere. Every label then costs log 2. Predict
-# before you run the next cell: what share of the loss of a finding comes from its positive images?
+# before you run the next cell: what share of the loss of a finding comes from its positive images? (`nansum` leaves
+# out labels that are not known, where there are such.)
 
 # %%
 unsure = np.full_like(labels, 0.5)
 cost = -(labels * np.log(unsure) + (1 - labels) * np.log(1 - unsure))
-share_before = (labels * cost).sum(axis=0) / cost.sum(axis=0)
+share_before = np.nansum(labels * cost, axis=0) / np.nansum(cost, axis=0)
 print("Equal to the frequency of the finding:", np.allclose(share_before, frequency["positive"]))
 
 # %% [markdown]
@@ -152,7 +153,7 @@ checks.balancing_weights(balancing_weights)
 # %%
 positive, negative = networks.class_weights(labels)
 weighted_cost = positive * labels * cost + negative * (1 - labels) * cost
-share_after = pd.Series((labels * weighted_cost).sum(axis=0), findings) / weighted_cost.sum(axis=0)
+share_after = pd.Series(np.nansum(labels * weighted_cost, axis=0), findings) / np.nansum(weighted_cost, axis=0)
 plots.loss_shares(share_before, share_after, findings)
 
 # %% [markdown]
@@ -164,9 +165,10 @@ plots.loss_shares(share_before, share_after, findings)
 # %%
 from sklearn.utils.class_weight import compute_class_weight
 
-commonest = frequency["images"].idxmax()
+commonest = train.commonest()
 column = findings.index(commonest)
-lighter, heavier = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels[:, column])
+of_commonest = train.table[commonest].dropna().to_numpy()
+lighter, heavier = compute_class_weight("balanced", classes=np.array([0, 1]), y=of_commonest)
 print(f"{commonest}: ratio {positive[column] / negative[column]:.3f} here, {heavier / lighter:.3f} in scikit-learn")
 
 # %% [markdown]
@@ -175,8 +177,8 @@ print(f"{commonest}: ratio {positive[column] / negative[column]:.3f} here, {heav
 # once:
 
 # %%
-of_image = 1 + labels.sum(axis=1, keepdims=True)  # one for being there, one more for each finding
-share_by_image = (of_image * labels * cost).sum(axis=0) / (of_image * cost).sum(axis=0)
+of_image = 1 + np.nansum(labels, axis=1, keepdims=True)  # one for being there, one more for each finding
+share_by_image = np.nansum(of_image * labels * cost, axis=0) / np.nansum(of_image * cost, axis=0)
 shares = {"unweighted": share_before, "with sample weights": share_by_image, "with class weights": share_after}
 print(f"Positive share of the loss of {commonest}:")
 print(", ".join(f"{np.asarray(share)[column]:.1%} {name}" for name, share in shares.items()))

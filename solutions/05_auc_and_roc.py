@@ -49,9 +49,9 @@ from cxr_utils import checks, evaluation, plots
 dataset = cxr.open_dataset(data, profile=profile, seed=seed).with_images()
 findings = list(dataset.findings)
 train, valid, test = (dataset.part(name) for name in ("train", "valid", "test"))
-finding = test.table[findings].sum().idxmax()
+finding = test.commonest()
 people = len(set(test.patients))
-print(f"Test part: {len(test)} images of {people} patients, {test.table[finding].sum()} with {finding}")
+print(f"Test part: {len(test)} images of {people} patients, {test.table[finding].sum():.0f} with {finding}")
 
 # %%
 network = cxr.train(cxr.recipe("densenet-transfer", profile), dataset, seed=seed)
@@ -132,11 +132,12 @@ checks.auc_by_pairs(auc_by_pairs)
 # %%
 from sklearn.metrics import roc_auc_score
 
-present = truth[finding].to_numpy() == 1
-gap = np.subtract.outer(scores[finding].to_numpy()[present], scores[finding].to_numpy()[~present])
+label = truth[finding].dropna()  # without images of which it is not known
+score, present = scores.loc[label.index, finding].to_numpy(), label.to_numpy() == 1
+gap = np.subtract.outer(score[present], score[~present])
 by_pairs = (gap > 0).mean() + (gap == 0).mean() / 2
 by_area = np.trapezoid(roc["network"]["sensitivity"], roc["network"]["false_positive_rate"])
-print("All three agree:", np.allclose([by_pairs, by_area], roc_auc_score(truth[finding], scores[finding])))
+print("All three agree:", np.allclose([by_pairs, by_area], roc_auc_score(label, score)))
 
 # %% [markdown]
 # ## All findings, with intervals

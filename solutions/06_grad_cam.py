@@ -51,7 +51,7 @@ dataset
 
 # %%
 has_box = test.table["image"].isin(test.boxes["image"]).to_numpy()
-explained = test.subset(has_box if has_box.any() else test.labels.any(axis=1), "explained")
+explained = test.subset(has_box if has_box.any() else (test.labels == 1).any(axis=1), "explained")
 print(f"{len(test.boxes):,} boxes on {len(explained):,} of {len(test):,} test images")
 
 # %% [markdown]
@@ -477,7 +477,7 @@ boxed and pd.DataFrame(by_labels).T[["hit", "hit_low", "hit_high", "energy", "io
 # *Infiltration*, a vague cloud anywhere in the lung (or, where a data set does not know it, its commonest finding).
 
 # %%
-target = "Infiltration" if "Infiltration" in findings else train.table[findings].sum().idxmax()
+target = train.commonest(prefer="Infiltration")
 marked = dataset.with_marker(target, seed)
 share = marked.table["marker"].groupby(marked.table[target]).mean()
 print(f"{target}: marker on {share[1]:.0%} of the pictures with it, on {share[0]:.0%} of the others")

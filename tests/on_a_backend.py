@@ -11,7 +11,7 @@ import numpy as np
 from tiny_dataset import tiny_dataset
 
 from cxr_utils.data import pixelstore
-from cxr_utils.networks import models, weights
+from cxr_utils.networks import losses, models, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
 from cxr_utils.training import callbacks, fit, pipeline
@@ -57,6 +57,23 @@ def fed(dataset):
     return {"fed": model.predict(pipeline.for_keras(batches), verbose=0)}
 
 
+def unknown_labels():
+    """Losses where labels are unknown, and what one step at a learning rate of 1 takes from each logit."""
+    keras, rng = load_keras(), np.random.default_rng(1)
+    logits = rng.normal(0, 2, (24, 3)).astype(np.float32)
+    truth = np.where(rng.random(logits.shape) < 0.4, np.nan, rng.random(logits.shape) < 0.3).astype(np.float32)
+    truth[5] = np.nan
+    found, known = {"truth": truth, "logits": logits}, losses.share_known(truth)
+    weights = losses.class_weights(truth)
+    for name, loss in {"bce": losses.bce(*weights, known), "focal": losses.focal_loss(known=known)}.items():
+        model = keras.Sequential([keras.Input((24,)), keras.layers.Dense(3, use_bias=False)])
+        model.layers[0].set_weights([logits])  # each image is an input of its own, so that its logits are weights
+        model.compile(keras.optimizers.SGD(1.0), loss)
+        found[f"loss {name}"] = np.float64(model.train_on_batch(np.eye(24, dtype=np.float32), truth))
+        found[f"gradient {name}"] = logits - model.layers[0].get_weights()[0]
+    return {f"unknown {name}": value for name, value in found.items()}
+
+
 class Stop(Exception):
     """Stands in for whatever ends a training early."""
 
@@ -89,7 +106,7 @@ def everything(folder):
     """All of it, and a row of a trained network's predictions."""
     dataset = tiny_dataset(folder / "images", again=not (folder / "images").exists())
     maps = {f"map {name}": array for name, array in networks_with_maps.heat_maps().items()}
-    return predictions() | maps | fed(dataset) | resumed(dataset)
+    return predictions() | maps | fed(dataset) | unknown_labels() | resumed(dataset)
 
 
 if __name__ == "__main__":

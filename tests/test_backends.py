@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tiny_dataset import tiny_dataset
 
+from cxr_utils.networks import losses
 from cxr_utils.networks.backend import BACKENDS
 
 HERE = Path(__file__).parent
@@ -39,8 +40,25 @@ def assert_taken_up_as_if_left_alone(found):
     assert all(np.array_equal(found[f"alone {name}"], found[f"resumed {name}"]) for name in names)
 
 
-def test_tensorflow_resumes(reference):
+def assert_unknown_labels_teach_nothing(found):
+    """Cross-entropy's derivative is weight * (probability - truth); of the focal loss it is taken by differences."""
+    truth, logits = found["unknown truth"], found["unknown logits"].astype(float)
+    known, weights = ~np.isnan(truth), losses.class_weights(truth)
+    weight = np.where(truth == 1, *weights)
+    expected = {"bce": weight * (1 / (1 + np.exp(-logits)) - truth) / known.sum()}
+    steps = np.eye(truth.size).reshape(-1, *truth.shape) * 1e-5
+    above, below = ([losses.focal_loss_numpy(truth, logits + s * step) for step in steps] for s in (1, -1))
+    expected["focal"] = (np.subtract(above, below) / 2e-5).reshape(truth.shape)
+    costs = {"bce": losses.bce_numpy(truth, logits, *weights), "focal": losses.focal_loss_numpy(truth, logits)}
+    for name, gradient in expected.items():
+        assert np.allclose(found[f"unknown gradient {name}"][known], gradient[known], atol=1e-6), name
+        assert not found[f"unknown gradient {name}"][~known].any(), name
+        assert found[f"unknown loss {name}"] == pytest.approx(costs[name], abs=1e-6)
+
+
+def test_tensorflow_resumes_and_learns_from_known_labels(reference):
     assert_taken_up_as_if_left_alone(reference)
+    assert_unknown_labels_teach_nothing(reference)
 
 
 @pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "tensorflow"])
@@ -63,3 +81,4 @@ def test_a_backend_agrees_with_tensorflow(backend, reference, tmp_path):
     for name in maps:
         assert np.abs(reference[name] - found[name]).max() < 1e-3, name
     assert_taken_up_as_if_left_alone(found)
+    assert_unknown_labels_teach_nothing(found)

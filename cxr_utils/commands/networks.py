@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxr_utils.commands.options import AsJson, Profile
+from cxr_utils.commands.options import AsJson, Profile, refuse_unwritable
 from cxr_utils.errors import CxrError, RecipeError
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ def train(
     from cxr_utils.training.fit import train as run
 
     chosen = recipes.recipe(recipe, profile.value)
+    part = "" if images is None else f"-images{images}"
+    out = out or _home() / f"{recipe}-{Path(data).name}-{profile.value}-seed{seed}{part}"
+    _refuse_place(out)
     several.prepare(devices)  # before Keras is imported
     dataset = open_dataset(data, profile=profile.value, seed=seed)
     if images is not None:
@@ -60,9 +63,7 @@ def train(
     trained = run(chosen, dataset, seed, options=options)
     if several.cluster().worker:  # the first process writes
         return
-    part = "" if images is None else f"-images{images}"
-    name = f"{recipe}-{Path(data).name}-{profile.value}-seed{seed}{part}"
-    exported = trained.export(out or _home() / name)
+    exported = trained.export(out)
     summary = _summary(exported)
     print(jsonlib.dumps(summary) if json else "\n".join(f"{key:9} {value}" for key, value in summary.items()))
 
@@ -151,6 +152,16 @@ def _home() -> Path:
     from cxr_utils.cache import repository
 
     return repository() / "runs" / "models"
+
+
+def _refuse_place(out: Path) -> None:
+    """What `Trained.export` would refuse, before hours of training."""
+    refuse_unwritable(out, "--out")
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "card.json").exists())):
+        raise RecipeError(
+            f"{out} exists and is no trained network. Expected a new folder, or one that `cxr train` wrote. Choose "
+            "another --out."
+        )
 
 
 def _summary(trained: "Trained") -> dict:

@@ -9,6 +9,7 @@ import typer
 
 from cxr_utils.commands import check, data, networks
 from cxr_utils.commands.evaluate import evaluate
+from cxr_utils.commands.fetch import fetch
 from cxr_utils.commands.lessons import build, run
 from cxr_utils.errors import CxrError
 
@@ -27,8 +28,8 @@ app = typer.Typer(
 )
 for command in (build, run, evaluate, networks.train, networks.pretrain, networks.predict, networks.explain):
     app.command(help=_help(command))(command)
-data_app = typer.Typer(help="Make a data set, or look at one.", no_args_is_help=True, rich_markup_mode=None)
-for look in (data.phantom, check.check, check.describe, data.leakage):
+data_app = typer.Typer(help="Make or fetch a data set, or look at one.", no_args_is_help=True, rich_markup_mode=None)
+for look in (data.phantom, fetch, check.check, check.describe, data.leakage):
     data_app.command(help=_help(look))(look)
 app.add_typer(data_app, name="data")
 

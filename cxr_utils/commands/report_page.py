@@ -60,7 +60,8 @@ def page(evaluation: Evaluation, title: str) -> str:
         title: what was evaluated.
     """
     about = evaluation.about
-    head = f"{title} on {about['data']}, part {about['part']}"
+    judged_by = "" if title == about["data"] else f" on {about['data']}"
+    head = f"{title}{judged_by}, part {about['part']}"
     body = [
         f"<h1>{escape(head)}</h1>",
         f"<p>{_opening(evaluation)}</p>",
@@ -91,9 +92,10 @@ def _opening(evaluation: Evaluation) -> str:
 
 
 def _legend(evaluation: Evaluation) -> str:
+    calls = "an image is called where score >= threshold. PPV, NPV: share of calls and of clearances that are right. "
     return escape(
-        f"Intervals: 95 %, patients resampled. Thresholds: {evaluation.about['thresholds']}; an image is called where "
-        "score >= threshold. PPV, NPV: share of calls and of clearances that are right. AP: average precision; a score "
+        f"Intervals: 95 %, patients resampled. Thresholds: {evaluation.about['thresholds']}"
+        f"{'. ' if evaluation.points.empty else f'; {calls}'}AP: average precision; a score "
         "that knows nothing reaches the prevalence. ECE: mean distance of predicted and observed frequency. The last "
         "row is the mean over the findings that have a figure."
     )
@@ -123,7 +125,7 @@ _SHORT = {"sensitivity": "sensi-tivity", "specificity": "speci-ficity", "accurac
 
 def _html_table(evaluation: Evaluation) -> str:
     table = summary(evaluation).drop(columns="reason")
-    table.insert(3, "95 % interval", [_interval(row) for _, row in table.iterrows()])
+    table.insert(table.columns.get_loc("low"), "95 % interval", [_interval(row) for _, row in table.iterrows()])
     table = table.drop(columns=["low", "high"])
     names = [_NAMES.get(name, _SHORT.get(name, name)) for name in table]
     names = [f"AUC, {name}" if name in evaluation.baselines else name for name in names]

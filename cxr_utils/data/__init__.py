@@ -7,7 +7,8 @@ __getattr__, __dir__, __all__ = on_first_use(
     {
         "opening": ("open_dataset",),
         "dataset": ("Dataset",),
-        "images": ("read_image", "resize", "standardise", "load_image", "write_dicom"),
+        "dicom": ("write_dicom",),
+        "images": ("read_image", "resize", "standardise", "load_image"),
         "leakage": ("check_for_leakage", "leakage_table", "read_split_table"),
         "splits": ("split_by_patient", "split_by_image"),
         "schema": ("FINDINGS", "PARTS"),

@@ -5,7 +5,7 @@ What is asked of a data set are its methods; how each is done stands in the file
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ from cxr_utils.data import leakage, masks, pixelstore, shortcut, splits
 from cxr_utils.data.collections.nih import read_labels
 from cxr_utils.data.images import read_image
 from cxr_utils.data.readers.files import Files
-from cxr_utils.data.schema import FINDINGS, PARTS
+from cxr_utils.data.schema import FINDINGS, PARTS, binary
 from cxr_utils.errors import DataError, Missing
 
 #: The one finding of `Dataset.any_finding`.
@@ -32,12 +32,14 @@ class Dataset:
         name: What to call it in tables and figures.
         kind: Name of the reader: "phantom", a collection, "course", "table", "folders", "dataset.toml" or "pooled".
         root: The folder it was read from.
-        table: One row an image: image, patient, split ("train", "valid" or "test"), one int8 0/1 column a
-            finding, and age (years), sex, view, follow_up where known. No patient is in two parts.
+        table: One row an image: image, patient, split ("train", "valid" or "test"), one 0/1 column a finding (int8,
+            or float32 with NaN where labels are unknown), and age (years), sex, view, follow_up, collection where
+            known. No patient is in two parts.
         findings: Names of the label columns, in order.
         boxes: image, finding, x, y, width, height; as fractions of the image's sides, x and y from top left.
         published: image, patient, split exactly as the split was shipped, or None where none was shipped.
         files: Image name to Path. A table may name more images than there are files.
+        mask_files: Image name to Path of a mask that was shipped with it; empty where none was.
 
     Example:
         >>> table = pd.DataFrame({"image": ["a.png"], "patient": ["1"], "split": ["train"], "Mass": [1]})
@@ -53,6 +55,7 @@ class Dataset:
     boxes: pd.DataFrame
     published: pd.DataFrame | None
     files: Files
+    mask_files: Files = field(default_factory=lambda: Files({}))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -69,7 +72,7 @@ class Dataset:
 
     @property
     def labels(self) -> np.ndarray:
-        """Labels (images, findings) as float32, in the order of `findings`."""
+        """Labels (images, findings) as float32, in the order of `findings`; NaN where unknown."""
         return self.table[list(self.findings)].to_numpy(np.float32)
 
     @property
@@ -160,13 +163,17 @@ class Dataset:
         """Tell whether the data set can answer a statistical question, decided from its size alone.
 
         Args:
-            patients: How many different patients the question needs.
+            patients: How many different patients the question needs, with a known label of each finding.
 
         Returns:
             True, or a `Missing` that says how many there are.
         """
-        found = len(set(self.patients))
-        return True if found >= patients else Missing(f"needs {patients} patients, has {found}")
+        found, of = self.table["patient"].nunique(), ""
+        for name in self.findings:
+            known = self.table.loc[self.table[name].notna(), "patient"].nunique()
+            if known < found:
+                found, of = known, f" with a known label of {name}"
+        return True if found >= patients else Missing(f"needs {patients} patients, has {found}{of}")
 
     def summary(self) -> pd.DataFrame:
         """Count images, patients and positives of each finding in every part.
@@ -189,7 +196,8 @@ class Dataset:
         """Count how often each finding is present and absent.
 
         Returns:
-            A row per finding: `images` with it, `positive` and `negative` as fractions of all images.
+            A row per finding: `images` with it, `positive` and `negative` as fractions of those whose label is known
+            (NaN where none is), and where there are any, the number of images whose label is `unknown`.
 
         Example:
             >>> table = pd.DataFrame({"image": list("abcd"), "patient": "1", "split": "train", "Mass": [1, 0, 0, 0]})
@@ -197,17 +205,38 @@ class Dataset:
             >>> data.frequencies().loc["Mass"].tolist()
             [1.0, 0.25, 0.75]
         """
-        labels = self.labels.astype(float)
-        positive = labels.mean(axis=0)
-        columns = {"images": labels.sum(axis=0).astype(int), "positive": positive, "negative": 1 - positive}
-        return pd.DataFrame(columns, index=pd.Index(self.findings, name="finding"))
+        labels = pd.DataFrame(self.labels.astype(float), columns=pd.Index(self.findings, name="finding"))
+        positive, unknown = labels.mean(), labels.isna().sum()
+        columns = {"images": labels.sum().astype(int), "positive": positive, "negative": 1 - positive}
+        return pd.DataFrame(columns | ({"unknown": unknown} if unknown.any() else {}))
+
+    def commonest(self, prefer: str | None = None) -> str:
+        """Name the finding that most images show, of those that are known to be absent from others.
+
+        Args:
+            prefer: a finding to name instead, where some images show it and others do not.
+
+        Returns:
+            Its name. Where no finding is known to be absent from any image, the commonest one.
+
+        Example:
+            >>> rows = {"image": ["a", "b"], "patient": "1", "split": "train", "Mass": 1, "Edema": [0, 1]}
+            >>> table = pd.DataFrame(rows)
+            >>> data = Dataset("two", "nih", Path("."), table, ("Mass", "Edema"), pd.DataFrame(), None, Files({}))
+            >>> data.commonest(), data.commonest(prefer="Hernia")
+            ('Edema', 'Edema')
+        """
+        counts = self.frequencies()
+        both = counts[(counts["images"] > 0) & (counts["negative"] > 0)]
+        return prefer if prefer in both.index else (both if len(both) else counts)["images"].idxmax()
 
     def any_finding(self) -> "Dataset":
         """Ask a single question of the same images: does one show any of the findings?
 
         Returns:
-            The images with one finding, "Abnormal". The table keeps the columns of the others, and boxes keep the
-            name of what they frame. What this method has made is returned as it is.
+            The images with one finding, "Abnormal": unknown where none is known to be present and not all are known to
+            be absent. The table keeps the columns of the others, and boxes keep the name of what they frame. What this
+            method has made is returned as it is.
 
         Example:
             >>> rows = {"image": ["a", "b"], "patient": "1", "split": "train", "Mass": [1, 0], "Edema": 0}
@@ -218,7 +247,9 @@ class Dataset:
         """
         if self.findings == (ANY,):
             return self
-        abnormal = self.table[list(self.findings)].max(axis=1).astype("int8")
+        labels = self.table[list(self.findings)]
+        known = labels.notna().all(axis=1) | labels.any(axis=1)
+        abnormal = binary(labels.max(axis=1).where(known), ANY).set_axis(self.table.index)
         return replace(self, table=self.table.assign(**{ANY: abnormal}), findings=(ANY,))
 
     def fewer_images(self, images: int, seed: int = 0, *, keep_valid: bool = False) -> "Dataset":
@@ -306,8 +337,7 @@ class Dataset:
         for frame in (self.table, self.boxes):
             content.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
         for image in self.table["image"][self.on_disk()]:
-            status = self.files.status(image)
-            content.update(f"{image}:{status.st_size}:{status.st_mtime_ns}\n".encode())
+            content.update(f"{image}:{self.files.stamp(image)}\n".encode())
         return content.hexdigest()[:24]
 
     def on_disk(self) -> np.ndarray:

@@ -7,22 +7,21 @@ a network is never asked about a picture prepared in another way than those it l
 import struct
 import threading
 import zlib
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import simplejpeg
 from kornia_rs import io as png_decoder
 
 from cxr_utils.errors import ImageError
 
-if TYPE_CHECKING:
-    import pydicom  # half a second to import, and only DICOM files need it
+#: A larger picture is refused before it is unpacked: the largest detectors have a fifth of that.
+MOST_PIXELS = 100_000_000
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
-_JPEG_END = b"\xff\xd9"
+_DICOM_GROUPS = (b"\x02\0", b"\x08\0")  # what a DICOM file without its preamble begins with
 _fast_decoder = threading.Lock()
 
 
@@ -31,8 +30,8 @@ def read_image(path: str | Path) -> np.ndarray:
 
     Colour is reduced to luminance and transparency ignored. Samples of more than 8 bits lose their lowest
     bits; how many bits are in use is judged by the brightest pixel, because 12-bit data often come in 16-bit
-    files. DICOM is taken through rescale slope and window, and MONOCHROME1 is inverted so that air is always
-    dark.
+    files. A PNG or JPEG is turned as its EXIF orientation says, as any viewer turns it. DICOM is shown as its
+    header says: see `dicom.read_dicom`.
 
     Args:
         path: A PNG, JPEG or DICOM file; its content decides, not its name.
@@ -41,7 +40,8 @@ def read_image(path: str | Path) -> np.ndarray:
         Array (height, width) of uint8; bright is dense.
 
     Raises:
-        ImageError: The file is missing, empty, damaged, truncated or of another kind. The message names it.
+        ImageError: The file is missing, empty, damaged, truncated or of another kind, has more than `MOST_PIXELS`
+            or a single row or column of pixels. The message names it.
 
     Example:
         >>> import tempfile
@@ -52,26 +52,23 @@ def read_image(path: str | Path) -> np.ndarray:
         (4, 6)
     """
     path = Path(path)
-    data = _bytes(path)
-    if data[128:132] == b"DICM":
-        return _read_dicom(data, path)
-    if data.startswith(_PNG):
-        _check_png(data, path)
-    elif data.startswith(_JPEG):
-        _check_jpeg(data, path)
-    else:
-        raise ImageError(
-            f"{path} begins with {data[:8]!r}, which is no image that this course reads. "
-            f"Expected a PNG, JPEG or DICOM file. Convert it, or check that the download is not a web page."
-        )
-    pixels = _plain_grey_png(data)
-    if pixels is not None:
-        return pixels
-    # A PNG in colour is reduced row by row while it is decoded, which costs a quarter less than afterwards.
-    colour = cv2.IMREAD_GRAYSCALE if data.startswith(_PNG) else cv2.IMREAD_ANYCOLOR
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | colour)
+    try:
+        return _pixels(_bytes(path))
+    except ImageError as error:
+        raise ImageError(f"{path} {error}") from None
+
+
+def _pixels(data: bytes) -> np.ndarray:
+    """What a file holds, by how it begins. Here and below a message lacks only the name of the file."""
+    if data[128:132] == b"DICM" or data[:2] in _DICOM_GROUPS:
+        from cxr_utils.data.dicom import read_dicom  # pydicom takes half a second to import
+
+        return read_dicom(data)
+    if not data.startswith((_PNG, _JPEG)):
+        raise unknown(data)
+    pixels = _read_png(data) if data.startswith(_PNG) else read_jpeg(data)
     if pixels is None:
-        raise _damaged(path, "cannot be decoded")
+        raise damaged("cannot be decoded: its pixels are damaged or too few")
     return _grey(_eight_bits(pixels))
 
 
@@ -148,45 +145,104 @@ def _bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
+        dead = path.is_symlink() and not path.exists()
+        reason = f"a link to {path.readlink()}, which is not there" if dead else error.strerror
         raise ImageError(
-            f"{path} cannot be read ({error.strerror}). Expected an image file. Check the path and its permissions."
+            f"cannot be read ({reason}). Expected an image file. Check the path and its permissions."
         ) from None
     if not data:
-        raise _damaged(path, "has 0 bytes")
+        raise damaged("has 0 bytes")
     return data
 
 
-def _damaged(path: Path, how: str) -> ImageError:
-    return ImageError(f"{path} {how}. Expected a whole image file. Fetch or copy the file again, or leave it out.")
+def unknown(data: bytes) -> ImageError:
+    """The error about a file that is no picture; `read_image` puts its name before it.
+
+    Example:
+        >>> str(unknown(b"<html>"))[:50]
+        "begins with b'<html>', which is no image that this"
+    """
+    return ImageError(
+        f"begins with {data[:8]!r}, which is no image that this course reads. "
+        f"Expected a PNG, JPEG or DICOM file. Convert it, or check that the download is not a web page."
+    )
 
 
-def _check_png(data: bytes, path: Path) -> None:
-    """Walk the chunks and their checksums: OpenCV itself returns a half-black picture for half a file."""
-    position = len(_PNG)
+def damaged(how: str) -> ImageError:
+    """The error about a file that is not whole; `read_image` puts its name before it.
+
+    Example:
+        >>> damaged("has 0 bytes")
+        ImageError('has 0 bytes. Expected a whole image file. Fetch or copy the file again, or leave it out.')
+    """
+    return ImageError(f"{how}. Expected a whole image file. Fetch or copy the file again, or leave it out.")
+
+
+def check_size(height: int, width: int) -> None:
+    """Refuse a picture by what its header says, before memory is asked for.
+
+    Args:
+        height: rows of pixels.
+        width: columns of pixels.
+
+    Raises:
+        ImageError: more than `MOST_PIXELS` in all, or a single row or column.
+
+    Example:
+        >>> check_size(1, 100)
+        Traceback (most recent call last):
+        cxr_utils.errors.ImageError: is 100 x 1 pixels, which is a line. Expected a picture. Leave it out.
+    """
+    if min(height, width) < 2:
+        raise ImageError(f"is {width} x {height} pixels, which is a line. Expected a picture. Leave it out.")
+    if height * width > MOST_PIXELS:
+        raise ImageError(
+            f"is {width:,} x {height:,} pixels. Expected at most {MOST_PIXELS // 1_000_000} million in all. "
+            f"Save it smaller, or leave it out."
+        )
+
+
+def _read_png(data: bytes) -> np.ndarray | None:
+    kinds = _checked_chunks(data)
+    width, height = struct.unpack_from(">II", data, 16)
+    check_size(height, width)
+    plain = data[24:29] == b"\x08\0\0\0\0" and not {b"eXIf", b"acTL"} & set(kinds)  # 8 bits, grey, still, upright
+    pixels = _plain_grey_png(data, height, width) if plain else None
+    if pixels is None:
+        # Colour is reduced row by row while it is decoded, which costs a quarter less than afterwards.
+        pixels = _opencv(data, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
+    if pixels is None and plain:  # OpenCV asks more: a thread that waited must not get another answer
+        return _plain_grey_png(data, height, width, wait=True)
+    return pixels
+
+
+def _checked_chunks(data: bytes) -> list[bytes]:
+    """Walk the chunks and their checksums, which not every decoder looks at; give back their kinds."""
+    position, kinds = len(_PNG), []
     while position + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
         end = position + 8 + length
         if end + 4 > len(data):
             break
         if zlib.crc32(data[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
-            raise _damaged(path, f"is damaged (checksum of its {kind.decode('latin-1')} chunk)")
+            raise damaged(f"is damaged (checksum of its {kind.decode('latin-1')} chunk)")
+        kinds.append(kind)
+        if kinds[0] != b"IHDR":
+            raise damaged("is damaged (its first chunk is not its header)")
         if kind == b"IEND":
-            return
+            return kinds
         position = end + 4
-    raise _damaged(path, "is truncated (its last chunk is missing)")
+    raise damaged("is truncated (its last chunk is missing)")
 
 
-def _plain_grey_png(data: bytes) -> np.ndarray | None:
-    """What nearly all X-rays are stored as, in less than half of OpenCV's time; None for any other file.
+def _plain_grey_png(data: bytes, height: int, width: int, *, wait: bool = False) -> np.ndarray | None:
+    """What nearly all X-rays are stored as, in less than half of OpenCV's time; None for a file it cannot decode.
 
     The decoder keeps Python's lock while it works, so that a second thread would wait for the first. OpenCV does not:
-    None is also for a thread that finds the decoder taken. Both give the same pixels.
+    None is also for a thread that finds the decoder taken and need not wait. Both give the same pixels.
     """
-    if data[24:29] != b"\x08\0\0\0\0" or not data.startswith(_PNG):  # 8 bits, grey, not interlaced
+    if not _fast_decoder.acquire(blocking=wait):
         return None
-    if not _fast_decoder.acquire(blocking=False):
-        return None
-    width, height = struct.unpack_from(">II", data, 16)
     try:
         return png_decoder.decode_image_png_u8(data, (height, width), "mono")[..., 0]
     except Exception:  # the decoder knows no other; whether the file is damaged is for OpenCV to say
@@ -195,16 +251,42 @@ def _plain_grey_png(data: bytes) -> np.ndarray | None:
         _fast_decoder.release()
 
 
-def _check_jpeg(data: bytes, path: Path) -> None:
-    """Look for the end marker; where other bytes follow it, let Pillow decide, which is strict but slower."""
-    if data.rstrip(b"\0").endswith(_JPEG_END):
-        return
-    from PIL import Image
+def read_jpeg(data: bytes) -> np.ndarray | None:
+    """Decode a JPEG strictly: what its decoder would only warn of, lost lines or bytes too many, is damage.
 
+    Args:
+        data: the file.
+
+    Returns:
+        uint8, (height, width) of a grey picture and (height, width, 3), blue first, of one in colour; None where
+        only OpenCV, which has to turn it, finds fault.
+
+    Raises:
+        ImageError: it is damaged, or see `check_size`.
+
+    Example:
+        >>> read_jpeg(cv2.imencode(".jpg", np.full((4, 6), 9, np.uint8))[1].tobytes()).shape
+        (4, 6)
+    """
     try:
-        Image.open(BytesIO(data)).load()
-    except (OSError, SyntaxError):
-        raise _damaged(path, "is truncated (its end marker is missing)") from None
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        check_size(height, width)
+        kind = {"Gray": "GRAY", "CMYK": "CMYK", "YCCK": "CMYK"}.get(colours, "BGR")
+        pixels = simplejpeg.decode_jpeg(data, kind)
+    except ImageError:
+        raise
+    except ValueError as error:
+        raise damaged(f"is truncated, damaged or a rare kind of JPEG ({error})") from None
+    if kind == "CMYK" or b"Exif\0\0" in data:
+        return _opencv(data, cv2.IMREAD_ANYCOLOR)  # which mixes inks and turns
+    return pixels[..., 0] if kind == "GRAY" else pixels
+
+
+def _opencv(data: bytes, how: int) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), how)
+    except cv2.error:
+        return None
 
 
 def _eight_bits(pixels: np.ndarray) -> np.ndarray:
@@ -216,110 +298,3 @@ def _eight_bits(pixels: np.ndarray) -> np.ndarray:
 
 def _grey(pixels: np.ndarray) -> np.ndarray:
     return pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
-
-
-def _read_dicom(data: bytes, path: Path) -> np.ndarray:
-    import pydicom
-
-    try:
-        return _show_dicom(pydicom.dcmread(BytesIO(data)), path)
-    except ImageError:
-        raise
-    except Exception as error:  # pydicom parses on access and raises many kinds for a damaged file
-        raise _damaged(path, f"is a damaged DICOM file ({error})") from None
-
-
-def _show_dicom(header: "pydicom.Dataset", path: Path) -> np.ndarray:
-    from pydicom.pixels import apply_rescale
-
-    if "PixelData" not in header:
-        raise ImageError(
-            f"{path} is a DICOM file without an image. Expected one radiograph. Choose another file of the study."
-        )
-    frames = int(header.get("NumberOfFrames", 1) or 1)
-    if frames > 1:
-        raise ImageError(
-            f"{path} holds {frames} frames. Expected a single radiograph. Save the frame you want as its own file."
-        )
-    stored = _decode_dicom(header, path)
-    if stored.ndim == 3:
-        return cv2.cvtColor(_eight_bits(stored), cv2.COLOR_RGB2GRAY)
-    shown = _window(apply_rescale(stored, header), header)
-    return 255 - shown if header.PhotometricInterpretation == "MONOCHROME1" else shown
-
-
-def _decode_dicom(header: "pydicom.Dataset", path: Path) -> np.ndarray:
-    try:
-        return header.pixel_array
-    except (RuntimeError, NotImplementedError):
-        raise ImageError(
-            f"{path} is compressed as {header.file_meta.TransferSyntaxUID.name}, for which no decoder is installed. "
-            f"Expected a file that pydicom can decode. Install one (pip install pylibjpeg pylibjpeg-libjpeg "
-            f"pylibjpeg-openjpeg), or save the image uncompressed or as PNG."
-        ) from None
-
-
-def _window(values: np.ndarray, header: "pydicom.Dataset") -> np.ndarray:
-    """Map modality values to 0..255 by the header's window (DICOM PS3.3 C.11.2.1.2), else by their range."""
-    from pydicom.multival import MultiValue
-    from pydicom.pixels import apply_voi
-
-    centre, width = (header.get(name) for name in ("WindowCenter", "WindowWidth"))
-    if "VOILUTSequence" in header:
-        values = apply_voi(values, header)
-    elif centre is not None and width is not None:
-        centre, width = (float(v[0] if isinstance(v, MultiValue) else v) for v in (centre, width))
-        share = (values - (centre - 0.5)) / max(width - 1, 1e-6) + 0.5
-        return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
-    low, high = float(values.min()), float(values.max())
-    return np.rint((values - low) * (255 / (high - low if high > low else 1))).astype(np.uint8)
-
-
-def write_dicom(path: str | Path, pixels: np.ndarray, *, inverted: bool = False, patient: str = "") -> Path:
-    """Save a grey picture as a DICOM file such as a digital X-ray machine makes, without compression.
-
-    Args:
-        path: where; written beside and then renamed.
-        pixels: uint8 (height, width), bright is dense.
-        inverted: store it as MONOCHROME1, in which the smallest number is the brightest. Many machines do.
-        patient: what the file shall say who it is.
-
-    Returns:
-        The path.
-
-    Raises:
-        ImageError: the picture is not 8-bit grey.
-
-    Example:
-        >>> import tempfile; from cxr_utils.data import images
-        >>> path = Path(tempfile.mkdtemp()) / "chest.dcm"
-        >>> images.read_image(write_dicom(path, np.array([[0, 9], [200, 255]], np.uint8), inverted=True)).tolist()
-        [[0, 9], [200, 255]]
-    """
-    if pixels.dtype != np.uint8 or pixels.ndim != 2:
-        raise ImageError(
-            f"Received pixels of type {pixels.dtype} and shape {pixels.shape}. Expected uint8 of shape (height, "
-            "width). Take them from images.read_image."
-        )
-    path = Path(path)
-    beside = path.with_name(f"{path.name}.part")
-    _described(255 - pixels if inverted else pixels, inverted, patient).save_as(beside, enforce_file_format=True)
-    return beside.replace(path)
-
-
-def _described(stored: np.ndarray, inverted: bool, patient: str) -> "pydicom.Dataset":
-    """The smallest header that makes the pixels a "Digital X-Ray Image Storage" object."""
-    from pydicom.dataset import Dataset, FileMetaDataset
-    from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
-
-    number = generate_uid(entropy_srcs=[stored.tobytes().hex(), patient])  # the same picture, the same number
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = DigitalXRayImageStorageForPresentation, number
-    header = Dataset()
-    header.file_meta = meta
-    header.SOPClassUID, header.SOPInstanceUID = DigitalXRayImageStorageForPresentation, number
-    header.Modality, header.BodyPartExamined, header.PatientID = "DX", "CHEST", patient
-    header.WindowCenter, header.WindowWidth = 128, 256  # shows each 8-bit value as it is (PS3.3 C.11.2.1.2)
-    header.set_pixel_data(stored, "MONOCHROME1" if inverted else "MONOCHROME2", 8, generate_instance_uid=False)
-    return header

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cxr_utils.data.images import read_image, resize
 from cxr_utils.data.readers import recognition
-from cxr_utils.data.readers.files import read_csv
+from cxr_utils.data.readers.files import OTHER_SPLITS, read_csv
 from cxr_utils.data.readers.values import patients_of
 from cxr_utils.data.schema import PARTS, require_columns
 from cxr_utils.errors import DataError, Missing
@@ -19,8 +19,6 @@ from cxr_utils.errors import DataError, Missing
 if TYPE_CHECKING:
     from cxr_utils.data.dataset import Dataset
 
-#: Splits of the simulated set, of a well-known online course and of children's X-rays, by the names they go by.
-OTHER_SPLITS = ("leaky_split.csv", "course", "public_resplit.csv.gz")
 #: Two pictures count as the same when their thumbnails correlate at least this much. Real X-rays of different
 #: patients stay below 0.96 and follow-ups below 0.98; recompressed or brightened copies stay above 0.99.
 SAME_PICTURE = 0.985

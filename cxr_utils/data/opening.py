@@ -1,6 +1,7 @@
 """From a word or a folder to a `Dataset`; see `cxr_utils.data.readers` for each layout."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -79,8 +80,20 @@ def look_into(
         boxes=contents.boxes,
         published=contents.published,
         files=contents.files,
+        mask_files=contents.masks,
     )
-    return dataset, folder, [*contents.notes, *_empty_parts(dataset), *_one_sided(dataset)]
+    dataset, unknown = _without_unknown(dataset)
+    return dataset, folder, [*contents.notes, *unknown, *_empty_parts(dataset), *_one_sided(dataset)]
+
+
+def _without_unknown(dataset: Dataset) -> tuple[Dataset, list[str]]:
+    """Leave out findings of which not one label is known: there is nothing to learn or to judge, and note them."""
+    unknown = [name for name in dataset.findings if dataset.table[name].isna().all()]
+    if not unknown:
+        return dataset, []
+    known = tuple(name for name in dataset.findings if name not in unknown)
+    note = f"not one label of {', '.join(unknown)} is known. Such findings are left out."
+    return replace(dataset, table=dataset.table.drop(columns=unknown), findings=known), [note]
 
 
 def _empty_parts(dataset: Dataset) -> list[str]:

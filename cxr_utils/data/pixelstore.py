@@ -138,7 +138,7 @@ def open_pixels(dataset: "Dataset", size: int) -> Pixels:
     Raises:
         DataError: a file is absent.
     """
-    code = cache.code_version("cxr_utils.data.images", "cxr_utils.data.pixelstore")
+    code = cache.code_version("cxr_utils.data.images", "cxr_utils.data.dicom", "cxr_utils.data.pixelstore")
     key = {"root": str(dataset.root.resolve()), "size": size, "code": code}
     folder = cache.root() / "pixels" / cache.digest(key)
     folder.mkdir(parents=True, exist_ok=True)
@@ -163,7 +163,9 @@ def file_names(dataset: "Dataset") -> list[str]:
         One string per row.
     """
     names = dataset.table["image"]
-    return [f"{name}/{file.st_size}/{file.st_mtime_ns}" for name in names for file in (os.stat(dataset.path(name)),)]
+    for absent in names[~dataset.on_disk()]:
+        dataset.path(absent)  # says so
+    return [f"{name}/{dataset.files.stamp(name)}" for name in names]
 
 
 def _places(folder: Path) -> dict[str, int]:

@@ -38,6 +38,7 @@ _SYNONYMS = {
 _HEALTHY = {
     "", "nofinding", "nofindings", "normal", "normals", "healthy", "none", "nothing", "nan", "na", "negative",
     "noabnormality", "unremarkable", "clear", "nodisease", "normalcxr", "normalchest",
+    "normalcases", "healthycases", "noabnormalities", "control", "controls", "uninfected",
 }  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def mark(dataset: "Dataset", finding: str, *, seed: int = 0) -> "Dataset":
 
     Args:
         dataset: stays as it is; images without a file are left out.
-        finding: what the marker goes with.
+        finding: what the marker goes with; an image of which it is not known counts among the others.
         seed: of the draw, and of the little jitter in place and brightness.
 
     Returns:
@@ -61,7 +61,7 @@ def mark(dataset: "Dataset", finding: str, *, seed: int = 0) -> "Dataset":
     key = {"data": dataset.digest, "marked": rows, "seed": seed, "code": cache.code_version(*_CODE)}
     folder = cache.entry("marked", key, lambda new: _write_copies(dataset, names[marked], new, seed))
     paths = {name: str(dataset.path(name)) for name in names}
-    paths |= {name: str(folder / f"{name}.png") for name in names[marked]}
+    paths |= {name: str(folder / f"{number}.png") for number, name in enumerate(names[marked])}
     table = dataset.table.assign(marker=marked.astype(np.int8))
     corners = pd.DataFrame({"image": names[marked], "finding": finding, **CORNER})
     return replace(dataset, name=f"{dataset.name} with a marker", table=table, boxes=corners, files=Files(paths))
@@ -70,7 +70,7 @@ def mark(dataset: "Dataset", finding: str, *, seed: int = 0) -> "Dataset":
 def _write_copies(dataset: "Dataset", names: np.ndarray, folder: Path, seed: int) -> None:
     def write(number: int) -> None:
         pixels = images.read_image(dataset.path(names[number]))
-        write_png(folder / f"{names[number]}.png", plant_marker(pixels, np.random.default_rng([seed, number])))
+        write_png(folder / f"{number}.png", plant_marker(pixels, np.random.default_rng([seed, number])))
 
     with ThreadPoolExecutor() as threads:  # OpenCV works outside Python's lock
         list(threads.map(write, range(len(names))))  # raises what one of them has raised

@@ -111,13 +111,14 @@ def hold_out(patients: pd.Series, one_in: int) -> np.ndarray:
     return np.array([zlib.crc32(str(name).encode()) % one_in == 0 for name in names], dtype=bool)[codes]
 
 
-def sample_patients(patients: pd.Series, images: int, seed: int = 0) -> np.ndarray:
+def sample_patients(patients: pd.Series, images: int, seed: int = 0, *, known: np.ndarray | None = None) -> np.ndarray:
     """Choose patients at random, each with all images, until there are this many images or a few more.
 
     Args:
         patients: Patient of each image.
         images: How many images are wanted.
         seed: Another seed chooses others. With the same seed a larger sample holds the smaller one.
+        known: Which labels are known, (n, findings) of bool. The first patient who has one of a finding is chosen too.
 
     Returns:
         Mask (n,) of bool, true for the images of chosen patients; all of them where there are no more.
@@ -130,7 +131,11 @@ def sample_patients(patients: pd.Series, images: int, seed: int = 0) -> np.ndarr
     codes, names = pd.factorize(patients)
     order = np.random.default_rng(seed).permutation(len(names))
     before = np.cumsum(np.bincount(codes)[order]) - np.bincount(codes)[order]
-    return np.isin(codes, order[before < images])
+    chosen = np.isin(codes, order[before < images])
+    turn = np.argsort(order)[codes]
+    for rows in () if known is None else known.T:
+        chosen |= turn == turn[rows].min(initial=len(names))
+    return chosen
 
 
 def drop_shared(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -150,7 +155,9 @@ def drop_shared(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         ['b']
     """
     rank = table["split"].map({part: position for position, part in enumerate(PARTS)})
-    latest = np.maximum(rank.groupby(table["patient"]).transform("max"), rank.groupby(table["image"]).transform("max"))
+    latest = rank.groupby(table["patient"]).transform("max")
+    if not table["image"].is_unique:
+        latest = np.maximum(latest, rank.groupby(table["image"]).transform("max"))
     drop = (rank < latest).to_numpy()
     if not drop.any():
         return table, []
@@ -221,7 +228,8 @@ def fewer_images(dataset: "Dataset", images: int, seed: int = 0, *, keep_valid: 
 
     Args:
         dataset: Any data set.
-        images: How many training images are wanted. Patients are kept whole, so there may be a few more.
+        images: How many training images are wanted. There may be a few more, for patients are kept whole, and where
+            labels are unknown each finding keeps a patient who has one.
         seed: Another seed chooses other patients. With the same seed a larger choice holds the smaller one.
         keep_valid: Whether the validation part stays whole; otherwise as large a share of it is chosen.
 
@@ -248,8 +256,8 @@ def fewer_images(dataset: "Dataset", images: int, seed: int = 0, *, keep_valid: 
         tell(f"{dataset.name}: {images:,} training images were asked for; all {counts['train']:,} there are are taken")
     if images >= counts["train"]:
         return dataset
-    keep = split != "train"
+    keep, known = split != "train", dataset.table[list(dataset.findings)].notna().to_numpy()
     for part in ("train",) if keep_valid else ("train", "valid"):
         own, wanted = split == part, math.ceil(images * counts[part] / counts["train"])
-        keep[own] = sample_patients(patients[own], wanted, seed)
+        keep[own] = sample_patients(patients[own], wanted, seed, known=known[own])
     return dataset.subset(keep, dataset.name)

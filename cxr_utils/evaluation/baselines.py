@@ -23,6 +23,8 @@ from cxr_utils.errors import DataError
 NO_PIXELS = ("age", "sex", "view", "follow_up")
 #: What `baseline_scores` gives where nothing else is asked for.
 KINDS = ("no pixels", "thumbnail", "other labels")
+#: Score of a finding of which no label is known; any constant would do.
+UNKNOWN = 0.5
 #: Side in pixels at which pictures are read for a thumbnail.
 READ_AT = 32
 
@@ -82,7 +84,7 @@ def patient_mean_scores(train: pd.DataFrame, test: pd.DataFrame, findings: Seque
     labels = _labels(train, findings)
     means = labels.groupby(train["patient"].to_numpy()).mean()
     scores = means.reindex(test["patient"].to_numpy()).fillna(labels.mean())
-    return scores.set_axis(pd.Index(test["image"], name="image"), axis=0)
+    return scores.fillna(UNKNOWN).set_axis(pd.Index(test["image"], name="image"), axis=0)
 
 
 def other_label_scores(table: pd.DataFrame, findings: Sequence[str]) -> pd.DataFrame:
@@ -109,8 +111,9 @@ def other_label_scores(table: pd.DataFrame, findings: Sequence[str]) -> pd.DataF
     """
     labels = _labels(table, findings).set_axis(pd.Index(table["image"], name="image"), axis=0)
     same = labels.groupby(table["patient"].to_numpy())
-    others = same.transform("count") - 1
-    return ((same.transform("sum") - labels) / others).fillna(labels.mean())  # 0 / 0 where there is no other image
+    others = same.transform("count") - labels.notna()
+    means = (same.transform("sum") - labels.fillna(0)) / others  # 0 / 0 where there is no other label
+    return means.fillna(labels.mean()).fillna(UNKNOWN)
 
 
 def thumbnail_scores(
@@ -247,15 +250,16 @@ def _regressions(
     labels = _labels(train, findings)
     scores = {}
     for finding in findings:
-        label = labels[finding].to_numpy()
-        if label.min() == label.max():
-            scores[finding] = np.full(len(test), label.mean())
+        known = labels[finding].notna().to_numpy()
+        label = labels[finding].to_numpy()[known]
+        if len(np.unique(label)) < 2:
+            scores[finding] = np.full(len(test), label.mean() if len(label) else UNKNOWN)
             continue
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
         with warnings.catch_warnings(), threadpool_limits(1):  # so small a product stalls on more threads
             # A baseline that stops after 200 steps is still a baseline; its AUC no longer moves.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            scores[finding] = model.fit(features_train, label).predict_proba(features_test)[:, 1]
+            scores[finding] = model.fit(features_train[known], label).predict_proba(features_test)[:, 1]
     return pd.DataFrame(scores, index=pd.Index(test["image"], name="image"))
 
 

@@ -1,7 +1,8 @@
 """Do probabilities mean what they say? Of the images called 20 %, do 20 % have the finding?
 
 Ranking (the AUC) does not see it: any increasing change of the scores keeps the AUC and changes calibration.
-Weighted losses and over-confident networks spoil it; the ways back stand here.
+Weighted losses and over-confident networks spoil it; the ways back stand here. Images whose label is unknown (NaN) are
+left out, for each finding by itself.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +14,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, logit
 
 from cxr_utils.errors import CxrError
-from cxr_utils.evaluation.predictions import Table, align
+from cxr_utils.evaluation.predictions import Table, align, known
 
 #: Probabilities are kept this far from 0 and 1 before their logit is taken; float32 sigmoids reach 1 exactly.
 MARGIN = 1e-7
@@ -98,16 +99,17 @@ def calibration_table(truth: Table, probabilities: Table, bins: int = 10) -> pd.
     """
     truth, probabilities = align(truth, probabilities)
     prevalence = truth.mean()
-    pairs = [(truth[name].to_numpy(), probabilities[name].to_numpy()) for name in truth]
-    parts = np.array([_brier_parts(*pair, bins) for pair in pairs]).reshape(len(pairs), -1)
+    pairs = [known(truth[name], probabilities[name]) for name in truth]
+    unknown = [np.nan] * (2 + len(BRIER_PARTS))
+    parts = np.array([_brier_parts(*pair, bins) if len(pair[0]) else unknown for pair in pairs])
     return pd.DataFrame(
         {
             "prevalence": prevalence,
             "mean_probability": probabilities.mean(),
             "brier": parts[:, 0],
             "brier_of_prevalence": prevalence * (1 - prevalence),
-            "ece": [expected_calibration_error(*pair, bins) for pair in pairs],
-            **dict(zip(BRIER_PARTS, parts[:, 1:].T, strict=True)),
+            "ece": parts[:, 1],
+            **dict(zip(BRIER_PARTS, parts[:, 2:].T, strict=True)),
         }
     ).rename_axis("finding")
 
@@ -189,10 +191,12 @@ def fit_isotonic(truth: Table, probabilities: Table) -> StepCalibrator:
     from sklearn.isotonic import IsotonicRegression
 
     truth, probabilities = align(truth, probabilities)
-    _refuse_improbable(probabilities.to_numpy())
     corners = {}
     for name in truth:
-        curve = IsotonicRegression().fit(probabilities[name].to_numpy(), truth[name].to_numpy())
+        labels, values = known(truth[name], probabilities[name])
+        _refuse_improbable(values)
+        # Where nothing is known, there is nothing to learn from: what goes in comes out.
+        curve = IsotonicRegression().fit(*((values, labels) if len(labels) else ([0.0, 1.0], [0.0, 1.0])))
         corners[name] = curve.X_thresholds_, curve.y_thresholds_
     return StepCalibrator(corners)
 
@@ -218,8 +222,10 @@ def fit_platt(truth: Table, probabilities: Table) -> Calibrator:
         True
     """
     truth, probabilities = align(truth, probabilities)
-    pairs = [_platt(truth[name].to_numpy(), _logit(probabilities[name].to_numpy())) for name in truth]
-    slopes, intercepts = np.transpose(pairs)
+    pairs = [known(truth[name], probabilities[name]) for name in truth]
+    slopes, intercepts = np.transpose(
+        [_platt(labels, _logit(values)) if len(labels) else (1, 0) for labels, values in pairs]
+    )
     return Calibrator(pd.Series(slopes, index=truth.columns), pd.Series(intercepts, index=truth.columns))
 
 
@@ -246,7 +252,7 @@ def fit_temperature(truth: Table, probabilities: Table) -> Calibrator:
         2.09
     """
     truth, probabilities = align(truth, probabilities)
-    present, logits = truth.to_numpy(), _logit(probabilities.to_numpy())
+    present, logits = truth.to_numpy(), _logit(probabilities.fillna(0.5).to_numpy())
     best = minimize_scalar(
         lambda log_t: _cross_entropy(present, logits / np.exp(log_t)),
         bounds=(-4, 4),
@@ -305,6 +311,7 @@ def _bins(probabilities: np.ndarray, bins: int) -> np.ndarray:
 
 
 def _brier_parts(truth: np.ndarray, probabilities: np.ndarray, bins: int) -> list[float]:
+    """The Brier score, the calibration error, and `BRIER_PARTS`."""
     table = reliability_table(truth, probabilities, bins)
     share = table["images"] / len(truth)
     reliability = (share * (table["predicted"] - table["observed"]) ** 2).sum()
@@ -314,7 +321,8 @@ def _brier_parts(truth: np.ndarray, probabilities: np.ndarray, bins: int) -> lis
     own = pd.DataFrame({"predicted": probabilities, "observed": truth})
     inner = own - own.groupby(_bins(probabilities, bins)).transform("mean")
     within = (inner["predicted"] ** 2 - 2 * inner["predicted"] * inner["observed"]).mean()
-    return [np.mean((probabilities - truth) ** 2), reliability, resolution, uncertainty, within]
+    error = expected_calibration_error(truth, probabilities, bins)
+    return [np.mean((probabilities - truth) ** 2), error, reliability, resolution, uncertainty, within]
 
 
 def _platt(truth: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
@@ -331,7 +339,7 @@ def _platt(truth: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
 
 
 def _cross_entropy(target: np.ndarray, logits: np.ndarray) -> float:
-    return float(np.mean(np.logaddexp(0, logits) - target * logits))
+    return float(np.nanmean(np.logaddexp(0, logits) - target * logits))  # NaN beside an unknown label
 
 
 def _logit(probabilities: np.ndarray) -> np.ndarray:
@@ -340,13 +348,18 @@ def _logit(probabilities: np.ndarray) -> np.ndarray:
 
 
 def checked_probabilities(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One finding's labels and probabilities as arrays (images,), or `CxrError` where they cannot be that.
+    """One finding's known labels and probabilities as arrays (images,), or `CxrError` where they cannot be that.
 
     Example:
         >>> checked_probabilities([0, 1], [0.25, 0.5])[1].tolist()
         [0.25, 0.5]
     """
-    labels, scores = (table.to_numpy()[:, 0] for table in align(np.asarray(truth), np.asarray(probabilities)))
+    labels, scores = known(truth, probabilities)
+    if not len(labels):
+        raise CxrError(
+            f"None of {len(np.asarray(truth))} labels is known. Expected some. Leave this finding out, or use a larger "
+            "part of the data."
+        )
     _refuse_improbable(scores)
     return labels, scores
 

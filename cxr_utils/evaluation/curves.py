@@ -3,14 +3,15 @@
 A macro curve is the mean of the findings' curves. The area under it is the mean of their areas, because the mean is
 taken at every false positive rate (or recall) at which any of them has a point. The curve of all labels thrown together
 ("micro") is `roc_points` of the ravelled tables: it compares an image's Hernia with another image's Effusion and so
-rewards knowing which findings are common. Read it as a warning, not as a result.
+rewards knowing which findings are common. Read it as a warning, not as a result. An image whose label is unknown (NaN)
+is on no curve.
 """
 
 import numpy as np
 import pandas as pd
 
 from cxr_utils.errors import CxrError
-from cxr_utils.evaluation.predictions import Table, align
+from cxr_utils.evaluation.predictions import Table, align, known
 
 
 def roc_points(truth: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
@@ -32,9 +33,9 @@ def roc_points(truth: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
         [[inf, 0.0, 0.0], [0.7, 0.0, 0.5], [0.2, 1.0, 1.0]]
     """
     thresholds, found, false = counts_by_threshold(truth, scores)
-    if found[-1] == 0 or false[-1] == 0:
+    if not (found.any() and false.any()):
         raise CxrError(
-            f"All {int(found[-1] + false[-1])} labels are equal. Expected positive and negative "
+            f"All {int(max(found + false, default=0))} labels are equal. Expected positive and negative "
             "images for an ROC curve. Leave this finding out, or use a larger part of the data."
         )
     return pd.DataFrame(
@@ -66,9 +67,9 @@ def pr_points(truth: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
         [[0.7, 0.5, 1.0], [0.2, 1.0, 0.67]]
     """
     thresholds, found, false = counts_by_threshold(truth, scores)
-    if found[-1] == 0:
+    if not found.any():
         raise CxrError(
-            f"None of {int(false[-1])} labels is 1. Expected at least one positive image for a "
+            f"None of {int(max(false, default=0))} labels is 1. Expected at least one positive image for a "
             "precision-recall curve. Leave this finding out, or use a larger part of the data."
         )
     return pd.DataFrame({"threshold": thresholds, "recall": found / found[-1], "precision": found / (found + false)})
@@ -88,9 +89,9 @@ def counts_by_threshold(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarr
         >>> [column.tolist() for column in counts_by_threshold([0, 1, 1], [0.2, 0.2, 0.7])]
         [[0.7, 0.2], [1.0, 2.0], [0.0, 1.0]]
     """
-    truth, scores = (table.to_numpy()[:, 0] for table in align(np.asarray(truth), np.asarray(scores)))
+    truth, scores = known(truth, scores)
     order = np.argsort(-scores, kind="stable")
-    last_of_tie = np.r_[np.flatnonzero(np.diff(scores[order])), len(order) - 1]
+    last_of_tie = np.flatnonzero(np.diff(scores[order], append=np.inf))
     found = np.cumsum(truth[order], dtype=np.float64)[last_of_tie]
     return scores[order][last_of_tie], found, last_of_tie + 1 - found
 
@@ -150,7 +151,7 @@ def macro_pr(truth: Table, scores: Table) -> pd.DataFrame:
         [[1.0, 0.75]]
     """
     truth, scores = align(truth, scores)
-    present = [name for name in truth if truth[name].any()]
+    present = list(truth.columns[(truth == 1).any()])
     if not present:
         raise CxrError(f"None of {truth.size} labels is 1. Expected positive images. Use a larger part of the data.")
     curves = [pr_points(truth[name].to_numpy(), scores[name].to_numpy()) for name in present]
@@ -164,8 +165,7 @@ def macro_pr(truth: Table, scores: Table) -> pd.DataFrame:
 
 def _with_both_classes(truth: Table, scores: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
     truth, scores = align(truth, scores)
-    positives = truth.sum()
-    both = list(truth.columns[(positives > 0) & (positives < len(truth))])
+    both = list(truth.columns[(truth == 1).any() & (truth == 0).any()])
     if not both:
         raise CxrError(
             f"Each of {truth.shape[1]} findings has one class only. Expected positive and negative images of at least "

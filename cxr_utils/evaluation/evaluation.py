@@ -3,11 +3,14 @@
 `evaluate` gathers what the other files of this room say; `report` turns it into tables.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from cxr_utils.data.dataset import ANY, Dataset
+from cxr_utils.data.readers.match import match
 from cxr_utils.data.splits import sample_patients
 from cxr_utils.errors import CxrError, Missing
 from cxr_utils.evaluation import baselines, calibration, curves, metrics, subgroups, thresholds
@@ -24,11 +27,11 @@ class Evaluation:
 
     Attributes:
         about: data, part, images, patients, findings, thresholds (how they were chosen), probabilities (bool).
-        areas: `metrics.auc_table`.
+        areas: `metrics.auc_table`, and where labels are unknown a column that counts them.
         precision: `metrics.average_precision_table`.
         micro: auc and ap of all labels thrown together.
         baselines: name to `metrics.auc_table` of the same images.
-        points: `thresholds.operating_points`.
+        points: `thresholds.operating_points`; empty where there are no thresholds.
         calibration: ece and the parts of the Brier score of each finding; empty where scores are no probabilities.
         groups: mean AUC of each group with interval, gap, adjusted_p; empty where no characteristic is known.
         shown: the finding that the two tables below follow, the commonest.
@@ -61,18 +64,24 @@ def evaluate(
     part: str = "test",
     *,
     partial: bool = False,
+    shared: bool = False,
+    chosen: tuple[float | Mapping | None, str] | None = None,
     replicates: int = 1000,
     seed: int = 0,
 ) -> Evaluation:
     """Judge predictions by the labels of one part.
 
     Args:
-        predictions: from `predictions.read_predictions` or `Trained.predict`: index image, columns findings. Those
-            of the part "valid", where they are among them, choose the thresholds. Those of a network that was asked
-            one question, with the single column "Abnormal", are judged by whether there is any finding.
+        predictions: from `predictions.read_predictions` or `Trained.predict`: index image (a path, or a name that fits
+            one image), columns findings. Those of the part "valid", where they are among them, choose the thresholds.
+            Those of a network that was asked one question, with the single column "Abnormal", are judged by whether
+            there is any finding.
         dataset: whose labels judge.
         part: "train", "valid", "test" or "all".
         partial: judge the images and findings that predictions and data set both have.
+        shared: judge the findings that both have, as of a network on another collection.
+        chosen: thresholds from elsewhere, as `thresholds.operating_points` takes them, and in words how they were
+            chosen; None for the thresholds leaves them out.
         replicates: resamples of patients.
         seed: of the resamples.
 
@@ -85,14 +94,16 @@ def evaluate(
     """
     if list(predictions) == [ANY] and ANY not in dataset.findings:
         dataset = dataset.any_finding()
-    own, scores, notes = judged_images(predictions, dataset, part, partial=partial)
+    given, predictions = len(predictions), named_as(predictions, dataset.table["image"])
+    own, scores, notes = judged_images(predictions, dataset, part, partial=partial, shared=shared)
+    notes += [f"{given - len(predictions):,} predictions are of no image of it"] * (given > len(predictions))
     truth, scores = align(own.table.set_index("image")[list(scores)], scores)
     options = {"replicates": replicates, "seed": seed}
     areas = metrics.auc_table(truth, scores, own.patients, **options)
     _refuse_one_class(areas["auc"], len(truth))
     shown = truth.sum().where(areas["auc"].drop("mean").notna()).idxmax()
-    probabilities = bool(scores.to_numpy().min() >= 0 and scores.to_numpy().max() <= 1)
-    chosen, how = _thresholds(predictions, dataset, part, list(scores), probabilities)
+    probabilities = bool(np.nanmin(scores) >= 0 and np.nanmax(scores) <= 1)
+    at, how = chosen or _thresholds(predictions, dataset, part, list(scores), probabilities)
     compared, absent = _baselines(dataset, own, list(scores), part)
     notes += absent + ([] if probabilities else ["scores are not between 0 and 1: no calibration, no decision curve"])
     groups = subgroups.subgroup_table(truth, scores, own.table, **options)
@@ -105,13 +116,13 @@ def evaluate(
             "data": dataset.name, "part": part, "images": len(own), "patients": len(set(own.patients)),
             "findings": truth.shape[1], "thresholds": how, "probabilities": probabilities,
         },
-        areas=areas,
+        areas=_with_unknown(areas, truth),
         precision=metrics.average_precision_table(truth, scores, own.patients, **options),
         micro={"auc": metrics.roc_auc(*flat), "ap": metrics.average_precision(*flat)},
         baselines={
             name: metrics.auc_table(truth, table, own.patients, **options) for name, table in compared.items()
         },
-        points=thresholds.operating_points(truth, scores, chosen),
+        points=pd.DataFrame() if at is None else thresholds.operating_points(truth, scores, at),
         calibration=calibrated,
         groups=pd.DataFrame() if isinstance(groups, Missing) else groups,
         shown=shown,
@@ -121,6 +132,29 @@ def evaluate(
         precision_recall={"macro": curves.macro_pr(truth, scores), "micro": curves.pr_points(*flat)},
         notes=notes,
     )  # fmt: skip
+
+
+def named_as(predictions: pd.DataFrame, images: pd.Series) -> pd.DataFrame:
+    r"""Predictions under the data set's names of their images, without those of no image of it.
+
+    Args:
+        predictions: index image, as `readers.match.match` takes names: paths or last names, with any ending.
+        images: the names that the data set has.
+
+    Returns:
+        Rows of `predictions`, in their order.
+
+    Raises:
+        DataError: a name fits several images.
+
+    Example:
+        >>> scores = pd.DataFrame({"Mass": [0.2, 0.9]}, index=["b.png", r"C:\rays\test\1.jpg"])
+        >>> named_as(scores, pd.Series(["train/1.png", "test/1.png"])).to_dict("index")
+        {'test/1.png': {'Mass': 0.9}}
+    """
+    place = match(predictions.index.to_series(), images.tolist())
+    found = pd.Index(images.to_numpy()[place[place >= 0]], name="image")
+    return predictions[place >= 0].set_axis(found, axis=0)
 
 
 def _thresholds(
@@ -145,7 +179,8 @@ def _baselines(
     if not dataset.knows("follow_ups"):
         found, absent = {}, ["no baseline of the patient's other labels: nearly every patient has one image"]
     if part in ("train", "all") or not (dataset.table["split"] == "train").any():
-        return found, [*absent, "no baseline that learns: it would learn on the images that are judged"]
+        why = "it would learn on the images that are judged" if part in ("train", "all") else "nothing is in train"
+        return found, [*absent, f"no baseline that learns: {why}"]
     train = replace(dataset.part("train"), findings=tuple(findings))
     blind = baselines.baseline_scores(train, own, ["no pixels"])
     if not blind:
@@ -157,6 +192,14 @@ def _baselines(
     else:
         absent.append(f"no baseline of {THUMBNAIL_SIDE} x {THUMBNAIL_SIDE} pixels: not all image files are here")
     return found | blind, absent
+
+
+def _with_unknown(areas: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """The number of unknown labels beside those of positive and negative ones, where there are any."""
+    unknown = truth.isna().sum()
+    if unknown.any():
+        areas.insert(areas.columns.get_loc("negatives") + 1, "unknown", [*unknown, unknown.sum()])
+    return areas
 
 
 def _of_probabilities(truth: pd.DataFrame, probabilities: pd.DataFrame, shown: str) -> list[pd.DataFrame]:

@@ -67,8 +67,8 @@ def ladder(truth: np.ndarray, score: np.ndarray, unit: np.ndarray, *, tied: floa
     """Prepares one finding for weighted areas.
 
     Args:
-        truth: (images,) 0 or 1.
-        score: (images,) finite.
+        truth: (images,) 0, 1 or NaN (unknown: counts for neither).
+        score: (images,) finite where the label is known.
         unit: (images,) whole number of the unit of each image.
         tied: how much of a tied negative counts as below: 0.5 for the ROC curve, 0 for precision-recall.
         units: number of units that are resampled, where not all of them have an image here.
@@ -81,20 +81,20 @@ def ladder(truth: np.ndarray, score: np.ndarray, unit: np.ndarray, *, tied: floa
         >>> steps.below.toarray().tolist()
         [[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
     """
-    positive = truth == 1
+    positive, negative = truth == 1, truth == 0
     units = int(unit.max()) + 1 if units is None else units
     steps, step = np.unique(score[positive], return_inverse=True)
-    first_at_or_above = np.searchsorted(steps, score[~positive], side="left")
-    first_above = np.searchsorted(steps, score[~positive], side="right")
+    first_at_or_above = np.searchsorted(steps, score[negative], side="left")
+    first_above = np.searchsorted(steps, score[negative], side="right")
     rows = np.concatenate([first_at_or_above, first_above])
     shares = np.repeat(np.array([tied, 1 - tied], dtype=np.float32), len(first_above))
-    columns = np.tile(unit[~positive], 2)
+    columns = np.tile(unit[negative], 2)
     kept = (rows < len(steps)) & (shares > 0)
     shape = (len(steps), units)
     below = sparse.coo_array((shares[kept], (rows[kept], columns[kept])), shape=shape).tocsr()
     ones = np.ones(len(step), dtype=np.float32)
     positives = sparse.coo_array((ones, (step, unit[positive])), shape=shape).tocsr()
-    return Ladder(positives, below, np.bincount(unit[~positive], minlength=units).astype(np.float32))
+    return Ladder(positives, below, np.bincount(unit[negative], minlength=units).astype(np.float32))
 
 
 def weighted_auc(steps: Ladder, weights: np.ndarray) -> np.ndarray:
@@ -291,10 +291,11 @@ def _areas_and_covariance(
     """Areas (models,) and their covariance (models, models), by midranks (Sun & Xu, IEEE SPL 2014)."""
     labels, table = align(np.column_stack([truth] * len(models)), np.column_stack(models))
     unit = np.arange(len(labels)) if patients is None else align_patients(np.asarray(patients), labels.index)
-    positive = labels.to_numpy()[:, 0] == 1
+    known = labels.iloc[:, 0].notna().to_numpy()
+    positive, unit = labels[known].to_numpy()[:, 0] == 1, unit[known]
     _refuse_too_few(positive, unit)
     positives, negatives = positive.sum(), (~positive).sum()
-    scores = table.to_numpy().T  # (models, images)
+    scores = table[known].to_numpy().T  # (models, images)
     together = stats.rankdata(scores, axis=1)
     among_negatives = (together[:, positive] - stats.rankdata(scores[:, positive], axis=1)) / negatives
     among_positives = 1 - (together[:, ~positive] - stats.rankdata(scores[:, ~positive], axis=1)) / positives

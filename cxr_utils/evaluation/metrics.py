@@ -4,6 +4,7 @@ The area under the ROC curve is the chance that a positive image scores above a 
 Radiology 1982). Average precision is the area under the precision-recall steps. Both stand here as plain
 functions of one finding, as tables over findings, and with 95 % percentile intervals from a bootstrap over
 patients (Efron 1979; over clusters: Field & Welsh 2007). Truth and scores are matched by name (`predictions.align`).
+Where a label is unknown (NaN), the image counts for the other findings and not for this one.
 """
 
 import numpy as np
@@ -55,7 +56,7 @@ def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
         >>> round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 3)
         0.833
     """
-    return float(_average_precision(truth, scores))
+    return float(_average_precision(np.asarray(truth), np.asarray(scores)))
 
 
 @passes_missing
@@ -65,7 +66,7 @@ def auc_table(
     """Area under the ROC curve of each finding and their mean, with 95 % intervals over patients.
 
     Args:
-        truth: labels, (images, findings); an image table of the course is accepted as it is.
+        truth: labels, (images, findings), NaN where unknown; an image table of the course is accepted as it is.
         scores: scores, (images, findings), matched by name where named.
         patients: (images,) the patient of each image. A number for each image instead resamples images: it pretends
             that a patient's tenth X-ray is news, and the intervals come out too narrow.
@@ -73,9 +74,10 @@ def auc_table(
         seed: of the resamples.
 
     Returns:
-        Index: findings and "mean". Columns: auc, low, high, positives, negatives (images), patients, and
-        reason: why there is no area or no interval, "" where there are both. The mean is taken over the
-        findings that have an area; a resample that lacks a rare finding averages the others.
+        Index: findings and "mean". Columns: auc, low, high, positives, negatives (images), patients (all three of the
+        images whose label is known), and reason: why there is no area or no interval, "" where there are both. The
+        mean is taken over the findings that have an area; a resample that lacks a rare finding averages the others.
+        All patients are resampled, also those of whom a finding is unknown.
 
     Raises:
         DataError: where truth, scores and patients do not fit together (see `predictions.align`).
@@ -171,8 +173,9 @@ def _aucs(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Areas of all columns by the rank sum (Mann & Whitney 1947): (images, findings) to (findings,)."""
     positive = truth == 1
     positives = positive.sum(axis=0).astype(np.float64)
-    negatives = len(truth) - positives
-    rank_sum = np.where(positive, stats.rankdata(scores, axis=0), 0.0).sum(axis=0)
+    negatives = (truth == 0).sum(axis=0).astype(np.float64)
+    ranks = stats.rankdata(scores, axis=0, nan_policy="omit")  # `align` leaves no score beside an unknown label
+    rank_sum = np.where(positive, ranks, 0.0).sum(axis=0)
     pairs = positives * negatives
     right = rank_sum - positives * (positives + 1) / 2
     return np.divide(right, pairs, out=np.full(truth.shape[1], np.nan), where=pairs > 0)
@@ -180,7 +183,7 @@ def _aucs(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 def _average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
     _, found, false = counts_by_threshold(truth, scores)
-    if found[-1] == 0:
+    if not found.any():
         return np.nan
     return np.sum(np.diff(found, prepend=0) * found / (found + false)) / found[-1]
 
@@ -210,7 +213,8 @@ def _interval_table(
     samples = np.where(np.isnan(areas), np.nan, samples)
     mean = np.where(no_interval.all(), np.nan, _mean(samples))
     low, high = percentile_interval(np.column_stack([np.where(no_interval, np.nan, samples), mean]))
-    positives = truth.sum(axis=0).to_numpy(dtype=np.int64)
+    positives, negatives = ((truth == label).sum(axis=0).to_numpy(dtype=np.int64) for label in (1, 0))
+    patients = [len(np.unique(patient[truth[name].notna()])) for name in truth]
     known = int((~np.isnan(areas)).sum())
     reasons.append("" if known == len(areas) else f"mean of {known} of {len(areas)} findings")
     return pd.DataFrame(
@@ -219,8 +223,8 @@ def _interval_table(
             "low": low,
             "high": high,
             "positives": np.r_[positives, positives.sum()],
-            "negatives": np.r_[len(truth) - positives, truth.size - positives.sum()],
-            "patients": len(np.unique(patient)),
+            "negatives": np.r_[negatives, negatives.sum()],
+            "patients": [*patients, len(np.unique(patient))],
             "reason": reasons,
         },
         index=pd.Index([*truth.columns, "mean"], name="finding"),
@@ -229,10 +233,12 @@ def _interval_table(
 
 def _reason(truth: np.ndarray, score: np.ndarray, patient: np.ndarray) -> str:
     """Why a finding has no area, or an area but no interval; "" where it has both."""
+    if np.isnan(truth).all():
+        return "no label is known"
     for label, word in ((1, "positive"), (0, "negative")):
         holders = np.unique(patient[truth == label])
         if len(holders) == 0:
             return f"no {word} image"
         if len(holders) == 1:
             return f"all {word} images are of one patient: no interval"
-    return "every score is the same: no interval" if score.min() == score.max() else ""
+    return "every score is the same: no interval" if np.nanmin(score) == np.nanmax(score) else ""

@@ -4,6 +4,7 @@ A table of predictions has an image column and one column a finding. `align` and
 and patients into one order; every figure of this room passes through them.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -17,23 +18,49 @@ from cxr_utils.data.schema import PARTS, finding_name
 from cxr_utils.errors import DataError
 
 #: Columns of an image table that are not findings.
-NOT_FINDINGS = frozenset({"patient", "split", "age", "sex", "view", "follow_up"})
+NOT_FINDINGS = frozenset({"patient", "split", "age", "sex", "view", "follow_up", "collection"})
 #: Labels or scores, (images, findings) or (images,).
 Table: TypeAlias = pd.DataFrame | pd.Series | np.ndarray
 #: The patient of each image.
 Patients: TypeAlias = pd.Series | Sequence[str] | np.ndarray
-_IMAGE_COLUMNS = ("image", "image index", "file", "filename", "path")
+_IMAGE_COLUMNS = ("image", "imageindex", "imageid", "imagename", "imagepath", "file", "filename", "path")
+_OTHERS = {name.replace("_", ""): name for name in NOT_FINDINGS} | {"index": "index", "": "index", "gender": "sex"}
+_OTHERS |= dict.fromkeys(("patientid", "subject", "subjectid"), "patient")
+_MARK = "(?:pred(?:iction)?|prob(?:ability)?|score)s?"
+_SCORE = re.compile(f"{_MARK}[_ -](?P<after>.+)|(?P<before>.+)[_ -]{_MARK}", re.IGNORECASE)
+
+
+def role(column: str) -> str | None:
+    """What a column says that is no finding: "image", "patient", "age" and so on, or "index"; None where it may be one.
+
+    Example:
+        >>> role("Image Index"), role("PatientId"), role("Unnamed: 0"), role("Mass")
+        ('image', 'patient', 'index', None)
+    """
+    plain = re.sub("unnamed[0-9]+", "", re.sub("[^a-z0-9]", "", str(column).lower()))
+    return "image" if plain in _IMAGE_COLUMNS else _OTHERS.get(plain)
+
+
+def scored(column: str) -> str | None:
+    """The finding that a column of scores names, or None where nothing marks it as scores.
+
+    Example:
+        >>> scored("Effusion_pred"), scored("prob_Infiltrate"), scored("Effusion")
+        ('Effusion', 'Infiltration', None)
+    """
+    found = _SCORE.fullmatch(str(column).strip())
+    return finding_name(found["after"] or found["before"]) if found else None
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
     r"""Read scores from a CSV file.
 
     Args:
-        path: .csv or .csv.gz with a column `image` (or `Image Index`, as NIH writes it) and one column a finding;
-            a prefix `prob_` is taken off. Columns such as patient or split are passed over.
+        path: .csv or .csv.gz with a column `image` (or `Image Index`, as NIH writes it) and one column a finding, which
+            may be marked as `Mass_pred` or `prob_Mass`. Columns such as patient or split are passed over.
 
     Returns:
-        Index: image (a folder before the file name is dropped). Columns: findings in the course's spelling.
+        Index: image, a name or a path with /. Columns: findings in the course's spelling.
 
     Raises:
         DataError: there is no such file, no image column, or an image or a finding appears twice.
@@ -45,25 +72,41 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         >>> read_predictions(file).to_dict("index")
         {'a.png': {'Mass': 0.2, 'Infiltration': 0.9}}
     """
-    raw = read_csv(Path(path))
-    named = [column for column in raw if str(column).strip().lower() in _IMAGE_COLUMNS]
-    if len(named) != 1:
-        raise DataError(
-            f"{Path(path).name} has {len(named)} columns that name an image; its columns are "
-            f"{', '.join(map(str, raw.columns[:8]))}. Expected one column `image`. Rename it."
-        )
-    images = raw[named[0]].astype(str).str.replace("\\", "/").str.rsplit("/", n=1).str[-1]
-    known = [column for column in raw if str(column).strip().lower() in NOT_FINDINGS]
-    scores = raw.drop(columns=[*named, *known]).set_axis(pd.Index(images, name="image"), axis=0)
-    scores.columns = [finding_name(str(column).strip().removeprefix("prob_")) for column in scores]
+    table, name = read_csv(Path(path)), Path(path).name
+    scores = table[[column for column in table if role(column) is None]]
+    scores = scores.set_axis(pd.Index(image_names(table, name), name="image"), axis=0)
+    scores.columns = [scored(column) or finding_name(str(column)) for column in scores]
     for what, names in (("images", scores.index), ("findings", scores.columns)):
         if not names.is_unique:
             twice = names[names.duplicated()]
             raise DataError(
-                f"{len(twice)} {what} appear more than once in {Path(path).name} (the first is {twice[0]}). "
-                f"Expected each once. Drop the repeated ones, after looking whether their scores differ."
+                f"{len(twice)} {what} appear more than once in {name} (the first is {twice[0]}). Expected each once. "
+                "Drop the repeated ones, after looking whether their scores differ; a table of labels beside scores is "
+                "judged without --data."
             )
     return scores
+
+
+def image_names(table: pd.DataFrame, name: str) -> pd.Series:
+    """The image of each row, with / between folders; `DataError` where not exactly one column names it.
+
+    Args:
+        table: with a column such as `image` or `Image Index`.
+        name: what to call the table.
+    """
+    named = [column for column in table if role(column) == "image"]
+    if len(named) != 1:
+        raise DataError(
+            f"{name} has {len(named)} columns that name an image; its columns are "
+            f"{', '.join(map(str, table.columns[:8]))}. Expected one column `image`. Rename it."
+        )
+    empty = table[named[0]].isna().to_numpy()
+    if empty.any():
+        raise DataError(
+            f"Column {named[0]} of {name} is empty in row {empty.argmax()} ({empty.sum()} such rows). Expected the "
+            "image of each row. Fill it in, or drop the row."
+        )
+    return table[named[0]].astype(str).str.replace("\\", "/")
 
 
 def predictions_of(source: str | Path, dataset: Dataset, parts: tuple[str, ...]) -> pd.DataFrame:
@@ -95,15 +138,16 @@ def predictions_of(source: str | Path, dataset: Dataset, parts: tuple[str, ...])
 
 
 def judged_images(
-    predictions: pd.DataFrame, dataset: Dataset, part: str, *, partial: bool = False
+    predictions: pd.DataFrame, dataset: Dataset, part: str, *, partial: bool = False, shared: bool = False
 ) -> tuple[Dataset, pd.DataFrame, list[str]]:
-    """The images of a part with their scores, in one order; a mismatch is an error, or with `partial` a note.
+    """The images of a part with their scores, in one order; a mismatch is an error, or where allowed a note.
 
     Args:
-        predictions: from `read_predictions`; images outside the part do no harm.
+        predictions: under the data set's names (see `evaluation.named_as`); images outside the part do no harm.
         dataset: what they are to be judged by.
         part: "train", "valid", "test" or "all".
         partial: judge the images and findings that both have.
+        shared: judge the findings that both have; every image must have a score.
 
     Returns:
         The images of the part that have scores, their scores (images, findings), and what was left out.
@@ -118,41 +162,45 @@ def judged_images(
     known = [name for name in dataset.findings if name in predictions]
     unscored = [name for name in dataset.findings if name not in predictions]
     unlabelled = [name for name in predictions if name not in dataset.findings]
-    notes = [
-        *([f"{(~scored).sum():,} of {len(own):,} images have no prediction"] * (not scored.all())),
+    images = [f"{(~scored).sum():,} of {len(own):,} images have no prediction"] * (not scored.all())
+    findings = [
         *([f"no predictions for {', '.join(unscored)}"] * bool(unscored)),
         *([f"no labels for {', '.join(unlabelled)}"] * bool(unlabelled)),
     ]
     if not known or not scored.any():
         raise DataError(
             f"The predictions name {scored.sum():,} of {len(own):,} images of {own.name} (for instance "
-            f"{own.table['image'].iloc[0]}) and {len(known)} of its {len(dataset.findings)} findings. Expected both "
-            "to fit. Check that the predictions belong to this data set and part."
+            f"{own.table['image'].iloc[0]}) and {len(known)} of its {len(dataset.findings)} findings"
+            f"{'' if known else ': ' + '; '.join(findings)}. Expected both to fit. Check that the predictions belong "
+            "to this data set and part."
         )
-    if notes and not partial:
+    if (images or (findings and not shared)) and not partial:
         raise DataError(
-            f"The predictions do not fit {own.name}: {'; '.join(notes)}. Expected one row for each image and one "
-            "column for each finding. Predict the rest, or judge what is there with --partial."
+            f"The predictions do not fit {own.name}: {'; '.join(images + findings)}. Expected one row for each image "
+            "and one column for each finding. Predict the rest, or judge what is there with --partial."
         )
+    if findings and shared:
+        findings.insert(0, f"judged: {', '.join(known)}, which both know")
     own = own.subset(scored, own.name)
-    return own, predictions.loc[own.table["image"], known], notes
+    return own, predictions.loc[own.table["image"], known], images + findings
 
 
 def align(truth: Table, scores: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Brings labels and scores into the same order of images and findings.
 
     Args:
-        truth: labels 0 or 1, shape (images, findings) or (images,). A DataFrame is indexed by image; an image
-            table of the course (with its columns `image`, `patient`, ...) is accepted as it is. An array has
+        truth: labels 0, 1 or NaN (unknown), shape (images, findings) or (images,). A DataFrame is indexed by image; an
+            image table of the course (with its columns `image`, `patient`, ...) is accepted as it is. An array has
             no names and is taken in the order in which it stands.
-        scores: one finite number for each label, in the same forms; larger means more probably present.
+        scores: one finite number for each known label, in the same forms; larger means more probably present.
 
     Returns:
-        Two DataFrames of the same shape, index and columns: truth (int8) and scores (float64), in the order
-        of images and findings of `truth`, or of whichever of the two has names.
+        Two DataFrames of the same shape, index and columns: truth (int8, or where a label is unknown float64) and
+        scores (float64, NaN beside an unknown label, so that no figure can count it), in the order of images and
+        findings of `truth`, or of whichever of the two has names.
 
     Raises:
-        DataError: where images or findings differ, an image appears twice, a label is not 0 or 1, a score is
+        DataError: where images or findings differ, an image appears twice, a label is not 0, 1 or unknown, a score is
             missing or infinite, or there is nothing to compare.
 
     Example:
@@ -168,7 +216,27 @@ def align(truth: Table, scores: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
         scores = scores.loc[truth.index, truth.columns]
     else:
         truth, scores = _borrow_names(truth, scores)
-    return _labels(truth), _finite(scores)
+    truth = _labels(truth)
+    return truth, _finite(scores, truth.isna().to_numpy())
+
+
+def known(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One finding's labels and scores, without the images whose label is unknown.
+
+    Args:
+        truth: (images,) labels 0, 1 or NaN (unknown).
+        scores: (images,) finite where the label is known.
+
+    Returns:
+        Labels (known images,) int8 and scores (known images,) float64.
+
+    Example:
+        >>> [column.tolist() for column in known([0, np.nan, 1], [0.2, 0.9, 0.7])]
+        [[0, 1], [0.2, 0.7]]
+    """
+    labels, values = (table.to_numpy()[:, 0] for table in align(np.asarray(truth), np.asarray(scores)))
+    kept = ~np.isnan(labels)
+    return labels[kept].astype(np.int8), values[kept]
 
 
 def align_patients(patients: Patients, images: pd.Index) -> np.ndarray:
@@ -298,18 +366,19 @@ def _labels(truth: pd.DataFrame) -> pd.DataFrame:
             "finding. Check the split or the selection that came before."
         )
     values = truth.to_numpy()
-    wrong = ~np.isin(values, (0, 1))
+    unknown = truth.isna().to_numpy()
+    wrong = ~np.isin(values, (0, 1)) & ~unknown
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise DataError(
             f"The label of {truth.columns[column]} for image {truth.index[row]} is "
-            f"{values[row, column]!r}. Expected 0 or 1. Decide what an uncertain or missing "
+            f"{values[row, column]!r}. Expected 0 or 1, or NaN where it is unknown. Decide what an uncertain "
             "label means before measuring."
         )
-    return truth.astype(np.int8)
+    return truth.astype(np.float64 if unknown.any() else np.int8)
 
 
-def _finite(scores: pd.DataFrame) -> pd.DataFrame:
+def _finite(scores: pd.DataFrame, unknown: np.ndarray) -> pd.DataFrame:
     try:
         scores = scores.astype(np.float64)
     except (TypeError, ValueError) as problem:
@@ -317,7 +386,8 @@ def _finite(scores: pd.DataFrame) -> pd.DataFrame:
             f"The scores hold something that is not a number ({problem}). Expected one number "
             "for each image and finding. Drop the other columns."
         ) from problem
-    wrong = ~np.isfinite(scores.to_numpy())
+    scores = scores.mask(unknown) if unknown.any() else scores
+    wrong = ~np.isfinite(scores.to_numpy()) & ~unknown
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise DataError(

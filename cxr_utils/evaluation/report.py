@@ -50,13 +50,16 @@ def summary(evaluation: Evaluation) -> pd.DataFrame:
         evaluation: from `evaluation.evaluate`.
 
     Returns:
-        Index: findings and "mean". Columns: positives, prevalence, auc, low, high, one auc for each baseline, ap,
-        threshold, sensitivity, specificity, ppv, npv, f1, accuracy, ece, and reason.
+        Index: findings and "mean". Columns: positives, unknown (labels, where there are any), prevalence, auc, low,
+        high, one auc for each baseline, ap, threshold, sensitivity, specificity, ppv, npv, f1, accuracy (these where
+        there are thresholds), ece, and reason.
     """
-    points = evaluation.points.drop(columns=["tp", "fp", "fn", "tn"])
-    means = points.drop(columns="threshold").mean().to_frame("mean").T
+    points = evaluation.precision[["prevalence"]].drop("mean") if evaluation.points.empty else evaluation.points
+    points = points.drop(columns=["tp", "fp", "fn", "tn"], errors="ignore")
+    means = points.drop(columns="threshold", errors="ignore").mean().to_frame("mean").T
     points = pd.concat([points, means]).reindex(columns=points.columns)
-    table = evaluation.areas[["positives"]].join(points[["prevalence"]]).join(evaluation.areas[["auc", "low", "high"]])
+    table = evaluation.areas.filter(["positives", "unknown"]).join(points[["prevalence"]])
+    table = table.join(evaluation.areas[["auc", "low", "high"]])
     for name, areas in evaluation.baselines.items():
         table[name] = areas["auc"]
     table["ap"] = evaluation.precision["ap"]
@@ -74,8 +77,8 @@ def as_text(evaluation: Evaluation) -> str:
         evaluation: from `evaluation.evaluate`.
     """
     about = evaluation.about
-    columns = ["positives", "auc", "low", "high", *evaluation.baselines, "ap", "sensitivity", "specificity", "ppv"]
-    table = summary(evaluation)[[*columns, "reason"]].round(3)
+    columns = ["positives", "unknown", "auc", "low", "high", *evaluation.baselines, "ap", "sensitivity", "specificity"]
+    table = summary(evaluation).filter([*columns, "ppv", "reason"]).round(3)
     opening = (
         f"{about['data']}, part {about['part']}: {about['images']:,} images of {about['patients']:,} patients\n"
         f"thresholds: {about['thresholds']}"

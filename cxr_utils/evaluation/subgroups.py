@@ -135,7 +135,8 @@ def _too_few(truth: pd.DataFrame, patient: np.ndarray, fewest: int) -> dict:
     reasons = {}
     for finding in truth:
         present = truth[finding].to_numpy() == 1
-        counts = {"with": len(np.unique(patient[present])), "without": len(np.unique(patient[~present]))}
+        absent = truth[finding].to_numpy() == 0
+        counts = {"with": len(np.unique(patient[present])), "without": len(np.unique(patient[absent]))}
         short = [
             f"patients {word} it: {count}, fewer than {fewest}" for word, count in counts.items() if count < fewest
         ]
@@ -145,15 +146,14 @@ def _too_few(truth: pd.DataFrame, patient: np.ndarray, fewest: int) -> dict:
 
 def _blank_table(reasons: dict, truth: pd.DataFrame, patient: np.ndarray) -> pd.DataFrame:
     """The rows of `auc_table` without any area, to be filled where there are patients enough."""
-    positives = [*truth.sum(), int(truth.to_numpy().sum())]
-    labels = [len(truth)] * truth.shape[1] + [truth.size]
+    positives, negatives = ((truth == label).sum() for label in (1, 0))
     return pd.DataFrame(
         {
             "auc": np.nan,
             "low": np.nan,
             "high": np.nan,
-            "positives": positives,
-            "negatives": np.subtract(labels, positives),
+            "positives": [*positives, positives.sum()],
+            "negatives": [*negatives, negatives.sum()],
             "patients": len(np.unique(patient)),
             "reason": [*reasons.values(), "no finding with patients enough"],
         },

@@ -13,7 +13,7 @@ import pandas as pd
 from cxr_utils.errors import CxrError
 from cxr_utils.evaluation.calibration import checked_probabilities
 from cxr_utils.evaluation.curves import roc_points
-from cxr_utils.evaluation.predictions import Table, align
+from cxr_utils.evaluation.predictions import Table, align, known
 
 #: Thresholds of a curve where none are given: 1 % to 99 %.
 THRESHOLDS = tuple(np.round(np.arange(0.01, 1, 0.01), 2).tolist())
@@ -34,7 +34,7 @@ def choose_thresholds(
     finds the same from any scores.
 
     Args:
-        truth: labels of the validation part, (images, findings).
+        truth: labels of the validation part, (images, findings), NaN where unknown.
         scores: scores of the same images.
         sensitivity: the highest threshold that still finds this share of the positive images.
         ppv: the lowest threshold at which this share of the calls is right: it finds most positive images. The
@@ -72,7 +72,7 @@ def operating_points(truth: Table, scores: Table, thresholds: float | Mapping | 
     """What each finding's threshold brings: the four counts and the figures made of them.
 
     Args:
-        truth: labels, (images, findings).
+        truth: labels, (images, findings), NaN where unknown: such an image is in none of a finding's counts.
         scores: scores of the same images.
         thresholds: one number for all findings, or one for each by name; NaN where none could be chosen.
 
@@ -91,17 +91,18 @@ def operating_points(truth: Table, scores: Table, thresholds: float | Mapping | 
     """
     truth, scores = align(truth, scores)
     threshold = _by_finding(thresholds, truth.columns)
-    present, called = truth.to_numpy() == 1, scores.to_numpy() >= threshold
+    present, absent = truth.to_numpy() == 1, truth.to_numpy() == 0
+    called = scores.to_numpy() >= threshold
     cells = {
         "tp": present & called,
-        "fp": ~present & called,
+        "fp": absent & called,
         "fn": present & ~called,
-        "tn": ~present & ~called,
+        "tn": absent & ~called,
     }
     tp, fp, fn, tn = (np.where(np.isnan(threshold), np.nan, cell.sum(axis=0)) for cell in cells.values())
     columns = {
         "threshold": threshold,
-        "prevalence": present.mean(axis=0),
+        "prevalence": _ratio(present.sum(axis=0), (present | absent).sum(axis=0)),
         "accuracy": _ratio(tp + tn, tp + fp + fn + tn),
         "sensitivity": _ratio(tp, tp + fn),
         "specificity": _ratio(tn, tn + fp),
@@ -173,9 +174,9 @@ def _choose(
     truth, scores = align(truth, scores)
     chosen = pd.Series(np.nan, index=pd.Index(truth.columns, name="finding"), name="threshold")
     for name in truth:
-        present = truth[name].to_numpy()
+        present, score = known(truth[name], scores[name])
         if 0 < present.sum() < len(present):
-            curve = roc_points(present, scores[name].to_numpy()).iloc[0 if none else 1 :].reset_index(drop=True)
+            curve = roc_points(present, score).iloc[0 if none else 1 :].reset_index(drop=True)
             curve["positives"] = present.sum()
             curve["false"] = curve["false_positive_rate"] * (len(present) - present.sum())
             found = curve["sensitivity"] * present.sum()

@@ -2,13 +2,15 @@
 
 Every loss is written twice: in numpy, to be read and checked, and with Keras operations, to train with. Both take
 logits, the numbers before the sigmoid, because `log(sigmoid(x))` written out overflows and `softplus` does not.
-Each is a mean over images and findings.
+Each is a mean over images and findings. A label may be unknown (NaN): it is left out of every mean and weight, and
+teaches nothing.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks.backend import load_keras
@@ -21,17 +23,17 @@ def class_weights(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weights that make both classes of each finding contribute the same: each gets the other one's frequency.
 
     Args:
-        labels: 0 or 1, shape (images, findings).
+        labels: 0, 1 or NaN, shape (images, findings).
 
     Returns:
-        Weights of the positive and of the negative class, each of shape (findings,).
+        Weights of the positive and of the negative class, each of shape (findings,); NaN where nothing is known.
 
     Example:
         >>> positive, negative = class_weights(np.array([[1], [0], [0], [0]]))
         >>> positive.tolist(), negative.tolist()  # one image weighing 3/4, three weighing 1/4
         ([0.75], [0.25])
     """
-    positive = _checked(labels).mean(axis=0)
+    positive = pd.DataFrame(_checked(labels)).mean().to_numpy()
     return 1 - positive, positive
 
 
@@ -43,7 +45,7 @@ def prior_logits(labels: np.ndarray, draws: np.ndarray | None = None) -> np.ndar
     loss, ICCV 2017) start from such a prior.
 
     Args:
-        labels: 0 or 1, shape (images, findings).
+        labels: 0, 1 or NaN, shape (images, findings).
         draws: how often each image is seen, of `expected_draws`; None: equally often.
 
     Returns:
@@ -53,25 +55,26 @@ def prior_logits(labels: np.ndarray, draws: np.ndarray | None = None) -> np.ndar
         >>> prior_logits(np.array([[1, 0], [0, 0], [0, 0], [0, 0]])).round(3).tolist()  # ln(1/3) and ln(0.5/3.5)
         [-1.099, -1.946]
     """
-    seen = _checked(labels) if draws is None else _checked(labels) * draws[:, np.newaxis]
-    positives = np.clip(seen.sum(axis=0, dtype=np.float64), 0.5, len(labels) - 0.5)
-    return np.log(positives / (len(labels) - positives))
+    labels, times = _checked(labels), 1.0 if draws is None else draws[:, np.newaxis]
+    known = np.maximum(len(labels) - (np.isnan(labels) * times).sum(axis=0), 1)
+    positives = np.clip(np.nansum(labels * times, axis=0), 0.5, known - 0.5)
+    return np.log(positives / (known - positives))
 
 
 def sample_weights(labels: np.ndarray) -> np.ndarray:
     """A weight per image, growing with its number of findings, so that the many normal images do not drown the rest.
 
     Args:
-        labels: 0 or 1, shape (images, findings).
+        labels: 0, 1 or NaN, shape (images, findings).
 
     Returns:
-        Positive weights of mean 1, shape (images,).
+        Positive weights of mean 1, shape (images,); they grow with the findings that an image is known to have.
 
     Example:
         >>> sample_weights(np.array([[0, 0], [0, 1], [1, 1]])).tolist()
         [0.5, 1.0, 1.5]
     """
-    weights = 1 + _checked(labels).sum(axis=1)
+    weights = 1 + np.nansum(_checked(labels), axis=1)
     return weights / weights.mean()
 
 
@@ -83,42 +86,66 @@ def expected_draws(labels: np.ndarray) -> np.ndarray:
     with several it cannot, because a rare finding brings its companions along.
 
     Args:
-        labels: 0 or 1, shape (images, findings).
+        labels: 0, 1 or NaN, shape (images, findings). An image counts as one without a
+            finding where some are known to be absent and none is known to be there.
 
     Returns:
-        (images,) float64, above 0, with a sum of `images`: the epoch keeps its length.
+        (images,) float64 with a sum of `images`: the epoch keeps its length. 0 for an image of which nothing is known.
 
     Example:
         >>> expected_draws(np.array([[1], [0], [0], [0]])).round(3).tolist()  # both classes fill half an epoch
         [2.0, 0.667, 0.667, 0.667]
     """
     labels = _checked(labels)
-    labels = np.column_stack([labels, labels.max(axis=1) == 0])
+    labels = np.nan_to_num(np.column_stack([labels, np.fmax.reduce(labels, axis=1) == 0]))
     rarity = (labels / np.maximum(labels.sum(axis=0), 1)).max(axis=1)
     return rarity * (len(labels) / rarity.sum())
 
 
+def share_known(labels: np.ndarray, draws: np.ndarray | None = None) -> float:
+    """Tell which share of the labels that training sees is known: what the Keras losses are divided by.
+
+    Args:
+        labels: 0, 1 or NaN, shape (images, findings).
+        draws: how often each image is seen, of `expected_draws`; None: equally often.
+
+    Returns:
+        From 0 to 1.
+
+    Example:
+        >>> share_known(np.array([[1, np.nan], [0, 1]])), share_known(np.array([[1], [0]]))
+        (0.75, 1.0)
+    """
+    return float(np.average((~np.isnan(_checked(labels))).mean(axis=1), weights=draws))
+
+
 def _checked(labels: np.ndarray) -> np.ndarray:
     labels = np.asarray(labels, dtype=float)
-    if labels.ndim != 2 or not len(labels) or not np.isin(labels, (0, 1)).all():
+    if labels.ndim != 2 or not len(labels) or not (np.isin(labels, (0, 1)) | np.isnan(labels)).all():
         raise RecipeError(
-            f"Labels of shape {labels.shape} with values from {np.unique(labels)[:5]}. Expected 0 and 1 in a table "
-            "of images x findings with at least one row. Take them from Dataset.labels."
+            f"Labels of shape {labels.shape} with values from {np.unique(labels)[:5]}. Expected 0, 1 and, for unknown, "
+            "NaN in a table of images x findings with at least one row. Take them from Dataset.labels."
         )
     return labels
+
+
+def _mean_of_known(values: np.ndarray, truth: np.ndarray) -> float:
+    """By the truth and not by the values, so that a network that says NaN is noticed."""
+    known = ~np.isnan(truth)
+    return float(np.mean(values if known.all() else values[known]))
 
 
 def bce_numpy(truth: np.ndarray, logits: np.ndarray, positive: Weight = 1.0, negative: Weight = 1.0) -> float:
     """Binary cross-entropy: minus the log of the probability given to what is true.
 
     Args:
-        truth: 0 or 1, shape (images, findings).
+        truth: 0, 1 or NaN, shape (images, findings).
         logits: any real numbers, same shape.
         positive: weight where truth is 1, a number or shape (findings,).
         negative: weight where truth is 0, a number or shape (findings,).
 
     Returns:
-        The mean over images and findings, in nats.
+        The mean over all known labels, in nats.
 
     Example:
         >>> round(bce_numpy(np.array([[1.0]]), np.array([[0.0]])), 4)  # a coin toss: log 2
@@ -130,20 +157,21 @@ def bce_numpy(truth: np.ndarray, logits: np.ndarray, positive: Weight = 1.0, neg
     # -log(sigmoid(x)) = log(1 + exp(-x)) = logaddexp(0, -x), which never overflows
     present = positive * truth * np.logaddexp(0, -logits)
     absent = negative * (1 - truth) * np.logaddexp(0, logits)
-    return float(np.mean(present + absent))
+    return _mean_of_known(present + absent, truth)
 
 
 def focal_loss_numpy(truth: np.ndarray, logits: np.ndarray, gamma: float = 2.0, alpha: float = 0.25) -> float:
     """Focal loss (Lin et al. 2017): cross-entropy that counts less where the network is already right.
 
     Args:
-        truth: 0 or 1, shape (images, findings).
+        truth: 0, 1 or NaN, shape (images, findings).
         logits: any real numbers, same shape.
         gamma: how much less; 0 gives weighted cross-entropy.
         alpha: weight of the positive class, from 0 to 1; the negative one has `1 - alpha`.
 
     Returns:
-        The mean of `-alpha_t * (1 - p_t) ** gamma * log(p_t)`, where `p_t` is the probability given to the truth.
+        The mean over all known labels of `-alpha_t * (1 - p_t) ** gamma * log(p_t)`, where `p_t` is the probability
+        given to the truth.
 
     Example:
         >>> round(focal_loss_numpy(np.array([[1.0]]), np.array([[0.0]])), 5)  # 1/4 * (1/2)**2 * log 2
@@ -153,15 +181,16 @@ def focal_loss_numpy(truth: np.ndarray, logits: np.ndarray, gamma: float = 2.0, 
     weight = np.where(truth == 1, alpha, 1 - alpha)
     cross_entropy = np.logaddexp(0, -towards_truth)
     doubt = np.exp(-gamma * np.logaddexp(0, towards_truth))  # (1 - p_t) ** gamma
-    return float(np.mean(weight * doubt * cross_entropy))
+    return _mean_of_known(weight * doubt * cross_entropy, truth)
 
 
-def bce(positive: Weight = 1.0, negative: Weight = 1.0) -> Loss:
+def bce(positive: Weight = 1.0, negative: Weight = 1.0, known: float = 1.0) -> Loss:
     """Binary cross-entropy for Keras; see `bce_numpy`.
 
     Args:
         positive: weight where truth is 1, a number or shape (findings,).
         negative: weight where truth is 0, a number or shape (findings,).
+        known: share of the training labels that are known, of `share_known`.
 
     Returns:
         A function of truth and logits, (batch, findings) each, that gives the loss of each image, (batch,).
@@ -172,17 +201,18 @@ def bce(positive: Weight = 1.0, negative: Weight = 1.0) -> Loss:
     def bce_of_logits(truth, logits):
         present = positive * truth * ops.softplus(-logits)
         absent = negative * (1 - truth) * ops.softplus(logits)
-        return ops.mean(present + absent, axis=-1)
+        return present + absent
 
-    return bce_of_logits
+    return _averaged(bce_of_logits, known)
 
 
-def focal_loss(gamma: float = 2.0, alpha: float = 0.25) -> Loss:
+def focal_loss(gamma: float = 2.0, alpha: float = 0.25, known: float = 1.0) -> Loss:
     """Focal loss for Keras; see `focal_loss_numpy`.
 
     Args:
         gamma: how much less an image counts where the network is right.
         alpha: weight of the positive class, from 0 to 1.
+        known: share of the training labels that are known, of `share_known`.
 
     Returns:
         A function of truth and logits, (batch, findings) each, that gives the loss of each image, (batch,).
@@ -193,6 +223,27 @@ def focal_loss(gamma: float = 2.0, alpha: float = 0.25) -> Loss:
         towards_truth = logits * (2 * truth - 1)
         weight = alpha * truth + (1 - alpha) * (1 - truth)
         doubt = ops.exp(-gamma * ops.softplus(towards_truth))
-        return ops.mean(weight * doubt * ops.softplus(-towards_truth), axis=-1)
+        return weight * doubt * ops.softplus(-towards_truth)
 
-    return focal_loss_of_logits
+    return _averaged(focal_loss_of_logits, known)
+
+
+def _averaged(each: Loss, known: float) -> Loss:
+    """From the loss of each label, (batch, findings), to that of each image, (batch,).
+
+    An image counts as much as it has known labels. Divided by the share of the known ones, the mean over all images
+    is the mean over all known labels.
+    """
+    ops = load_keras().ops
+
+    def of_all(truth, logits):
+        return ops.mean(each(truth, logits), axis=-1)
+
+    def of_known(truth, logits):
+        unknown = ops.isnan(truth)
+        # Put in before anything is computed: the gradient of NaN times 0 would be NaN.
+        truth = ops.where(unknown, ops.zeros_like(truth), truth)
+        losses = each(truth, logits)
+        return ops.mean(ops.where(unknown, ops.zeros_like(losses), losses), axis=-1) / known
+
+    return of_all if known == 1 else of_known

@@ -39,6 +39,7 @@ CODE = tuple(
     f"cxr_utils.{name}"
     for name in (
         "data.images",
+        "data.dicom",
         "data.pixelstore",
         "networks.models",
         "networks.weights",

@@ -180,7 +180,7 @@ def _key(dataset: Dataset, source: str | None, size: int) -> dict:
 
 
 def fit_head(recipe: Recipe, train: Dataset, valid: Dataset) -> tuple[dict[str, np.ndarray], list[dict]]:
-    """Fit one penalised logistic regression per finding to the frozen features.
+    """Fit one penalised logistic regression per finding to the frozen features of the images whose label is known.
 
     The strength of the penalty, one for all findings, is the one with the best mean AUC on the validation images.
 
@@ -213,18 +213,18 @@ def example_weights(recipe: Recipe, labels: np.ndarray) -> np.ndarray:
 
     Args:
         recipe: its `loss` and `sample_weights` decide.
-        labels: 0 or 1, shape (images, findings).
+        labels: 0, 1 or NaN, shape (images, findings).
 
     Returns:
-        Shape (images, findings), mean 1 in each column.
+        Shape (images, findings), mean 1 over the known labels of each column, NaN for unknown ones.
     """
-    result = np.ones_like(labels, dtype=float)
+    result = np.where(np.isnan(labels), np.nan, 1.0)
     if recipe.loss == "weighted":
         positive, negative = losses.class_weights(labels)
-        result = np.where(labels == 1, positive, negative)
+        result = result * np.where(labels == 1, positive, negative)
     if recipe.sample_weights:
         result = result * losses.sample_weights(labels)[:, np.newaxis]
-    return result / np.maximum(result.mean(axis=0), 1e-12)
+    return result / np.maximum(np.nanmean(result, axis=0), 1e-12)
 
 
 def _regressions(inputs: np.ndarray, labels: np.ndarray, weight: np.ndarray, penalty: float):
@@ -233,23 +233,31 @@ def _regressions(inputs: np.ndarray, labels: np.ndarray, weight: np.ndarray, pen
     from threadpoolctl import threadpool_limits
 
     kernel, bias = np.zeros((inputs.shape[1], labels.shape[1])), np.zeros(labels.shape[1])
-    for column, truth in enumerate(labels.T):
+    for column, given in enumerate(labels.T):
+        rows = known_rows(given)
+        truth = given[rows]
         if truth.min() == truth.max():  # nothing to tell apart: the frequency, one image short of certain
             bias[column] = np.log((truth.sum() + 0.5) / (len(truth) - truth.sum() + 0.5))
             continue
         # One thread: for matrices this small, threads wait for each other, and on a busy machine almost only wait.
         with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits do not matter here
-            model = LogisticRegression(C=1 / penalty, max_iter=100).fit(inputs, truth, weight[:, column])
+            model = LogisticRegression(C=1 / penalty, max_iter=100).fit(inputs[rows], truth, weight[rows, column])
         kernel[:, column], bias[column] = model.coef_[0], model.intercept_[0]
     return kernel.astype(np.float32), bias.astype(np.float32)
 
 
+def known_rows(truth: np.ndarray) -> np.ndarray | slice:
+    """Where labels (images,) are known; a slice where all are, because it copies nothing."""
+    known = ~np.isnan(truth)
+    return slice(None) if known.all() else known
+
+
 def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve, averaged over the findings that have both classes.
+    """Area under the ROC curve over the images whose label is known, averaged over the findings that have both classes.
 
     Args:
-        labels: 0 or 1, shape (images, findings).
+        labels: 0, 1 or NaN, shape (images, findings).
         scores: any increasing function of the probability, same shape.
 
     Returns:
@@ -261,8 +269,11 @@ def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float:
     """
     from sklearn.metrics import roc_auc_score
 
-    both = [column for column, truth in enumerate(labels.T) if truth.min() != truth.max()]
-    return float(np.mean([roc_auc_score(labels[:, c], scores[:, c]) for c in both])) if both else float("nan")
+    pairs = [
+        (truth[known_rows(truth)], said[known_rows(truth)]) for truth, said in zip(labels.T, scores.T, strict=True)
+    ]
+    areas = [roc_auc_score(truth, said) for truth, said in pairs if len(truth) and truth.min() != truth.max()]
+    return float(np.mean(areas)) if areas else float("nan")
 
 
 def own_head_scores(dataset: Dataset, size: int = 96) -> pd.DataFrame | Missing:

@@ -13,7 +13,7 @@ def finding_counts(table: pd.DataFrame, findings: Sequence[str]) -> Picture:
     """Images that bear each finding, the commonest on top.
 
     Args:
-        table: a contract table with one 0/1 column a finding.
+        table: a contract table with one column a finding, 0, 1 or NaN.
         findings: names of those columns.
 
     Example:
@@ -21,10 +21,11 @@ def finding_counts(table: pd.DataFrame, findings: Sequence[str]) -> Picture:
         >>> finding_counts(table, ["Mass", "Hernia"])
         Picture: Bars of the number of images with each of 2 findings, from Mass (2) down to Hernia (1).
     """
-    counts = table[list(findings)].sum().sort_values(kind="stable")
+    counts = table[list(findings)].sum().astype(int).sort_values(kind="stable")
+    shares = table[counts.index].mean()  # of the images whose label is known
     figure, axes = canvas(width=8, height=0.8 + 0.3 * len(counts))
     bars = axes.barh(counts.index.str.replace("_", " "), counts, color=PALETTE["blue"])
-    axes.bar_label(bars, [f"{count:,} ({count / len(table):.1%})" for count in counts], padding=4, fontsize=9)
+    axes.bar_label(bars, [f"{counts[name]:,} ({shares[name]:.1%})" for name in counts.index], padding=4, fontsize=9)
     axes.set(xlabel=f"images of {len(table):,} (one image can count several times)", title="How often is each finding?")
     axes.set_xlim(0, counts.max() * 1.22)
     axes.grid(False, axis="y")

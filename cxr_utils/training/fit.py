@@ -23,7 +23,7 @@ import cxr_utils
 from cxr_utils import cache
 from cxr_utils.data import pixelstore
 from cxr_utils.data.dataset import Dataset
-from cxr_utils.errors import RecipeError, tell
+from cxr_utils.errors import DataError, RecipeError, tell
 from cxr_utils.networks import losses, models, trained, transfer, weights
 from cxr_utils.networks.backend import backend, load_keras, rounding
 from cxr_utils.networks.recipes import Recipe, head_of
@@ -136,7 +136,8 @@ def train(
         The trained network.
 
     Raises:
-        DataError: the data set has no training or no validation images.
+        DataError: the data set has no training or no validation images, no label of a finding is known among the
+            training images, or none at all among the validation images.
         RecipeError: the weights to start from are not at hand, the loss is no longer a number, memory does not
             suffice, there are not as many devices as asked for, or curves are asked for without TensorBoard.
         ImageError: a file is damaged.
@@ -147,6 +148,7 @@ def train(
     if options.skip_corrupt:
         dataset, skipped = pixelstore.without_damaged(dataset, recipe.size)
     run = _Run(recipe, dataset, seed, options, skipped)
+    _check_known(*run.parts)
     if options.tensorboard:
         _check_tensorboard(run)
     entry = run.entry()
@@ -164,6 +166,26 @@ def _asked(recipe: Recipe, dataset: Dataset) -> Dataset:
     """What is trained on. Only images with a file, so that a lesson that left the others out shares what is trained."""
     seen = dataset.with_images()
     return seen.any_finding() if recipe.question == "any" else seen
+
+
+def _check_known(train_part: Dataset, valid_part: Dataset) -> None:
+    """Refuse what cannot be learned: a network would answer all the same, and nobody could tell that it knows nothing.
+
+    Raises:
+        DataError: see `train`.
+    """
+    known = ~np.isnan(train_part.labels).all(axis=0)
+    if not known.all():
+        names = ", ".join(np.array(train_part.findings)[~known])
+        raise DataError(
+            f"{train_part.name}: not one label of {names} is known. Expected at least one of each finding to learn "
+            "from. Leave such findings out, or add images for which they are known."
+        )
+    if np.isnan(valid_part.labels).all():
+        raise DataError(
+            f"{valid_part.name}: not one label is known. Expected some, because they choose the epoch that is kept. "
+            "Add images whose labels are known, or divide the images anew with split_by_patient."
+        )
 
 
 def _train_into(folder: Path, run: _Run) -> None:
@@ -195,7 +217,7 @@ def _fit(run: _Run) -> tuple[dict[str, np.ndarray], pd.DataFrame, float]:
     started = time.perf_counter()
     with devices.open_devices(run.options.devices) as chosen:
         chosen.check(recipe.batch_size)
-        keras_loss, numpy_loss = _losses(recipe, train_part.labels)
+        keras_loss, numpy_loss = _losses(recipe, train_part)
         model, fitted = _prepared(run, chosen, keras_loss, head)
         predict = chosen.predictor(fitted, inputs(recipe, valid_part), len(valid_part))
         watch = callbacks.Watch(predict, valid_part.labels, numpy_loss, run.options.verbose or sys.stdout.isatty())
@@ -312,12 +334,14 @@ def _trained_layers(model: "keras.Model", recipe: Recipe) -> list["keras.Layer"]
     return model.layers[names.index(models.LAST_FROZEN) + 1 :]
 
 
-def _losses(recipe: Recipe, labels: np.ndarray) -> tuple[losses.Loss, Callable[[np.ndarray, np.ndarray], float]]:
+def _losses(recipe: Recipe, part: Dataset) -> tuple[losses.Loss, Callable[[np.ndarray, np.ndarray], float]]:
     """The loss to train with, and its twin in numpy to measure with."""
+    known = losses.share_known(part.labels, _draws(recipe, part))
     if recipe.loss == "focal":
-        return losses.focal_loss(), losses.focal_loss_numpy
-    positive, negative = losses.class_weights(labels) if recipe.loss == "weighted" else (1.0, 1.0)
-    return losses.bce(positive, negative), functools.partial(losses.bce_numpy, positive=positive, negative=negative)
+        return losses.focal_loss(known=known), losses.focal_loss_numpy
+    positive, negative = losses.class_weights(part.labels) if recipe.loss == "weighted" else (1.0, 1.0)
+    numpy_loss = functools.partial(losses.bce_numpy, positive=positive, negative=negative)
+    return losses.bce(positive, negative, known), numpy_loss
 
 
 def _shuffled(run: _Run, first_epoch: int, share: pipeline.Share | None) -> pipeline.Batches:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 from tiny_dataset import tiny_dataset
@@ -218,6 +219,31 @@ def test_evaluate_judges_the_part_that_was_asked_for(cxr, exported, tables, part
         assert row["finding"] == chosen.findings[column] and row["auc"] == pytest.approx(expected)
     apart = "chosen on 12 images of valid" in judged["about"]["thresholds"]
     assert apart == (part in ("train", "test"))  # never on the images that are judged
+
+
+def test_a_network_is_judged_elsewhere_on_what_both_know(cxr, exported, tables, tmp_path):
+    for part in ("train", "valid", "test"):
+        table = pd.read_csv(tables / f"{part}.csv").rename(columns={"Nodule": "Edema"})
+        table.to_csv(tmp_path / f"{part}.csv", index=False)
+    shutil.copytree(tables, tmp_path / "images", ignore=shutil.ignore_patterns("*.csv"))
+    status, out, err = cxr("evaluate", exported.folder, "--data", tmp_path, "--json")
+    judged, test = json.loads(out), open_dataset(tmp_path).part("test")
+    assert status == 0 and [row["finding"] for row in judged["auc"]] == ["Mass", "mean"]
+    scores = exported.predict(test)["Mass"].to_numpy()
+    expected = roc_auc_score(test.table["Mass"], scores)
+    assert judged["auc"][0]["auc"] == pytest.approx(expected)
+    assert judged["notes"][:3] == [
+        "judged: Mass, which both know", "no predictions for Edema", "no labels for Nodule",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["/dev/null/network", __file__, str(Path(__file__).parent)])
+def test_a_place_that_cannot_take_a_network_is_refused_before_the_training(cxr, rays, monkeypatch, place):
+    monkeypatch.setitem(recipes._QUICK, "tiny", SMALL)
+    monkeypatch.setattr(fit, "train", None)  # would fail if it were called
+    status, out, err = cxr("train", "--recipe", "tiny", "--data", rays, "--out", place)
+    assert (status, out) == (2, "") and err.count("\n") == 1
+    assert f"{place} cannot be written (" in err or f"{place} exists and is no trained network" in err
 
 
 def test_evaluate_writes_a_page_only_where_its_name_says_so(cxr, tables, tmp_path):

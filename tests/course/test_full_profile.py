@@ -1,4 +1,4 @@
-"""The recipes of the full profile, without a GPU: every lesson, on two dozen images, one step of training each.
+"""The recipes of the full profile, without a GPU: every lesson, on two dozen images, one epoch of training each.
 
 As a program: python test_full_profile.py FOLDER runs the lessons, with images and a cache in FOLDER, in one process.
 """
@@ -37,16 +37,16 @@ SHOWN = (
 
 
 def make_small() -> None:
-    """One step of two images; sixteen bits as on a GPU; claims that a few patients cannot bear out are told only."""
+    """One epoch in small batches; sixteen bits as on a GPU; claims that few patients cannot bear out are told only."""
     devices.gpus = lambda: 1
     for values in recipes._FULL.values():
-        values["batch_size"] = 2
+        values["batch_size"] = 4
     transfer.BATCH, transfer.in_chunks.__defaults__ = 4, (4,)  # 64 images of 320 pixels take gigabytes
     fit, claim = devices.Devices.fit, cxr.claim
 
     def short(self, model, *given, **options):
         model.run_eagerly = model.name == "densenet121"  # to trace 121 layers takes half a minute
-        fit(self, model, *given, **options | {"epochs": 1, "steps_per_epoch": 1})
+        fit(self, model, *given, **options | {"epochs": options["initial_epoch"] + 1})
 
     def told(statement, holds):
         with contextlib.suppress(ClaimNotBorneOut):

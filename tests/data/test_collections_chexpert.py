@@ -138,6 +138,7 @@ def test_a_test_set_without_labels_is_passed_over_and_said(tmp_path):
     contents = read(tmp_path)
     assert len(contents.table) == 12 and len(contents.files) == 1
     assert "test.csv is not read." in contents.notes
+    assert any("1 pictures are in no row of the table that is used" in note for note in contents.notes)
 
 
 @pytest.mark.parametrize("folder", ["CheXpert-v1.0 batch 2 (train 1)", "PNG/PNG/train", "CheXpert-v1.0-small/train"])

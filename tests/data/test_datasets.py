@@ -266,7 +266,7 @@ def folders(tmp_path):
 
 def test_class_folders_give_one_finding_and_keep_the_published_split(folders, capsys):
     data = open_dataset(folders)
-    assert (data.kind, data.findings, len(data)) == ("folders", ("Pneumonia",), 30)
+    assert (data.kind, data.findings, len(data)) == ("kermany", ("Pneumonia",), 30)
     assert data.table["split"].value_counts().to_dict() == {"train": 20, "test": 6, "valid": 4}
     assert data.labels.mean() == 0.5 and "person2" in data.patients and "IM-0001" in data.patients
     assert len(data.published) == 30 and capsys.readouterr().out == ""
@@ -451,7 +451,7 @@ def test_real_nih(real_data, capsys):
 
 def test_real_paediatric_folders(real_data, capsys):
     data = open_dataset(real_data / "pneumonia")
-    assert data.findings == ("Pneumonia",)
+    assert (data.kind, data.findings) == ("kermany", ("Pneumonia",))
     assert data.table["split"].value_counts().to_dict() == {"train": 1011, "test": 264, "valid": 125}
     assert disjoint(data.table) and capsys.readouterr().out == ""
 

@@ -62,10 +62,11 @@ def test_names_that_repeat_get_the_same_place_and_many_alike_take_no_square_of_t
 def test_a_name_of_digits_stays_a_name_and_an_empty_one_is_refused(tmp_path):
     rows = [f"{number:05d},{number % 2},{number}" for number in range(12)]
     (tmp_path / "all.csv").write_text("\n".join(["image,Mass,patient", *rows]))
-    for number in range(12):
+    for number in range(13):
         (tmp_path / f"{number:05d}.png").touch()
     contents = recognition.read(recognition.walk(tmp_path))
     assert contents.table["image"].tolist() == [f"{number:05d}" for number in range(12)] == list(contents.files)
+    assert any("1 pictures are in no row of the table that is used" in note for note in contents.notes)
     (tmp_path / "all.csv").write_text("\n".join(["image,Mass,patient", *rows, " ,1,7"]))
     with pytest.raises(DataError, match=r"image is empty in row 12 of all.csv \(1 such rows\)"):
         recognition.read(recognition.walk(tmp_path))

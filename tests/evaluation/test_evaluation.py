@@ -6,6 +6,7 @@ import re
 import sys
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -179,11 +180,80 @@ def test_partial_judges_what_both_have_and_says_what_it_left_out(collection, run
     assert "no prediction" in notes and "no labels for Gout" in notes and "Hernia" in notes
 
 
+@pytest.fixture
+def repeated(tmp_path):
+    """Class folders of which each calls its pictures 1.png, 2.png ..., and scores under their paths."""
+    generator, rows = np.random.default_rng(0), []
+    for part, count in (("train", 8), ("val", 4), ("test", 6)):
+        for kind in ("NORMAL", "PNEUMONIA"):
+            folder = tmp_path / "rays" / part / kind
+            folder.mkdir(parents=True)
+            for number in range(1, count + 1):
+                cv2.imwrite(str(folder / f"{number}.png"), generator.integers(0, 255, (16, 16)).astype(np.uint8))
+                rows.append([f"{part}/{kind}/{number}.png", int(kind == "PNEUMONIA"), generator.random()])
+    return tmp_path / "rays", pd.DataFrame(rows, columns=["image", "truth", "Pneumonia"])
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda name: name,
+        lambda name: f"chest_xray/{name}",
+        lambda name: "C:\\rays\\" + name.replace("/", "\\"),
+        lambda name: name.removesuffix(".png"),
+        lambda name: name.replace(".png", ".JPEG"),
+    ],
+    ids=["as they lie", "from above", "Windows", "no ending", "another ending"],
+)
+def test_pictures_of_one_name_are_told_apart_by_their_paths(repeated, run, written):
+    folder, table = repeated
+    scores = table[["image", "Pneumonia"]].assign(image=table["image"].map(written)).sample(frac=1, random_state=0)
+    status, out, err = run(scores.set_index("image"), "--data", folder, "--json")
+    own = table[table["image"].str.startswith("test")]
+    expected = oracle.roc_auc_score(own["truth"], own["Pneumonia"])
+    found = json.loads(out)
+    assert status == 0 and found["about"]["images"] == 12
+    assert found["auc"][0]["auc"] == pytest.approx(expected, abs=1e-12)
+    assert "chosen on 8 images of valid" in found["about"]["thresholds"]
+
+
+def test_a_name_that_fits_several_pictures_is_refused_with_them(repeated, run):
+    folder, table = repeated
+    last = table[table["image"].str.startswith("test/NORMAL")].set_index("image")[["Pneumonia"]]
+    status, _, err = run(last.rename(index=lambda name: name.removeprefix("test/")), "--data", folder)
+    assert status == 2 and err.count("\n") == 1
+    assert "NORMAL/1 fits" in err and "NORMAL/1.png" in err
+
+
+def test_predictions_of_other_images_are_counted(collection, run):
+    folder, scores, _, _ = collection
+    more = pd.concat([all_findings(scores), all_findings(scores).iloc[:3].rename(index=lambda name: "x" + name)])
+    found = json.loads(run(more.rename_axis("image"), "--data", folder, "--json")[1])
+    assert "3 predictions are of no image of it" in found["notes"]
+
+
+def test_shared_findings_are_judged_and_the_others_named_on_both_sides(collection):
+    folder, scores, labels, patient = collection
+    dataset, test = open_dataset(folder), patient > 130
+    foreign = scores[["Effusion", "Hernia"]].assign(Gout=0.5)
+    found = evaluate(foreign, dataset, shared=True, replicates=0)
+    assert list(found.areas.index) == ["Effusion", "Hernia", "mean"]
+    expected = oracle.roc_auc_score(labels[test, 1], scores.loc[test, "Effusion"])
+    assert found.areas.loc["Effusion", "auc"] == pytest.approx(expected, abs=1e-12)
+    assert found.notes[0] == "judged: Effusion, Hernia, which both know"
+    assert found.notes[1].startswith("no predictions for Atelectasis, Cardiomegaly")
+    assert found.notes[2] == "no labels for Gout"
+    with pytest.raises(DataError, match="3 of 230 images have no prediction"):
+        evaluate(foreign.iloc[:-3], dataset, shared=True)
+    with pytest.raises(DataError, match="0 of its 14 findings: no predictions for .*Hernia; no labels for Gout. Exp"):
+        evaluate(foreign[["Gout"]], dataset, shared=True)
+
+
 def test_labels_that_are_neither_0_nor_1_and_missing_patients_are_refused(run, tmp_path, collection):
     names = [f"{number}.png" for number in range(12)]
     table = pd.DataFrame({"Image": names, "PatientId": np.arange(12) // 2, "Mass": [0, 1] * 6})
     scores = pd.DataFrame({"image": table["Image"], "Mass": 0.5})
-    for column, value, message in (("Mass", 2, "Expected 0 or 1"), ("PatientId", None, "patient")):
+    for column, value, message in (("Mass", 2, "Expected 0, false"), ("PatientId", None, "patient")):
         folder = tmp_path / column
         folder.mkdir()
         for part in ("train", "test"):

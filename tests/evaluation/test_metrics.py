@@ -148,7 +148,7 @@ def replaced(table, value):
         (lambda t, s, p: (t, replaced(s, np.inf), p), "missing or infinite"),
         (lambda t, s, p: (t, s.astype(str) + "x", p), "not a number"),
         (lambda t, s, p: (replaced(t, 2), s, p), "label of Edema for image 3.png is .*2.0"),
-        (lambda t, s, p: (replaced(t, np.nan), s, p), "Expected 0 or 1"),
+        (lambda t, s, p: (replaced(t, -1), s, p), "Expected 0 or 1, or NaN where it is unknown"),
         (lambda t, s, p: (t, without(s, "Edema"), p), "1 findings have labels but no score"),
         (lambda t, s, p: (without(t, "Edema"), s, p), "1 a score but no label"),
         (lambda t, s, p: (t, s.iloc[1:], p), "1 images have labels but no score"),

@@ -24,22 +24,22 @@ def predictions_for(dataset, **columns):
 
 @pytest.mark.parametrize("column", ["image", "Image Index", "FILE", "filename", " path"])
 def test_a_file_is_read_whatever_its_image_column_is_called(tmp_path, column):
-    rows = [f"{column},prob_Mass, Pleural Thickening,Patient,split,age", "sub/folder/a.png,0.25,1,7,test,50"]
-    text = "\n".join([*rows, "c\\b.png,0.5,0,8,test,60"])
+    rows = [f",{column},prob_Mass, Pleural Thickening_pred ,Patient ID,split,age"]
+    text = "\n".join([*rows, "0,sub/folder/a.png,0.25,1,7,test,50", "1,c\\b.png,0.5,0,8,test,60"])
     path = tmp_path / "scores.csv.gz"
     path.write_bytes(gzip.compress(text.encode()))
     found = read_predictions(path)
     assert found.to_dict("index") == {
-        "a.png": {"Mass": 0.25, "Pleural_Thickening": 1},
-        "b.png": {"Mass": 0.5, "Pleural_Thickening": 0},
+        "sub/folder/a.png": {"Mass": 0.25, "Pleural_Thickening": 1},
+        "c/b.png": {"Mass": 0.5, "Pleural_Thickening": 0},
     }
     assert found.index.name == "image"
 
 
 def test_images_and_findings_that_appear_twice_are_refused(tmp_path):
     path = tmp_path / "twice.csv"
-    path.write_text("image,Mass\na/x.png,1\nb/x.png,1\ny.png,0\ny.png,0\n")
-    with pytest.raises(DataError, match="2 images appear more than once in twice.csv \\(the first is x.png"):
+    path.write_text("image,Mass\na/x.png,1\nb/x.png,1\na\\x.png,1\ny.png,0\ny.png,0\n")
+    with pytest.raises(DataError, match="2 images appear more than once in twice.csv \\(the first is a/x.png"):
         read_predictions(path)
     path.write_text("image,Effusion,prob_Effusion\na,1,0\n")
     with pytest.raises(DataError, match="1 findings appear more than once in twice.csv \\(the first is Effusion"):

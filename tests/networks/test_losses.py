@@ -58,15 +58,70 @@ def test_prior_logits_count_what_is_drawn():
     assert losses.prior_logits(labels[:, ::-1]) == pytest.approx([np.log(1 / 3)] * 2)
 
 
-@pytest.mark.parametrize("labels", [np.array([[0, 2]]), np.array([0, 1]), np.zeros((0, 3)), np.array([[np.nan]])])
+@pytest.mark.parametrize("labels", [np.array([[0, 2]]), np.array([0, 1]), np.zeros((0, 3)), np.array([[-1]])])
 def test_labels_that_are_none_are_refused(labels):
-    with pytest.raises(RecipeError, match="Expected 0 and 1"):
+    with pytest.raises(RecipeError, match="Expected 0, 1 and, for unknown, NaN"):
         losses.class_weights(labels)
+
+
+UNKNOWN = np.where(RNG.random(TRUTH.shape) < [0.2, 0.5, 0.0], np.nan, TRUTH).astype(np.float32)
+UNKNOWN[5] = np.nan  # an image of which nothing is known
+
+
+def test_weights_are_those_of_the_known_labels():
+    positive, negative = losses.class_weights(UNKNOWN)
+    for column, truth in enumerate(UNKNOWN.T):
+        known = truth[~np.isnan(truth)][:, np.newaxis]
+        assert (positive[[column]], negative[[column]]) == losses.class_weights(known)
+        assert losses.prior_logits(UNKNOWN)[column] == losses.prior_logits(known)[0]
+    assert np.isnan(losses.class_weights(np.array([[np.nan], [np.nan]]))).all()
+    assert losses.prior_logits(np.array([[np.nan, 1], [np.nan, 0]])).tolist() == [0, 0]
+
+
+def test_weights_of_images_with_unknown_labels_by_hand():
+    labels = np.array([[1, np.nan], [np.nan, np.nan], [np.nan, 0], [1, 0]])
+    assert losses.sample_weights(labels).tolist() == [4 / 3, 2 / 3, 2 / 3, 4 / 3]
+    # two with the first finding, one known to lack the second and to have none: 1/2, 0, 1 and 1/2 of 2
+    assert losses.expected_draws(labels).tolist() == [1, 0, 2, 1]
+    # of the drawn images 2 have the first finding and none lacks it; none of 3 has the second
+    assert losses.prior_logits(labels, losses.expected_draws(labels)) == pytest.approx(
+        [np.log(1.5 / 0.5), np.log(0.5 / 2.5)]
+    )
+    assert losses.share_known(labels) == 4 / 8
+    assert losses.share_known(labels, losses.expected_draws(labels)) == (1 * 1 + 2 * 1 + 1 * 2) / 8
+    assert losses.share_known(TRUTH, losses.expected_draws(TRUTH)) == 1  # exactly: then nothing is masked
+
+
+@pytest.mark.parametrize("draw", [False, True])
+def test_with_everything_known_weights_are_to_the_bit_what_they_were(draw):
+    """The formulas of the version before labels could be unknown."""
+    draws = losses.expected_draws(TRUTH) if draw else None
+    labels = TRUTH.astype(float)
+    with_none = np.column_stack([labels, labels.max(axis=1) == 0])
+    rarity = (with_none / np.maximum(with_none.sum(axis=0), 1)).max(axis=1)
+    assert np.array_equal(losses.expected_draws(TRUTH), rarity * (len(labels) / rarity.sum()))
+    seen = labels if draws is None else labels * draws[:, np.newaxis]
+    positives = np.clip(seen.sum(axis=0, dtype=np.float64), 0.5, len(labels) - 0.5)
+    assert np.array_equal(losses.prior_logits(TRUTH, draws), np.log(positives / (len(labels) - positives)))
+    assert np.array_equal(losses.class_weights(TRUTH), [1 - labels.mean(axis=0), labels.mean(axis=0)])
+    weights = 1 + labels.sum(axis=1)
+    assert np.array_equal(losses.sample_weights(TRUTH), weights / weights.mean())
+    present, absent = TRUTH * np.logaddexp(0, -LOGITS), (1 - TRUTH) * np.logaddexp(0, LOGITS)
+    assert losses.bce_numpy(TRUTH, LOGITS) == float(np.mean(present + absent))
 
 
 def test_bce_is_scikit_learns_log_loss():
     expected = log_loss(TRUTH.ravel(), sigmoid(LOGITS.astype(float)).ravel())
     assert np.isclose(losses.bce_numpy(TRUTH, LOGITS), expected)
+    known = ~np.isnan(UNKNOWN)
+    expected = log_loss(UNKNOWN[known], sigmoid(LOGITS.astype(float))[known])
+    assert losses.bce_numpy(UNKNOWN, LOGITS.astype(float)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_network_that_says_nan_is_noticed():
+    logits = LOGITS.copy()
+    logits[0] = np.nan
+    assert np.isnan(losses.bce_numpy(UNKNOWN, logits)) and np.isnan(losses.focal_loss_numpy(UNKNOWN, logits))
 
 
 def test_weighted_bce_by_hand():
@@ -89,12 +144,15 @@ def test_focal_loss_without_focus_is_half_of_bce():
 
 
 PAIRS = {
-    "bce": (losses.bce, losses.bce_numpy),
+    "bce": (lambda known=1.0: losses.bce(known=known), losses.bce_numpy),
     "weighted": (
-        lambda: losses.bce(POSITIVE, NEGATIVE),
+        lambda known=1.0: losses.bce(POSITIVE, NEGATIVE, known),
         lambda truth, logits: losses.bce_numpy(truth, logits, POSITIVE, NEGATIVE),
     ),
-    "focal": (lambda: losses.focal_loss(1.5, 0.3), lambda t, x: losses.focal_loss_numpy(t, x, 1.5, 0.3)),
+    "focal": (
+        lambda known=1.0: losses.focal_loss(1.5, 0.3, known),
+        lambda truth, logits: losses.focal_loss_numpy(truth, logits, 1.5, 0.3),
+    ),
 }
 
 
@@ -104,6 +162,27 @@ def test_keras_and_numpy_agree(name):
     per_image = np.array(for_keras()(TRUTH, LOGITS))
     assert per_image.shape == (40,)
     assert np.isclose(per_image.mean(), in_numpy(TRUTH, LOGITS), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_unknown_labels_cost_and_teach_nothing(name):
+    """The other backends: tests/test_backends.py."""
+    import tensorflow as tf
+
+    for_keras, in_numpy = PAIRS[name]
+    variable, known = tf.Variable(LOGITS), ~np.isnan(UNKNOWN)
+    with tf.GradientTape() as tape:
+        per_image = for_keras(losses.share_known(UNKNOWN))(UNKNOWN, variable)
+        value = tf.reduce_mean(per_image)
+    gradient = np.array(tape.gradient(value, variable))
+    assert per_image[5] == 0 and float(value) == pytest.approx(in_numpy(UNKNOWN, LOGITS), abs=1e-6)
+    assert not gradient[~known].any() and known.sum() == (gradient != 0).sum()
+    for row, column in np.argwhere(known):
+        step = np.zeros(TRUTH.shape)
+        step[row, column] = 1e-5
+        logits = LOGITS.astype(float)
+        difference = (in_numpy(UNKNOWN, logits + step) - in_numpy(UNKNOWN, logits - step)) / 2e-5
+        assert np.isclose(gradient[row, column], difference, rtol=1e-3, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -33,6 +33,13 @@ def test_bars_count_images_and_their_share_of_the_table():
     assert [bar.get_width() for bar in axis.patches] == [1, 3]
 
 
+def test_shares_are_those_of_the_images_whose_label_is_known():
+    table = pd.DataFrame({"Mass": [1, np.nan, 0, np.nan, 1], "Edema": [0, 1, 0, 0, 0]})
+    figure = plots.finding_counts(table, ["Mass", "Edema"])
+    assert [text.get_text() for text in figure.figure.axes[0].texts] == ["1 (20.0%)", "2 (66.7%)"]
+    assert "from Mass (2) down to Edema (1)" in repr(figure)
+
+
 def test_save_writes_whole_files_only(tmp_path):
     path = bars().save(tmp_path / "sub" / "bars.png")
     assert path.read_bytes() == bars().png() and [p.name for p in path.parent.iterdir()] == ["bars.png"]

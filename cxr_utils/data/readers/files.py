@@ -6,7 +6,7 @@ import os
 import re
 import struct
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr_utils.data.readers.match import match
+from cxr_utils.data.readers.match import match, plain
 from cxr_utils.data.schema import BOX_COLUMNS
 from cxr_utils.errors import DataError
 
@@ -24,9 +24,15 @@ from cxr_utils.errors import DataError
 SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 #: Endings of tables; a spreadsheet (.xlsx) is to be saved as one of these.
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+#: Splits of the simulated set, of a well-known online course and of children's X-rays, by the names they go by. They
+#: lie beside the pictures to be compared (`leakage.leakage_beside`), and do not describe them.
+OTHER_SPLITS = ("leaky_split.csv", "course", "public_resplit.csv.gz")
 _UNREAD = (".tif", ".tiff", ".bmp", ".gif", ".webp", ".nii", ".nii.gz", ".zip", ".tar", ".tar.gz", ".tgz", ".7z")
-_MASK_FOLDER = re.compile(r"(lung|left|right|manual)?[ _-]?(masks?|segmentations?)", re.IGNORECASE)
-_MASK_FILE = re.compile(r"[ _-](mask|seg|segmentation)s?$", re.IGNORECASE)
+#: Names of folders of masks, and what ends the name of a mask beside its picture.
+MASK_FOLDER = re.compile(r"(.*[ _-])?(lung|left|right|manual)?masks?", re.IGNORECASE)
+MASK_FILE = re.compile(r"[ _-](mask|seg|segmentation)s?$", re.IGNORECASE)
+# A folder of this name holds masks; or where there are folders of masks in it, pictures beside them.
+_SEGMENTATION = re.compile(r"(.*[ _-])?segmentations?", re.IGNORECASE)
 _THUMBNAIL = re.compile(r"\.?(thumb(nail)?s?|previews?)|.*[ _-]thumb(nail)?", re.IGNORECASE)
 
 
@@ -47,13 +53,22 @@ class Files(Mapping):
     def __getitem__(self, image: str) -> Path:
         return Path(self._paths[image])
 
+    def only(self, images: pd.Series) -> "Files":
+        """The files of some images; those that have none are left out."""
+        wanted = images.astype(object).tolist()
+        return Files({image: self._paths[image] for image in wanted if image in self._paths})
+
     def holding(self, images: pd.Series) -> np.ndarray:
         """Mask (images,) of bool, true for the images that have a file."""
         return np.fromiter(map(self._paths.__contains__, images.tolist()), bool, len(images))
 
-    def status(self, image: str) -> os.stat_result:
-        """Size and times of a file, without making a Path of its name."""
-        return os.stat(self._paths[image])
+    def stamp(self, image: str) -> str:
+        """Size and date of a file, for keys of a cache; of a dead link, about which who reads it is told, neither."""
+        try:
+            status = os.stat(self._paths[image])
+        except OSError:
+            return "unreadable"
+        return f"{status.st_size}:{status.st_mtime_ns}"
 
     def __contains__(self, image: object) -> bool:
         return image in self._paths
@@ -154,11 +169,24 @@ class Folder:
             return Files({}), []
         paths: list[str] = self.images
         notes: list[str] = []
-        if not names.str.contains("/", regex=False).any():
-            paths, notes = _once_each(paths)
-        found = match(names, paths)
-        known = found >= 0
-        return Files(dict(zip(names[known], map(self.path, np.array(paths, object)[found[known]]), strict=True))), notes
+        wanted = names.astype(object).tolist()
+        if not any("/" in name for name in wanted):
+            paths, notes = _once_each(paths, bare=not wanted or plain(wanted[0]) == wanted[0])
+        places = match(wanted, paths).tolist()
+        named = set(places)
+        rest = Counter(path.rpartition("/")[0] for place, path in enumerate(paths) if place not in named)
+        if rest:
+            where = ", ".join(f"{count:,} in {name or 'the folder itself'}" for name, count in rest.most_common(3))
+            notes.append(
+                f"{rest.total():,} pictures are in no row of the table that is used, and are passed over: {where}."
+            )
+        meant, start = zip(wanted, places, strict=True), self.path("")
+        return Files({name: start + paths[place] for name, place in meant if place >= 0}), notes
+
+    def is_named(self, pattern: re.Pattern[str]) -> bool:
+        """Tell whether most paths of pictures fit a pattern, by about a hundred of them."""
+        some = self.images[:: max(1, len(self.images) // 100)]
+        return sum(bool(pattern.search(path)) for path in some) > len(some) / 2
 
 
 def look(root: Path) -> Folder:
@@ -182,25 +210,36 @@ def look(root: Path) -> Folder:
     """
     while (only := _only_folder(root)) and part_of(only.name) is None:
         root = only
-    found: dict[str, list[str]] = {"images": [], "masks": [], "tables": []}
+    found: defaultdict[str, list[str]] = defaultdict(list)
     passed: Counter[str] = Counter()
-    waiting, seen = [(str(root), "", False)], set[str]()
+    waiting, seen = [(str(root), "", "images")], set[str]()
     while waiting:
-        folder, below, in_masks = waiting.pop()
+        folder, below, holds = waiting.pop()
         with os.scandir(folder) as entries:
             for entry in entries:
                 if kind := _passed_over(entry.name):
                     passed[kind] += 1
                 elif entry.is_dir():
                     if not _visited(entry, seen):
-                        waiting.append((entry.path, f"{below}{entry.name}/", in_masks or _is_mask_folder(entry.name)))
+                        inside = f"{below}{entry.name}/"
+                        waiting.append((entry.path, inside, _holds(entry.name, inside, holds)))
                 elif kind := _kind(entry.name):
-                    masked = kind == "images" and (in_masks or _MASK_FILE.search(entry.name.rpartition(".")[0]))
-                    found["masks" if masked else kind].append(below + entry.name)
+                    masked = kind == "images" and MASK_FILE.search(entry.name.rpartition(".")[0])
+                    found["masks" if masked else holds if kind == "images" else kind].append(below + entry.name)
                 elif entry.name.lower().endswith(_UNREAD):
                     passed[f"{os.path.splitext(entry.name)[1].lower()} files"] += 1
-    tables = sorted(found.pop("tables"), key=lambda name: (name.count("/"), name))
+    for place in [kind for kind in found if kind.endswith("/")]:
+        beside = any(mask.startswith(place) for mask in found["masks"])
+        found["images" if beside else "masks"] += found.pop(place)
+    tables = sorted(found["tables"], key=lambda name: (name.count("/"), name))
     return Folder(root, sorted(found["images"]), sorted(found["masks"]), tables, dict(sorted(passed.items())))
+
+
+def _holds(name: str, path: str, outside: str) -> str:
+    """What pictures in a folder are: "images", "masks", or the path of a segmentation's folder, which may hold both."""
+    if outside == "masks" or MASK_FOLDER.fullmatch(name):
+        return "masks"
+    return path if outside == "images" and _SEGMENTATION.fullmatch(name) else outside
 
 
 def _only_folder(root: Path) -> Path | None:
@@ -217,11 +256,8 @@ def _passed_over(name: str) -> str | None:
         return "locks of office programs"
     if name.startswith(".") or name in ("Thumbs.db", "desktop.ini"):
         return "hidden files"
-    return "thumbnails" if _THUMBNAIL.fullmatch(name.partition(".")[0]) else None
-
-
-def _is_mask_folder(name: str) -> bool:
-    return bool(_MASK_FOLDER.fullmatch(name))
+    may_be = "thumb" in name.lower() or "preview" in name.lower()
+    return "thumbnails" if may_be and _THUMBNAIL.fullmatch(name.partition(".")[0]) else None
 
 
 def _kind(name: str) -> str | None:
@@ -240,13 +276,16 @@ def _visited(entry: os.DirEntry[str], seen: set[str]) -> bool:
     return loops
 
 
-def _once_each(paths: list[str]) -> tuple[list[str], list[str]]:
+def _once_each(paths: list[str], bare: bool) -> tuple[list[str], list[str]]:
     """Of several files of one name keep that in the folder which holds most; names without a folder mean one of them.
+
+    Where a table's names are bare, without an ending, a.dcm and a.png have one name.
 
     Collections are often shipped at two sizes with the same names. Staying in the fullest folder keeps the
     pictures of one kind, and does not depend on the order in which a disk lists them.
     """
     names = [path.rsplit("/", 1)[-1] for path in paths]
+    names = [name.rpartition(".")[0] for name in names] if bare else names
     if len(set(names)) == len(names):
         return paths, []
     folders = Counter(os.path.dirname(path) for path in paths)

@@ -3,21 +3,26 @@
 import hashlib
 import os
 import re
+from dataclasses import replace
 
 import pandas as pd
 
-from cxr_utils.data.readers.files import Contents, Files, Folder, part_of
+from cxr_utils.data.readers.files import MASK_FILE, MASK_FOLDER, Contents, Files, Folder, part_of
+from cxr_utils.data.readers.match import plain
 from cxr_utils.data.readers.values import patients_of
 from cxr_utils.data.schema import FINDINGS, finding_name, in_order, is_healthy, validate_table
 from cxr_utils.data.splits import drop_shared, fill_parts
 from cxr_utils.errors import DataError
 
-# Folders of these names hold pictures of every class, as `images/` of NIH does, or those of one patient or study.
+# Folders of these names hold pictures of every class, as `images/` of NIH and `CXR_png/` of Shenzhen do, or those of
+# one patient or study.
+_WORD = r"images?|imgs?|pictures|originals?|labels?|annotations?|png|jpe?g|dicom|data|dataset"
+_WORD += r"|files|x-?rays?|frontal|cxr|chest"
 _NO_CLASS = re.compile(
-    r"(images?|imgs?|pictures|originals?|labels?|annotations?|png|jpe?g|dicom|data|dataset|files|x-?rays?|frontal|cxr)"
-    r"[_-]?\d*|(patient|subject|sub|case|study|series|p|s)[ _-]?\d+",
-    re.IGNORECASE,
+    rf"({_WORD})([ _-]?({_WORD}|\d+))*[ _-]?|(patient|subject|sub|case|study|series|p|s)[ _-]?\d+", re.IGNORECASE
 )
+# Two classes of which one is only the lack of the other, such as NonCOVID and COVID.
+_NEGATION = re.compile(r"(?:non|not?|without)([a-z0-9]+) \1")
 
 
 def class_folders(folder: Folder) -> pd.DataFrame | None:
@@ -30,34 +35,38 @@ def class_folders(folder: Folder) -> pd.DataFrame | None:
         Columns path (below the root), split (None where the folders name no part) and label (the class folder's name).
     """
     levels = {name: _levels(name) for name in {os.path.dirname(path) for path in folder.images}}
-    named = {name: level for name, level in levels.items() if level}
-    if len(named) < len(levels):
+    classes = _classes({name: named for name, (_, named) in levels.items()})
+    if not all(classes.values()):
         return None
-    rows = [(path, *named[os.path.dirname(path)]) for path in folder.images]
+    places = [(path, os.path.dirname(path)) for path in folder.images]
+    rows = [(path, levels[place][0], classes[place]) for path, place in places]
     table = pd.DataFrame(rows, columns=["path", "split", "label"])
     return table if table["label"].nunique() > 1 else None
 
 
-def _levels(folder: str) -> tuple[str | None, str] | None:
-    """Part and class that a path of folders names; None where it names no class."""
+def _levels(folder: str) -> tuple[str | None, list[str]]:
+    """Part that a path of folders names, and those folders that could name a class."""
     levels = [level for level in folder.split("/") if level and not _NO_CLASS.fullmatch(level)]
     parts = [part for part in map(part_of, levels) if part]
-    classes = [level for level in levels if not part_of(level)]
-    return (parts[0] if parts else None, classes[0]) if classes else None
+    return parts[0] if parts else None, [level for level in levels if not part_of(level)]
+
+
+def _classes(named: dict[str, list[str]]) -> dict[str, str]:
+    """The first of them at which folders differ: one that all pictures lie in is no class. "" where there is none."""
+    while all(len(levels) > 1 for levels in named.values()) and len({levels[0] for levels in named.values()}) == 1:
+        named = {folder: levels[1:] for folder, levels in named.items()}
+    return {folder: levels[0] if levels else "" for folder, levels in named.items()}
 
 
 def read_folders(folder: Folder, kind: str = "folders") -> Contents:
-    """Read class folders; patients come from the file names, the split from the folders.
-
-    Of two classes, one of them normal, the other is the one finding. Files of one name and the same bytes are one
-    picture: in several class folders of one part it has all their findings; in two parts the earlier one loses it.
+    """Read class folders; the split is that of the folders.
 
     Args:
         folder: One that `class_folders` takes for such.
         kind: Name of the reader.
 
     Returns:
-        What was found; each image is named by its path below the root.
+        What was found; see `read_classes`.
 
     Raises:
         DataError: It is none, a picture is normal and not, or class folders are numbers that tell nothing.
@@ -67,9 +76,30 @@ def read_folders(folder: Folder, kind: str = "folders") -> Contents:
         raise DataError(
             f"{folder.root.name} holds no class folders. Expected such as train/NORMAL and train/PNEUMONIA."
         )
-    finding, more = _findings(found["label"])
+    contents = read_classes(folder, found, kind)
+    return replace(contents, notes=[*notes, *contents.notes])
+
+
+def read_classes(folder: Folder, found: pd.DataFrame, kind: str) -> Contents:
+    """Turn pictures with one class each into the contract; patients come from the file names.
+
+    Of two classes, one of them normal, the other is the one finding. Files of one name and the same bytes are one
+    picture: in several classes of one part it has all their findings, in two parts it is dropped from the earlier.
+
+    Args:
+        folder: Where the pictures lie.
+        found: Columns path (below the root), split (None where nothing says it) and label (the class).
+        kind: Name of the reader.
+
+    Returns:
+        What was found; each image is named by its path below the root. Masks are kept beside their pictures.
+
+    Raises:
+        DataError: A picture is normal and not, or classes are numbers that tell nothing.
+    """
+    finding, notes = _findings(found["label"])
     found = found.assign(image=_same_bytes(folder, found["path"]), finding=finding)
-    found["patient"], still_more = patients_of(found["image"])
+    found["patient"], unnamed = patients_of(found["image"])
     findings = in_order(found["finding"].dropna())
     labels = pd.get_dummies(found["finding"], dtype="int8").reindex(columns=list(findings), fill_value=0)
     named = found["split"].notna().any()
@@ -78,14 +108,36 @@ def read_folders(folder: Folder, kind: str = "folders") -> Contents:
     whole = rows.groupby(["image", "patient", "split"], sort=False, as_index=False).max()
     table, shared = drop_shared(whole)
     table, filled = fill_parts(table.reset_index(drop=True), findings)
+    masks, kept = _masks(folder, found["image"])
     return Contents(
         kind=kind,
         table=validate_table(table, findings),
         findings=findings,
         files=Files({image: folder.path(image) for image in found["image"].unique()}),
         published=whole[["image", "patient", "split"]] if named else None,
-        notes=[*notes, *more, *still_more, *shared, *filled],
+        masks=masks,
+        notes=[*notes, *unnamed, *shared, *filled, *kept],
     )
+
+
+def _masks(folder: Folder, images: pd.Series) -> tuple[Files, list[str]]:
+    """The mask of each picture that has one, as in COVID/masks/1.png for COVID/images/1.png; and a note that counts."""
+    if not folder.masks:
+        return Files({}), []
+    by_key: dict[str, list[str]] = {}
+    for mask in folder.masks:
+        by_key.setdefault(_mask_key(mask), []).append(mask)
+    own = {image: by_key.get(_mask_key(image), []) for image in images.unique()}
+    masks = {image: folder.path(found[0]) for image, found in own.items() if len(found) == 1}
+    note = f"{len(folder.masks):,} masks are no pictures; {len(masks):,} pictures have one of their own."
+    return Files(masks), [note]
+
+
+def _mask_key(path: str) -> str:
+    """A path without its ending, and without what tells a mask from its picture."""
+    *levels, last = plain(path).split("/")
+    kept = [level for level in levels if not (_NO_CLASS.fullmatch(level) or MASK_FOLDER.fullmatch(level))]
+    return "/".join([*kept, MASK_FILE.sub("", last)])
 
 
 def _without_second_copy(folder: Folder) -> tuple[pd.DataFrame | None, list[str]]:
@@ -148,7 +200,16 @@ def _findings(labels: pd.Series) -> tuple[pd.Series, list[str]]:
         return labels.map({"0": None, "1": "Positive"}), [
             "folder 0 is taken for negative and 1 for one finding, Positive."
         ]
-    return labels.map({name: _finding(name) for name in names}), []
+    named, notes = {name: _finding(name) for name in names}, []
+    for one, other in (names, names[::-1]) if len(names) == 2 else ():
+        if _NEGATION.fullmatch(f"{_letters(one)} {_letters(other)}"):
+            named[one] = None
+            notes.append(f"folder {one} is taken for negative, {other} for the finding.")
+    return labels.map(named), notes
+
+
+def _letters(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", re.sub(r"^\d+[_-]", "", name).lower())
 
 
 def _finding(label: str) -> str | None:

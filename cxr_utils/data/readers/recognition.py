@@ -3,7 +3,8 @@
 The order in which a folder is understood:
 
 1. a `dataset.toml` in it says what its tables mean;
-2. a known collection (`data.collections`) is recognised by tables and names that only it has; two at once are refused;
+2. a known collection (`data.collections`) is recognised by tables that only it has, or where no table describes the
+   pictures by their names; two at once are refused;
 3. tables: those that say train, valid or test in their names, else the only one that has pictures and labels;
 4. class folders.
 
@@ -14,7 +15,18 @@ from pathlib import Path
 from types import ModuleType
 
 from cxr_utils.cache import repository
-from cxr_utils.data.collections import chexpert, mimic_cxr_jpg, nih, padchest
+from cxr_utils.data.collections import (
+    chexpert,
+    covid_radiography,
+    kermany,
+    mimic_cxr_jpg,
+    nih,
+    padchest,
+    roboflow,
+    rsna,
+    tuberculosis,
+    vindr,
+)
 from cxr_utils.data.readers.description import FILE
 from cxr_utils.data.readers.files import Contents, Folder, look
 from cxr_utils.data.readers.folders import class_folders, read_folders
@@ -24,7 +36,9 @@ from cxr_utils.errors import DataError
 from cxr_utils.phantom import ensure_cohort
 
 #: Known collections; the name of the file is that of the reader.
-COLLECTIONS: tuple[ModuleType, ...] = (chexpert, mimic_cxr_jpg, nih, padchest)
+COLLECTIONS: tuple[ModuleType, ...] = (
+    chexpert, covid_radiography, kermany, mimic_cxr_jpg, nih, padchest, roboflow, rsna, tuberculosis, vindr,
+)  # fmt: skip
 _EXPECTED = (
     f"the word phantom; a known collection ({', '.join(one.__name__.rpartition('.')[2] for one in COLLECTIONS)}); "
     f"tables train, valid and test, or one table, with names of pictures and labels; a {FILE} that says what a table "

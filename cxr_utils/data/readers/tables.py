@@ -9,7 +9,7 @@ import pandas as pd
 
 from cxr_utils.data.readers import description as descriptions
 from cxr_utils.data.readers.description import FILE, Description
-from cxr_utils.data.readers.files import Contents, Folder, part_of, read_csv
+from cxr_utils.data.readers.files import OTHER_SPLITS, Contents, Folder, part_of, read_csv
 from cxr_utils.data.readers.values import (
     Uncertain,
     labels_in_cells,
@@ -35,7 +35,7 @@ def read_described(
     *,
     complete: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
 ) -> Contents:
-    """Read tables by a description. Every reader of tables ends here.
+    """Read tables by a description.
 
     Args:
         folder: Where tables and pictures lie.
@@ -45,19 +45,40 @@ def read_described(
         complete: Adds to the rows of each table what no column says, such as the patient that a path names.
 
     Returns:
-        What was found. Parts that share patients are made disjoint; `published` keeps every row.
+        What was found; see `read_rows`.
 
     Raises:
         DataError: A table or column is missing, a cell is none of those expected, or rows contradict each other.
     """
-    raw, notes = _kept(_joined(folder, how, complete), how)
+    return read_rows(folder, _joined(folder, how, complete), how, kind, uncertain)
+
+
+def read_rows(
+    folder: Folder, rows: pd.DataFrame, how: Description, kind: str, uncertain: Uncertain = "leave-out"
+) -> Contents:
+    """Turn rows that a description fits into the contract. Every reader of tables ends here.
+
+    Args:
+        folder: Where the pictures lie.
+        rows: What the tables hold, and in the column "part of the table" the part of each row, or "".
+        how: What the columns mean.
+        kind: Name of the reader.
+        uncertain: What an uncertain label is taken for.
+
+    Returns:
+        What was found. Parts that share patients are made disjoint; `published` keeps every row.
+
+    Raises:
+        DataError: A cell is none of those expected, or rows contradict each other.
+    """
+    files, doubled = folder.files(rows[how.image])
+    raw, notes = _kept(rows, how)
     what = ", ".join(how.tables)
     labels, findings, more = _labels(raw, how, what, uncertain)
     columns, still_more = _columns(raw, how, folder)
     whole = pd.concat([columns, labels], axis=1)
     published = whole[["image", "patient", "split"]].reset_index(drop=True) if (columns["split"] != "").any() else None
     whole["split"] = whole["split"].replace("", "train")
-    files, doubled = folder.files(whole["image"])
     if whole["image"].duplicated().any():  # looking for whole rows that repeat takes long
         whole = whole.drop_duplicates(ignore_index=True)
     table, shared = drop_shared(whole)
@@ -66,7 +87,7 @@ def read_described(
         kind=kind,
         table=validate_table(table, findings),
         findings=findings,
-        files=files,
+        files=files.only(whole["image"]),
         published=published,
         notes=[*notes, *more, *still_more, *doubled, *shared, *filled],
     )
@@ -112,15 +133,16 @@ def _kept(raw: pd.DataFrame, how: Description) -> tuple[pd.DataFrame, list[str]]
 def _labels(
     raw: pd.DataFrame, how: Description, what: str, uncertain: Uncertain
 ) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
-    named = raw.rename(columns=dict(how.names))
-    columns = [how.names.get(name, name) for name in how.labels]
     if not how.separators:
         words = {"positive": how.positive, "negative": how.negative, "uncertain": how.uncertain}
+        columns = [how.names.get(name, name) for name in how.labels]
+        named = raw.rename(columns=dict(how.names))
         return labels_in_columns(named, columns, what, uncertain=uncertain, words=words)
-    texts = named[columns[0]].astype(object)
-    texts = texts.where(texts.notna(), "").astype(str)
-    distinct = {part for text in texts.unique() for part in re.split(f"[{re.escape(how.separators)}]", text)}
-    named_so = other_names(sorted(part for part in distinct if not is_healthy(part)))
+    codes, distinct = pd.factorize(raw[how.labels[0]].astype(str).where(raw[how.labels[0]].notna(), ""))
+    split = re.compile(f"[{re.escape(how.separators)}]")
+    parts = [[how.names.get(part.strip(), part.strip()) for part in split.split(text)] for text in distinct]
+    named_so = other_names(sorted({part for some in parts for part in some if not is_healthy(part)}))
+    texts = pd.Series(np.array([how.separators[0].join(some) for some in parts], object)[codes])
     return *labels_in_cells(texts, how.separators), named_so
 
 
@@ -182,7 +204,7 @@ def guessed(folder: Folder) -> Description | None:
     Raises:
         DataError: Two tables say the same part, or several tables could each be the one.
     """
-    here = [name for name in folder.tables if name.count("/") <= 1]
+    here = [name for name in folder.tables if name.count("/") <= 1 and name not in OTHER_SPLITS]
     parts = {name: part_of(descriptions.stem(name)) for name in here}
     several = {name: part for name, part in parts.items() if part}
     for part in PARTS:

@@ -20,13 +20,15 @@ NEGATIVE = ("0", "false", "no", "n", "negative", "absent")
 UNCERTAIN = ("-1", "uncertain")
 
 # NIH 00000013_005; Kermany person12_bacteria_3, IM-0115-0001 and NORMAL2-IM-0115-0001, in its original edition
-# BACTERIA-7422-0001; CheXpert patient00001/study1/...; MIMIC p10000032/s50414267/...
+# BACTERIA-7422-0001; CheXpert patient00001/study1/...; MIMIC p10000032/s50414267/...; Shenzhen CHNCXR_0001_0,
+# Montgomery MCUCXR_0001_0
 _PATIENT = re.compile(
     r"(?:.*/)?(?:0*(?P<nih>\d+)(?<=\d{8})_\d{3}$|(?P<person>person\d+)_|(?P<im>(?:NORMAL2-)?IM-\d+)-\d"
-    r"|(?:BACTERIA|VIRUS|NORMAL)-(?P<original>\d+)-\d+$|(?P<chexpert>patient\d+)/study\d+/|(?P<mimic>p\d{8})/s\d+/)"
+    r"|(?:BACTERIA|VIRUS|NORMAL)-(?P<original>\d+)-\d+$|(?P<chexpert>patient\d+)/study\d+/|(?P<mimic>p\d{8})/s\d+/"
+    r"|(?P<tuberculosis>(?:CHN|MCU)CXR_\d+)_[01]$)"
 )
 # What Roboflow makes of a.png: a_png.rf.HASH.jpg
-_ROBOFLOW = re.compile(r"_(png|jpe?g|dcm)\.rf\.[0-9A-Za-z]+$", re.IGNORECASE)
+_ROBOFLOW = re.compile(r"_(png|jpe?g|dcm|dicom|bmp|tiff?|webp)\.rf\.[0-9A-Za-z]+$", re.IGNORECASE)
 _AGE = re.compile(r"\s*>?\s*(\d+(?:[.,]\d+)?)\s*\+?\s*(y|m|w|d)?[a-z]*\.?\s*(?:old)?\s*", re.IGNORECASE)
 # What CheXpert's "No Finding" leaves open.
 _NO_ILLNESS = "Support Devices"
@@ -57,6 +59,8 @@ def patient_of(image: str) -> str | None:
 def patients_of(images: pd.Series) -> tuple[pd.Series, list[str]]:
     """Read patients from file names; an image whose name tells none stands for a patient of its own.
 
+    Copies that Roboflow made of one picture have one patient, whatever part it dealt them to.
+
     Args:
         images: File names or paths.
 
@@ -71,7 +75,13 @@ def patients_of(images: pd.Series) -> tuple[pd.Series, list[str]]:
         f"{unknown.sum()} of {len(images)} file names tell no patient (such as {images[unknown].iloc[0]}). "
         f"Each counts as a patient of its own, so two X-rays of one person cannot be noticed."
     )
-    return patients.where(~unknown, images.map(plain)), [note]
+    return patients.where(~unknown, images.map(_alone)), [note]
+
+
+def _alone(image: str) -> str:
+    """Name of the patient of an image whose name tells none: that of the image, of a copy that of its original."""
+    original = original_name(image)
+    return plain(original if original == image else original.rsplit("/", 1)[-1])
 
 
 def years(ages: pd.Series) -> tuple[pd.Series, list[str]]:

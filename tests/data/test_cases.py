@@ -1,0 +1,220 @@
+"""Folders that people really have, in small (`tests/cases`): each comes out as a sensible user expects.
+
+The tables are those that were met; `pictures.tsv` lists the pictures (path, width, height, and the path of which one is
+a copy), which are written here, each with noise of its own.
+"""
+
+import shutil
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxr_utils.data.images import write_dicom
+from cxr_utils.data.opening import look_into, open_dataset
+from cxr_utils.data.schema import FINDINGS
+from cxr_utils.errors import DataError
+
+CASES = Path(__file__).parents[1] / "cases"
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory):
+    root = tmp_path_factory.mktemp("cases") / "cases"
+    shutil.copytree(CASES, root)
+    for line in (CASES / "pictures.tsv").read_text(encoding="utf-8").splitlines():
+        name, width, height, original = line.split("\t")
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        if original:
+            shutil.copyfile(root / original, root / name)
+            continue
+        rng = np.random.default_rng(zlib.crc32(name.encode()))
+        pixels = rng.integers(0, 256, (int(height), int(width)), dtype=np.uint8)
+        if name.endswith((".dcm", ".dicom")):
+            write_dicom(root / name, pixels)
+        else:
+            assert cv2.imwrite(str(root / name), pixels)
+    return root
+
+
+def opened(folder):
+    """The data set and its notes as one text."""
+    dataset, _, notes = look_into(folder)
+    return dataset, "\n".join(notes)
+
+
+def raw_nih(folder, **options):
+    return pd.read_csv(folder / "Data_Entry_2017.csv", **options)
+
+
+def agrees_with_table(dataset, raw, separator="|"):
+    """Every label, patient and age of an NIH table, read the slow way."""
+    labels = raw["Finding Labels"].str.split(separator, regex=False)
+    truth = [[int(finding in names) for finding in FINDINGS] for names in labels]
+    by_name = dataset.table.set_index("image")
+    return (
+        dataset.findings == FINDINGS
+        and by_name.loc[raw["Image Index"], list(FINDINGS)].to_numpy().tolist() == truth
+        and by_name.loc[raw["Image Index"], "patient"].tolist() == raw["Patient ID"].astype(str).tolist()
+    )
+
+
+def parts(dataset):
+    return dataset.table["split"].value_counts().to_dict()
+
+
+# --- NIH in all its editions -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("case", ["21_nothing_0", "21_nothing_1", "21_nothing_3"])
+def test_the_healthy_are_healthy_in_any_spelling(cases, case):
+    dataset, _ = opened(cases / case)
+    assert dataset.kind == "nih" and agrees_with_table(dataset, raw_nih(cases / case))
+    assert (dataset.labels.sum(axis=1) == 0).sum() > 5
+
+
+def test_several_labels_of_a_cell_are_taken_apart_at_commas_too(cases):
+    dataset, _ = opened(cases / "22_sep_1")
+    assert agrees_with_table(dataset, raw_nih(cases / "22_sep_1"), ",")
+
+
+@pytest.mark.parametrize("case", ["25_age_0", "25_age_1", "25_age_2"])
+def test_ages_are_read_however_they_are_written(cases, case):
+    dataset, notes = opened(cases / case)
+    wanted = raw_nih(cases / case)["Patient Age"].str.extract(r"(\d+)")[0].astype(float)
+    assert dataset.table["age"].tolist() == wanted.tolist() and "cannot be read" not in notes
+
+
+@pytest.mark.parametrize("case", ["30_lists_NIH", "30_lists_noext"])
+def test_official_lists_are_honoured(cases, case):
+    dataset, _ = opened(cases / case)
+    (listed,) = (cases / case).glob("test_list*.txt")
+    tested = {name.removesuffix(".png") for name in listed.read_text().split()}
+    in_test = {name.removesuffix(".png") for name in dataset.part("test").table["image"]}
+    assert in_test == tested and len(tested) == 20 and parts(dataset)["valid"] > 0
+
+
+def test_two_editions_of_the_table_are_refused(cases):
+    with pytest.raises(DataError, match="holds Data_Entry_2017.csv and Data_Entry_2017_v2020.csv, which differ"):
+        open_dataset(cases / "34_two_tables")
+
+
+@pytest.mark.parametrize("case", ["31_names_0", "31_names_2"])
+def test_names_without_or_with_another_ending_mean_the_files(cases, case):
+    dataset, _ = opened(cases / case)
+    assert dataset.on_disk().all() and len(dataset) == 60
+    assert dataset.path(dataset.table["image"][1]).name == "00000001_001.png"
+
+
+def test_kaggles_sample_is_read_once(cases):
+    dataset, _ = opened(cases / "33_kaggle_sample")
+    assert (dataset.kind, len(dataset), dataset.on_disk().all()) == ("nih", 60, True)
+    assert agrees_with_table(dataset, pd.read_csv(cases / "33_kaggle_sample" / "sample_labels.csv"))
+
+
+@pytest.mark.parametrize(("case", "separator"), [("24_semicolon", ";"), ("24_tab", "\t")])
+def test_other_separators_are_read(cases, case, separator):
+    dataset, _ = opened(cases / case)
+    assert agrees_with_table(dataset, raw_nih(cases / case, sep=separator))
+
+
+def test_boxes_as_a_list_in_a_cell_are_read(cases):
+    dataset, _ = opened(cases / "35_box_list")
+    (box,) = dataset.boxes.to_numpy().tolist()
+    assert box == ["00000001_000.png", "Mass", 100 / 1024, 200 / 1024, 300 / 1024, 400 / 1024]
+
+
+def test_a_part_that_stays_empty_is_said(cases):
+    dataset, notes = opened(cases / "20_nih_base")
+    assert parts(dataset) == {"train": 18, "test": 12}
+    assert "there are too few patients to divide: valid stayed empty." in notes
+
+
+# --- tables ------------------------------------------------------------------------------------------------------
+def test_tables_count_before_folders(cases):
+    dataset, _ = opened(cases / "48_hospitals")
+    raw = pd.concat([pd.read_csv(cases / "48_hospitals" / f"{part}.csv") for part in ("train", "valid", "test")])
+    assert dataset.kind == "course" and dataset.on_disk().all() and dataset.findings == FINDINGS
+    assert dataset.table[list(FINDINGS)].to_numpy().tolist() == raw[list(FINDINGS)].to_numpy().tolist()
+    assert dataset.path("00000001_000.png").parent.name == "hospital_b"
+
+
+def test_a_path_decides_whose_picture_it_is(cases):
+    dataset, _ = opened(cases / "44b_wrong_picture")
+    for row in dataset.table.itertuples():
+        assert dataset.path(row.image).parts[-3] == f"patient{int(row.patient):05}"
+    assert dataset.on_disk().all() and len(dataset) == 10
+
+
+def test_paths_of_windows_are_matched(cases):
+    dataset, _ = opened(cases / "43_winpath")
+    assert dataset.on_disk().all() and dataset.table["image"][0] == "C:/data/nih/images/00000001_000.png"
+    assert dataset.path("C:/data/nih/images/00000013_000.png").name == "00000013_000.png"
+
+
+def test_two_columns_of_one_finding_become_one(cases):
+    folder = cases / "45_both"
+    dataset, notes = opened(folder)
+    raw = pd.concat([pd.read_csv(folder / f"{part}.csv") for part in ("train", "valid", "test")])
+    assert dataset.findings == FINDINGS and "labels are read under other names: Pleural Effusion as Effusion" in notes
+    assert dataset.table["Effusion"].tolist() == raw[["Effusion", "Pleural Effusion"]].max(axis=1).tolist()
+    assert f"({(raw['Effusion'] != raw['Pleural Effusion']).sum()} rows), it counts as present" in notes
+
+
+@pytest.mark.parametrize(("policy", "value"), [("leave-out", np.nan), ("positive", 1), ("negative", 0)])
+def test_uncertain_labels_are_what_one_says(cases, policy, value):
+    folder = cases / "45_uncertain"
+    dataset = look_into(folder, uncertain=policy)[0]
+    raw = pd.concat([pd.read_csv(folder / f"{part}.csv") for part in ("train", "valid", "test")], ignore_index=True)
+    wanted = raw[list(FINDINGS)].astype(float).replace(-1, value)
+    assert (raw[list(FINDINGS)] == -1).sum().sum() == 1
+    np.testing.assert_array_equal(dataset.table[list(FINDINGS)].to_numpy(float), wanted.to_numpy())
+
+
+def test_ages_in_course_tables_are_read(cases):
+    dataset, _ = opened(cases / "42_age")
+    assert dataset.table["age"].tolist() == dataset.table["patient"].astype(float).tolist()
+
+
+def test_what_macos_leaves_beside_a_table_is_passed_over(cases):
+    dataset, folder, _ = look_into(cases / "47_mac")
+    assert (dataset.kind, parts(dataset)) == ("course", {"train": 24, "test": 12, "valid": 8})
+    assert folder.passed_over == {"hidden files": 1}
+
+
+# --- class folders -----------------------------------------------------------------------------------------------
+def test_parts_of_any_name_are_parts(cases):
+    dataset, notes = opened(cases / "17_part_names")
+    assert dataset.published["split"].value_counts().to_dict() == {"train": 16, "test": 8}
+    assert dataset.findings == ("Pneumonia",) and dataset.labels.sum() == 12 and "no valid part was found" in notes
+
+
+def test_a_part_below_the_class_is_a_part(cases):
+    dataset, _ = opened(cases / "55_class_then_part")
+    assert parts(dataset) == {"train": 10, "valid": 10, "test": 10} and dataset.labels.sum() == 15
+    assert dataset.published["split"].value_counts().to_dict() == parts(dataset)
+
+
+def test_equal_names_and_sizes_are_no_copies(cases):
+    dataset, _ = opened(cases / "50_equal_size_dicom_parts")
+    assert parts(dataset) == {"train": 16, "valid": 8, "test": 8} and dataset.on_disk().all()
+
+
+def test_paths_tell_equal_names_apart(cases):
+    dataset, _ = opened(cases / "61_repeated_names")
+    assert parts(dataset) == {"train": 16, "valid": 8, "test": 12}
+    for row in dataset.table.itertuples():
+        assert dataset.path(row.image) == cases / "61_repeated_names" / row.image
+        assert row.Pneumonia == ("PNEUMONIA" in row.image)
+
+
+def test_a_part_with_a_single_class_is_said(cases):
+    _, notes = opened(cases / "59_empty_class")
+    assert "there is no negative image of Pneumonia in valid." in notes
+
+
+def test_of_folders_called_0_and_1_the_second_is_positive(cases):
+    dataset, notes = opened(cases / "52_class_names_0")
+    assert dataset.findings == ("Positive",) and "folder 0 is taken for negative" in notes
+    assert (dataset.table["Positive"] == dataset.table["image"].str.startswith("1/")).all()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cxr_utils.data.images import write_dicom
+from cxr_utils.data.dicom import write_dicom
 from cxr_utils.data.opening import open_dataset
 from cxr_utils.data.readers.boxes import in_fractions, sides
 from cxr_utils.errors import DataError

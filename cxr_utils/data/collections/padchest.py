@@ -12,7 +12,7 @@ import pandas as pd
 
 from cxr_utils.data.readers.description import Description
 from cxr_utils.data.readers.files import Contents, Folder
-from cxr_utils.data.readers.tables import read_described
+from cxr_utils.data.readers.tables import read_described, undescribed
 from cxr_utils.data.readers.values import Uncertain, with_all_findings
 from cxr_utils.data.schema import FINDINGS, finding_name, is_healthy, validate_table
 from cxr_utils.errors import DataError
@@ -39,8 +39,8 @@ _SILENT = {"", "unchanged"}
 
 
 def recognise(folder: Folder) -> bool:
-    """Tell whether one of the tables is PadChest's, or whether its pictures lie there without any table."""
-    return bool(folder.with_columns(*_NEEDED)) or folder.without_tables(_PICTURE)
+    """Tell whether one of the tables is PadChest's, or whether its pictures lie there undescribed."""
+    return bool(folder.with_columns(*_NEEDED)) or undescribed(folder, _PICTURE)
 
 
 def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:

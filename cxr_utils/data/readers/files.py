@@ -132,10 +132,6 @@ class Folder:
         """List the tables that have all of these columns."""
         return [name for name, header in self.headers.items() if set(columns) <= set(header)]
 
-    def without_tables(self, pattern: re.Pattern[str]) -> bool:
-        """Tell whether there is no table, and the whole path of the first picture holds this pattern."""
-        return not self.tables and bool(self.images) and bool(pattern.search(self.path(self.images[0])))
-
     def edition(self, names: list[str], what: str) -> str:
         """Choose one of several tables that say the same, byte for byte once unpacked.
 

@@ -225,3 +225,9 @@ def guessed(folder: Folder) -> Description | None:
             f"Move the others away, or name the one in a {FILE} (cxr data describe)."
         )
     return next(iter(found_each.values()), None)
+
+
+def undescribed(folder: Folder, pattern: re.Pattern[str]) -> bool:
+    """Tell whether the whole path of the first picture holds a pattern, and no table describes the pictures."""
+    first = folder.images[:1]
+    return any(pattern.search(folder.path(image)) for image in first) and not guessed(folder)

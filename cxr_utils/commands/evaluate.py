@@ -65,8 +65,10 @@ def evaluate(
     from cxr_utils.evaluation import report as reporting
     from cxr_utils.evaluation.evaluation import evaluate as judge
 
-    if report and report.suffix != ".html":
-        raise CxrError(f"A report {report} was asked for. Expected a name that ends in .html. Rename it.")
+    if report and (report.suffix != ".html" or report.is_dir()):
+        raise CxrError(
+            f"A report {report} was asked for. Expected a name that ends in .html and is no folder. Rename it."
+        )
     if report:
         refuse_unwritable(report, "--report")
     if threshold and valid:
@@ -124,10 +126,14 @@ def _by_data_set(source: Path, data: str | None, part: Part, options: dict[str, 
 
     dataset = open_dataset(data or "phantom", **options)
     parts = ("train", "valid", "test") if part is Part.all else ("valid", part.value)
-    network = source.is_dir()
-    dataset = dataset.with_images() if network else dataset
-    assumed = "the table holds no labels, and neither --data nor --labels was given: judged by the simulated images"
-    return Judged(dataset, predictions_of(source, dataset, parts), [assumed] * (data is None and not network))
+    notes = []
+    if source.is_dir():
+        absent = len(dataset) - len(with_images := dataset.with_images())
+        notes += [f"{absent:,} of {len(dataset):,} images have no file here and are not judged"] * bool(absent)
+        dataset = with_images
+    elif data is None:
+        notes.append("neither labels beside the scores nor --labels nor --data: judged by the simulated images")
+    return Judged(dataset, predictions_of(source, dataset, parts), notes)
 
 
 def _refuse_without_table(options: dict[str, object]) -> None:

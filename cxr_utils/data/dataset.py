@@ -337,8 +337,7 @@ class Dataset:
         for frame in (self.table, self.boxes):
             content.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
         for image in self.table["image"][self.on_disk()]:
-            status = self.files.status(image)
-            content.update(f"{image}:{status.st_size}:{status.st_mtime_ns}\n".encode())
+            content.update(f"{image}:{self.files.stamp(image)}\n".encode())
         return content.hexdigest()[:24]
 
     def on_disk(self) -> np.ndarray:

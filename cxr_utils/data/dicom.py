@@ -69,7 +69,7 @@ def read_dicom(data: bytes) -> np.ndarray:
     except ImageError:
         raise
     except Exception as error:  # pydicom parses on access and raises many kinds for a damaged file
-        raise images.damaged(f"is a damaged DICOM file ({error})") from None
+        raise images.damaged(f"is a damaged DICOM file ({' '.join(str(error).split())})") from None
 
 
 def _opened(data: bytes) -> pydicom.Dataset:
@@ -212,7 +212,7 @@ def _looked_up(values: np.ndarray, descriptor: Any, data: Any) -> tuple[np.ndarr
     if first >= 1 << 15 and values.min() < 0:
         first -= 1 << 16  # a negative number that was written as a positive one
     places = np.clip(np.rint(values).astype(np.int64) - first, 0, len(table) - 1)
-    return table[places], max((1 << bits) - 1, int(table.max()))
+    return table[places], max((1 << bits) - 1, int(table.max()), 1)
 
 
 def _first(value: Any) -> Any:

@@ -145,9 +145,10 @@ def _bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        dead = f"a link to {path.readlink()}, which is not there" if path.is_symlink() else error.strerror
+        dead = path.is_symlink() and not path.exists()
+        reason = f"a link to {path.readlink()}, which is not there" if dead else error.strerror
         raise ImageError(
-            f"cannot be read ({dead}). Expected an image file. Check the path and its permissions."
+            f"cannot be read ({reason}). Expected an image file. Check the path and its permissions."
         ) from None
     if not data:
         raise damaged("has 0 bytes")
@@ -275,7 +276,7 @@ def read_jpeg(data: bytes) -> np.ndarray | None:
     except ImageError:
         raise
     except ValueError as error:
-        raise damaged(f"is damaged or truncated ({error})") from None
+        raise damaged(f"is truncated, damaged or a rare kind of JPEG ({error})") from None
     if kind == "CMYK" or b"Exif\0\0" in data:
         return _opencv(data, cv2.IMREAD_ANYCOLOR)  # which mixes inks and turns
     return pixels[..., 0] if kind == "GRAY" else pixels

@@ -160,17 +160,12 @@ def file_names(dataset: "Dataset") -> list[str]:
         dataset: every row must have its image file.
 
     Returns:
-        One string per row. That of a dead link says no size: whoever reads its pixels says what is wrong.
+        One string per row.
     """
-    return [f"{name}/{_size_and_date(dataset.path(name))}" for name in dataset.table["image"]]
-
-
-def _size_and_date(path: Path) -> str:
-    try:
-        file = os.stat(path)
-    except OSError:
-        return "unreadable"
-    return f"{file.st_size}/{file.st_mtime_ns}"
+    names = dataset.table["image"]
+    for absent in names[~dataset.on_disk()]:
+        dataset.path(absent)  # says so
+    return [f"{name}/{dataset.files.stamp(name)}" for name in names]
 
 
 def _places(folder: Path) -> dict[str, int]:

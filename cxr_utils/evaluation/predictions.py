@@ -26,7 +26,8 @@ Patients: TypeAlias = pd.Series | Sequence[str] | np.ndarray
 _IMAGE_COLUMNS = ("image", "imageindex", "imageid", "imagename", "imagepath", "file", "filename", "path")
 _OTHERS = {name.replace("_", ""): name for name in NOT_FINDINGS} | {"index": "index", "": "index", "gender": "sex"}
 _OTHERS |= dict.fromkeys(("patientid", "subject", "subjectid"), "patient")
-_SCORE = re.compile(r"(?:pred|prob|score)[_ -](?P<after>.+)|(?P<before>.+)[_ -](?:pred|prob|score)", re.IGNORECASE)
+_MARK = "(?:pred(?:iction)?|prob(?:ability)?|score)s?"
+_SCORE = re.compile(f"{_MARK}[_ -](?P<after>.+)|(?P<before>.+)[_ -]{_MARK}", re.IGNORECASE)
 
 
 def role(column: str) -> str | None:

@@ -156,7 +156,7 @@ def test_the_files_grow_before_a_name_is_listed_and_never_shrink(tmp_path):
 def test_a_file_is_known_by_name_size_and_date(with_files):
     os.utime(with_files.path("a.png"), ns=(5, 7))
     names = pixelstore.file_names(with_files)
-    assert names[0] == f"a.png/{with_files.path('a.png').stat().st_size}/7"
+    assert names[0] == f"a.png/{with_files.path('a.png').stat().st_size}:7"
     assert len(set(names)) == 12 and names[11].startswith("l.png/")
     with_files.files._paths.pop("c.png")
     with pytest.raises(DataError, match="no file c.png"):
@@ -172,6 +172,18 @@ def test_damaged_files_are_left_out_and_named_in_one_line(with_files, capsys):
     assert rest.table["image"].tolist() == [f"{letter}.png" for letter in "acdefgijkl"] and rest.name == "toy"
     assert list(reasons) == ["b.png", "h.png"] and "b.png" in reasons["b.png"]
     assert capsys.readouterr().out == "note: 2 of 12 image files cannot be read and are left out: b.png, h.png\n"
+
+
+def test_a_dead_link_is_named_or_left_out(with_files, capsys):
+    with_files.path("c.png").unlink()
+    with_files.path("c.png").symlink_to("gone.png")
+    with pytest.raises(ImageError, match="c.png cannot be read .a link to gone.png, which is not there"):
+        pixelstore.pixels(with_files, SIDE)
+    rest, reasons = pixelstore.without_damaged(with_files, SIDE)
+    assert list(reasons) == ["c.png"] and "gone.png" in reasons["c.png"] and len(rest) == 11
+    assert capsys.readouterr().out == "note: 1 of 12 image files cannot be read and are left out: c.png\n"
+    with_files.path("d.png").rename(with_files.root / "gone.png")  # the link leads somewhere again
+    assert pixelstore.without_damaged(with_files, SIDE)[1].keys() == {"d.png"}
 
 
 def test_standardised_pictures_are_each_by_itself_mean_0_and_deviation_1():

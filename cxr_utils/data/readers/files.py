@@ -61,9 +61,13 @@ class Files(Mapping):
         """Mask (images,) of bool, true for the images that have a file."""
         return np.fromiter(map(self._paths.__contains__, images.tolist()), bool, len(images))
 
-    def status(self, image: str) -> os.stat_result:
-        """Size and times of a file, without making a Path of its name."""
-        return os.stat(self._paths[image])
+    def stamp(self, image: str) -> str:
+        """Size and date of a file, for keys of a cache; of a dead link, about which who reads it is told, neither."""
+        try:
+            status = os.stat(self._paths[image])
+        except OSError:
+            return "unreadable"
+        return f"{status.st_size}:{status.st_mtime_ns}"
 
     def __contains__(self, image: object) -> bool:
         return image in self._paths

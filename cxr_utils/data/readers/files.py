@@ -199,7 +199,7 @@ def look(root: Path) -> Folder:
         ...     (root / name).touch()
         >>> found = look(root)
         >>> found.images, found.masks, found.passed_over
-        (['a.png'], ['b_mask.png'], {'hidden files': 1, '.tif files': 1})
+        (['a.png'], ['b_mask.png'], {'.tif files': 1, 'hidden files': 1})
     """
     while (only := _only_folder(root)) and part_of(only.name) is None:
         root = only

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 import cxr_utils as cxr
-from cxr_utils.data.images import write_dicom
+from cxr_utils.data.dicom import write_dicom
 from cxr_utils.data.splits import sample_patients
 
 CXR = [sys.executable, "-c", "from cxr_utils.commands.program import main; main()"]

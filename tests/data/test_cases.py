@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr_utils.data.images import write_dicom
+from cxr_utils.data.dicom import write_dicom
 from cxr_utils.data.opening import look_into, open_dataset
 from cxr_utils.data.schema import FINDINGS
 from cxr_utils.errors import DataError

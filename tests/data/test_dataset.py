@@ -223,11 +223,26 @@ def test_masks_are_missing_where_nothing_was_simulated(five, monkeypatch):
 # --- opening ---------------------------------------------------------------------------------------------------
 def test_findings_that_a_part_lacks_are_told(make):
     table = rows_of("tttvee", "123456", Mass=[1, 0, 0, 1, 0, 1], Edema=[1, 0, 0, 0, 0, 1], Hernia=[0] * 6)
-    (note,) = opening._absent_findings(make(table))
+    (note,) = opening._one_sided(make(table))
     assert note.startswith("there is no positive image of Hernia in any part; Edema in valid. Expected at least one")
-    (note,) = opening._absent_findings(make(table, files=Files({name: name for name in ("a.png", "d.png", "e.png")})))
-    assert note.startswith("there is no positive image of Hernia in any part; Edema in valid; Mass, Edema in test.")
-    assert opening._absent_findings(make(rows_of("tve", "123", Mass=[1, 1, 1]))) == []
+    some = Files({name: name for name in ("a.png", "d.png", "e.png")})
+    positive, negative = opening._one_sided(make(table, files=some))
+    assert positive.startswith("there is no positive image of Hernia in any part; Edema in valid; Mass, Edema in test.")
+    assert negative.startswith(
+        "there is no negative image of Mass, Edema in train; Mass in valid. Expected at least one"
+    )
+    (note,) = opening._one_sided(make(rows_of("tve", "123", Mass=[1, 1, 1])))
+    assert note.startswith("there is no negative image of Mass in any part.")
+    unknown = make(rows_of("tttvee", "123456", Mass=[1, 0, np.nan, np.nan, 0, 1]))
+    assert [note.partition(". ")[0] for note in opening._one_sided(unknown)] == [
+        "there is no positive image of Mass in valid", "there is no negative image of Mass in valid",
+    ]  # fmt: skip
+
+
+def test_parts_that_stayed_empty_are_told(make):
+    (note,) = opening._empty_parts(make(rows_of("ttt", "123", Mass=[0, 1, 0])))
+    assert note.startswith("there are too few patients to divide: valid and test stayed empty.")
+    assert opening._empty_parts(make(rows_of("tve", "123", Mass=[0, 1, 0]))) == []
 
 
 def test_a_data_set_is_named_after_its_folder_and_its_notes_are_told(tmp_path, capsys, monkeypatch):

@@ -12,7 +12,6 @@ from cxr_utils.data.opening import open_dataset
 from cxr_utils.data.readers.boxes import in_fractions, sides
 from cxr_utils.errors import DataError
 
-CASES = Path(__file__).parents[1] / "cases"
 BOX = ["image", "finding", "x", "y", "width", "height"]
 
 
@@ -147,8 +146,8 @@ def test_a_name_that_leads_out_of_the_folder_has_no_picture(tmp_path):
     assert not any("secret" in str(path) for path in data.files.values())
 
 
-def test_the_case_of_rsna(capsys):
-    data = open_dataset(CASES / "13_rsna" / "rsna-pneumonia-detection-challenge")
+def test_the_case_of_rsna(cases, capsys):
+    data = open_dataset(cases / "13_rsna" / "rsna-pneumonia-detection-challenge")
     assert (data.kind, data.findings, len(data)) == ("rsna", ("Pneumonia",), 12)
     assert data.table["Pneumonia"].sum() == 4 and data.on_disk().all() and len(data.boxes) == 8
     assert rows_of(data.boxes)[1][2:] == [20 / 32, 10 / 32, 8 / 32, 9 / 32]
@@ -287,8 +286,8 @@ def test_vindr_without_its_tables_names_them(tmp_path):
         open_dataset(tmp_path)
 
 
-def test_the_case_of_vindr(capsys):
-    data = open_dataset(CASES / "63_vindr")
+def test_the_case_of_vindr(cases, capsys):
+    data = open_dataset(cases / "63_vindr")
     assert (data.kind, len(data), len(data.findings)) == ("vindr", 8, 14)
     assert data.table["image"].iloc[0] == "0" * 32 and data.on_disk().all()
     assert data.labels.sum() == 0 and len(data.boxes) == 0

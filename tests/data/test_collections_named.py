@@ -11,8 +11,6 @@ from cxr_utils.data.opening import open_dataset
 from cxr_utils.data.readers import recognition
 from cxr_utils.errors import DataError
 
-CASES = Path(__file__).parents[1] / "cases"
-
 
 def pictures(root: Path, *names: str) -> Path:
     """Pictures of one grey each, all different."""
@@ -61,8 +59,8 @@ def test_a_larger_validation_part_needs_no_word(tmp_path, capsys):
     assert "validation part" not in capsys.readouterr().out
 
 
-def test_kermanys_first_generation_of_names_shares_four_patients():
-    data = open_dataset(CASES / "11_mendeley_shared" / "chest_xray")
+def test_kermanys_first_generation_of_names_shares_four_patients(cases):
+    data = open_dataset(cases / "11_mendeley_shared" / "chest_xray")
     published = data.published
     parts = published.groupby("patient")["split"].nunique()
     assert data.kind == "kermany" and sorted(parts.index[parts > 1]) == ["1006", "1007", "2006", "2007"]
@@ -85,8 +83,8 @@ def test_a_published_resplit_of_them_is_no_table_of_the_folder(tmp_path):
 
 
 # --- COVID-19 Radiography ----------------------------------------------------------------------------------------
-def test_covid_keeps_masks_as_masks(capsys):
-    data = open_dataset(CASES / "14_covid_radiography" / "COVID-19_Radiography_Dataset")
+def test_covid_keeps_masks_as_masks(cases, capsys):
+    data = open_dataset(cases / "14_covid_radiography" / "COVID-19_Radiography_Dataset")
     assert (data.kind, data.findings) == ("covid_radiography", ("COVID", "Lung_Opacity", "Viral Pneumonia"))
     assert len(data) == 32 and len(data.mask_files) == 32 and data.table["patient"].nunique() == 32
     assert data.table[list(data.findings)].sum().tolist() == [8, 8, 8]
@@ -191,8 +189,8 @@ def test_names_of_one_label_only_are_refused(tmp_path):
 
 
 # --- Roboflow ----------------------------------------------------------------------------------------------------
-def test_roboflow_copies_share_the_patient_of_their_original(capsys):
-    data = open_dataset(CASES / "16_roboflow")
+def test_roboflow_copies_share_the_patient_of_their_original(cases, capsys):
+    data = open_dataset(cases / "16_roboflow")
     table = data.table.set_index("image")
     assert (data.kind, data.findings, len(data)) == ("roboflow", ("Pneumonia",), 44)
     assert table.loc["train/NORMAL/00001000_000_png.rf.2abc0.jpg", "patient"] == "1000"
@@ -261,8 +259,8 @@ def test_exports_for_other_tasks_and_tables_that_differ_are_refused(tmp_path):
         ("63_vindr", "vindr"),
     ],
 )
-def test_every_case_fits_one_collection(case, kind):
-    assert kinds(CASES / case) == [kind]
+def test_every_case_fits_one_collection(cases, case, kind):
+    assert kinds(cases / case) == [kind]
 
 
 @pytest.mark.parametrize(

@@ -290,7 +290,7 @@ def _once_each(paths: list[str], bare: bool) -> tuple[list[str], list[str]]:
 
 
 _PART = re.compile(
-    r"(train|val|dev|test)(?:ing|id|idation|elop(?:ment)?)?(?:set|data|images|imgs|pictures|split|part)?"
+    r"(train|val|dev|test)(?:ing|id|idate|idation|elop(?:ment)?)?(?:set|data|images|imgs|pictures|split|part)?"
 )
 _PARTS = {"train": "train", "val": "valid", "dev": "valid", "test": "test"}
 

@@ -418,7 +418,7 @@ taught = enough and cxr.given(len(set(train.patients)) >= 500, "fewer than 500 p
 facts = cxr.given("no pixels" in beside, "neither age, sex, view nor number of the visit is known")
 at_half, at_youden = points["0.5"], points["Youden"]
 flattered = youden_index["chosen on test"] >= youden_index["chosen on valid"] - 1e-9
-at_prevalence = worth["network"].set_index("threshold").loc[round(truth[finding].mean(), 2)]
+at_prevalence = worth["network"].loc[(worth["network"]["threshold"] - truth[finding].mean()).abs().idxmin()]
 measured = by_group.dropna(subset=["auc"])
 tested = by_group.dropna(subset=["p_value"])
 large = cxr.given(len(measured), "no group is large enough")

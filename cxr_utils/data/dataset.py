@@ -228,7 +228,9 @@ class Dataset:
         """
         counts = self.frequencies()
         both = counts[(counts["images"] > 0) & (counts["negative"] > 0)]
-        return prefer if prefer in both.index else (both if len(both) else counts)["images"].idxmax()
+        if prefer is not None and prefer in both.index:
+            return prefer
+        return str((both if len(both) else counts)["images"].idxmax())
 
     def any_finding(self) -> "Dataset":
         """Ask a single question of the same images: does one show any of the findings?

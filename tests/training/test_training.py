@@ -134,7 +134,7 @@ def _expected_loss(name, train_labels, truth, logits):
     if name == "focal":
         doubt = 1 - np.exp(-_cross_entropy(truth, logits))  # Lin et al. 2017: gamma 2, alpha 1/4
         return np.where(truth == 1, 0.25, 0.75) * doubt**2 * _cross_entropy(truth, logits)
-    frequency = np.nanmean(train_labels, axis=0) if name == "weighted" else np.array([0.0, 0.0])
+    frequency = np.nanmean(train_labels, axis=0) if name == "weighted" else np.zeros(truth.shape[1])
     weight = np.where(truth == 1, 1 - frequency, frequency if name == "weighted" else 1)
     return weight * _cross_entropy(truth, logits)
 

@@ -1,5 +1,6 @@
 """Labels in a table, beside the scores that they judge or alone, become a data set without pictures."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -156,15 +157,21 @@ def given_thresholds(texts: Sequence[str], findings: Sequence[str]) -> pd.Series
 
 def _scores(table: pd.DataFrame) -> dict[str, str]:
     """Column of scores to its finding, of those that are marked as scores."""
-    return {column: finding for column in table if (finding := scored(column)) and role(column) is None}
+    return {column: name for column in table if (name := scored(_as_written(column, table))) and role(column) is None}
 
 
 def _labels(table: pd.DataFrame, asked: Iterable[str]) -> dict[str, str]:
     """Column of labels to its finding, of those that are scored or are among the 14."""
     spelled = {name.lower(): name for name in [*FINDINGS, *asked]}
-    plain = [column for column in table if role(column) is None and scored(column) is None]
-    named = {column: spelled.get(finding_name(str(column)).lower()) for column in plain}
+    plain = [column for column in table if role(column) is None and scored(_as_written(column, table)) is None]
+    named = {column: spelled.get(finding_name(_as_written(column, table)).lower()) for column in plain}
     return {column: name for column, name in named.items() if name}
+
+
+def _as_written(column: str, table: pd.DataFrame) -> str:
+    """The name in the file: pandas calls a second column Mass "Mass.1"."""
+    first = re.sub(r"\.\d+$", "", str(column))
+    return first if first in table else str(column)
 
 
 def _listed(table: pd.DataFrame) -> list[str]:

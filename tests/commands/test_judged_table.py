@@ -254,6 +254,8 @@ def with_cell(table, column, value):
 WRONG = {
     "a label 2": (lambda t: with_cell(t, "Mass", 2), "Label Mass of both.csv is '2' in row 3"),
     "a label maybe": (lambda t: with_cell(t, "Mass", "maybe"), "Label Mass of both.csv is 'maybe' in row 3"),
+    "a label too large": (lambda t: with_cell(t, "Mass", np.inf), "Label Mass of both.csv is 'inf' in row 3"),
+    "a column twice": (lambda t: pd.concat([t, t["Mass"]], axis=1), "names Mass in more than one column"),
     "scores as labels": (lambda t: t.assign(Mass=t["Mass_pred"]), "Label Mass of both.csv is "),
     "a score missing": (
         lambda t: with_cell(t, "Mass_pred", None),

@@ -239,6 +239,10 @@ def test_a_network_is_judged_elsewhere_on_what_both_know(cxr, exported, tables, 
     assert judged["notes"][:3] == [
         "judged: Mass, which both know", "no predictions for Edema", "no labels for Nodule",
     ]  # fmt: skip
+    test.path(test.table["image"][0]).unlink()
+    judged = json.loads(cxr("evaluate", exported.folder, "--data", tmp_path, "--json")[1])
+    assert judged["about"]["images"] == 11
+    assert judged["notes"][0] == "1 of 60 images have no file here and are not judged"
 
 
 @pytest.mark.parametrize("place", ["/dev/null/network", __file__, str(Path(__file__).parent)])

@@ -222,7 +222,7 @@ def _label_column(
     """Values (n,) of float, and which of them were uncertain."""
     codes, distinct = pd.factorize(cells)
     texts = [
-        str(int(cell)) if isinstance(cell, float) and cell == int(cell) else str(cell) for cell in distinct.tolist()
+        str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell) for cell in distinct.tolist()
     ]
     plain_texts = [text.strip().lower() for text in texts]
     wrong = [place for place, text in enumerate(plain_texts) if text and text not in meaning]
@@ -256,7 +256,7 @@ def names_of_patients(values: pd.Series, what: str) -> pd.Series:
     """
     codes, distinct = pd.factorize(values)
     texts = [
-        str(int(name)) if isinstance(name, float) and name == int(name) else str(name).strip() for name in distinct
+        str(int(name)) if isinstance(name, float) and name.is_integer() else str(name).strip() for name in distinct
     ]
     names = np.array([text.lstrip("0") or "0" if text.isdigit() else text for text in texts], dtype=object)
     if (codes < 0).any():

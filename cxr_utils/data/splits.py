@@ -155,7 +155,9 @@ def drop_shared(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         ['b']
     """
     rank = table["split"].map({part: position for position, part in enumerate(PARTS)})
-    latest = np.maximum(rank.groupby(table["patient"]).transform("max"), rank.groupby(table["image"]).transform("max"))
+    latest = rank.groupby(table["patient"]).transform("max")
+    if not table["image"].is_unique:
+        latest = np.maximum(latest, rank.groupby(table["image"]).transform("max"))
     drop = (rank < latest).to_numpy()
     if not drop.any():
         return table, []

@@ -38,7 +38,7 @@ def write_mimic(root, kinds=("metadata", "split", "chexpert"), ending="csv.gz", 
     for number in range(12):
         subject, study = 10000032 + number // 2, 50414267 + number
         part = {8: "validate", 9: "validate", 10: "test", 11: "test"}.get(number, "train")
-        found.append([subject, study, *([1.0, 0.0, -1.0, np.nan] * 4)[number % 4 : number % 4 + 14]])
+        found.append([subject, study, *([1.0, 0.0, -1.0, np.nan] * 5)[number % 4 :][:14]])
         for view in ("PA" if number % 2 else "AP", "LATERAL"):
             dicom = f"02aa804e-{number:04d}-{view.lower()}"
             rows.append([dicom, subject, study, view, 21800506])
@@ -84,18 +84,25 @@ def test_a_study_without_labels_is_unknown(tmp_path):
 
 
 def test_mimic_without_tables_says_which_it_needs():
-    message = r"metadata.csv.gz \(from PhysioNet.*mimic-cxr-2.0.0-split.csv.gz.*mimic-cxr-2.0.0-chexpert.csv.gz"
+    message = r"without mimic-cxr-2.0.0-metadata.csv.gz and mimic-cxr-2.0.0-split.csv.gz and mimic.*-chexpert.csv.gz\. "
     for below in ("", "mimic-cxr-jpg/files/p11", "mimic-cxr-jpg/files/p11/p11000032/s50410267"):
         with pytest.raises(DataError, match=message):
             read(CASES / "15_mimic" / below)
 
 
+def test_a_table_that_describes_no_picture_does_not_hide_mimic(tmp_path):
+    touch(tmp_path, "p10/p10000032/s50414267/a.jpg", "p11/p11000032/s50414268/b.jpg")
+    (tmp_path / "about.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="MIMIC-CXR-JPG without mimic-cxr-2.0.0-metadata"):
+        read(tmp_path)
+    (tmp_path / "mine.csv").write_text("path,Edema\np10/p10000032/s50414267/a.jpg,1\np11/p11000032/s50414268/b.jpg,0\n")
+    assert names_of(recognition.walk(tmp_path)) == []
+
+
 @pytest.mark.parametrize("lacking", ["metadata", "split", "chexpert"])
 def test_the_table_that_mimic_lacks_is_named(tmp_path, lacking):
     write_mimic(tmp_path, [kind for kind in ("metadata", "split", "chexpert") if kind != lacking])
-    with pytest.raises(
-        DataError, match=rf"without mimic-cxr-2.0.0-{lacking}.csv.gz \(from PhysioNet[^)]*\)\. Expected"
-    ):
+    with pytest.raises(DataError, match=rf"without mimic-cxr-2.0.0-{lacking}.csv.gz\. Expected .*PhysioNet"):
         read(tmp_path)
 
 
@@ -128,11 +135,11 @@ def test_rows_that_contradict_each_other_or_a_missing_column_are_refused(tmp_pat
     found.assign(study_id="s" + found["study_id"].astype(str)).to_csv(
         tmp_path / "mimic-cxr-2.0.0-chexpert.csv", index=False
     )
-    with pytest.raises(DataError, match=r"study_id is 's50414267' in mimic-cxr-2.0.0-chexpert.csv and 50414267"):
+    with pytest.raises(DataError, match=r"study_id is s50414267 in mimic-cxr-2.0.0-chexpert.csv and 50414267"):
         read(tmp_path)
     write_mimic(tmp_path, ["chexpert"], ending="csv")
     tables["split"][1:].to_csv(tmp_path / "mimic-cxr-2.0.0-split.csv", index=False)
-    with pytest.raises(DataError, match="Column split holds 'nan'"):
+    with pytest.raises(DataError, match="Column split holds ''"):
         read(tmp_path)
 
 
@@ -229,6 +236,22 @@ def test_a_padchest_table_without_its_labels_is_none(tmp_path):
 def write(path, row, header):
     path.parent.mkdir()
     path.write_text(f"{header}\n{row}\n")
+
+
+def test_padchest_without_its_table_says_so(tmp_path):
+    name = "216840111366964012819207061112010307142602253_04-014-084.png"
+    touch(tmp_path, f"0/{name}", f"1/1{name}")
+    with pytest.raises(DataError, match="without their table. Expected PADCHEST_chest_x_ray_images_labels_160K"):
+        read(tmp_path)
+
+
+def test_folders_of_patients_and_studies_are_no_classes(tmp_path):
+    touch(tmp_path, "p10/p10032/s50267/a.jpg", "p11/p11032/s50268/b.jpg")
+    (tmp_path / "about.csv").write_text("a,b\n1,2\n")
+    touch(tmp_path / "other", "sub-01/study_1/a.png", "Patient002/study 2/b.png", "case3/c.png")
+    for folder in (tmp_path, tmp_path / "other"):
+        with pytest.raises(DataError, match="none of the known layouts"):
+            read(folder)
 
 
 # --- one folder, one collection --------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pandas as pd
 
 from cxr_utils.data.readers.description import Description, stem
 from cxr_utils.data.readers.files import Contents, Folder, part_of
-from cxr_utils.data.readers.tables import read_described
+from cxr_utils.data.readers.tables import read_described, undescribed
 from cxr_utils.data.readers.values import Uncertain
 from cxr_utils.errors import DataError
 
@@ -33,9 +33,8 @@ _BESIDE = {"Sex": "sex", "Age": "age", "AP/PA": "view"}
 
 
 def recognise(folder: Folder) -> bool:
-    """Tell whether one of the tables is CheXpert's, or whether its pictures lie there without any table."""
-    mine = _labelled(folder) or folder.with_columns(*_PLUS)
-    return bool(mine) or (not folder.tables and any(map(_PICTURE.search, map(folder.path, folder.images[:1]))))
+    """Tell whether one of the tables is CheXpert's, or whether its pictures lie there."""
+    return bool(_labelled(folder) or folder.with_columns(*_PLUS) or undescribed(folder, _PICTURE))
 
 
 def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:

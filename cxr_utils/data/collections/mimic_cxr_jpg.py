@@ -12,26 +12,19 @@ import pandas as pd
 from cxr_utils.data.collections.chexpert import HEALTHY, LABELS
 from cxr_utils.data.readers.description import Description
 from cxr_utils.data.readers.files import Contents, Folder, read_csv
-from cxr_utils.data.readers.tables import read_described
+from cxr_utils.data.readers.tables import read_described, undescribed
 from cxr_utils.data.readers.values import Uncertain
 from cxr_utils.data.schema import require_columns
 from cxr_utils.errors import DataError
 
-_FROM = "from PhysioNet, for members who signed its agreement"
-_TABLES = {
-    "metadata": f"mimic-cxr-2.0.0-metadata.csv.gz ({_FROM})",
-    "split": f"mimic-cxr-2.0.0-split.csv.gz ({_FROM})",
-    "chexpert": f"mimic-cxr-2.0.0-chexpert.csv.gz ({_FROM})",
-    "negbio": f"mimic-cxr-2.0.0-negbio.csv.gz ({_FROM})",
-}
+_KINDS = ("metadata", "split", "chexpert", "negbio")
 _PICTURE = re.compile(r"/p1\d/p1\d{7}/s5\d{7}/")
 _VIEWS = ("PA", "AP")
 
 
 def recognise(folder: Folder) -> bool:
-    """Tell whether one of the tables is MIMIC-CXR's, or whether its pictures lie there without any table."""
-    mine = any(_named(folder, kind) for kind in _TABLES)
-    return mine or (not folder.tables and any(map(_PICTURE.search, map(folder.path, folder.images[:1]))))
+    """Tell whether one of the tables is MIMIC-CXR's, or whether its pictures lie there undescribed."""
+    return any(_named(folder, kind) for kind in _KINDS) or undescribed(folder, _PICTURE)
 
 
 def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
@@ -52,13 +45,14 @@ def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
         "split",
         "negbio" if _named(folder, "negbio") and not _named(folder, "chexpert") else "chexpert",
     ]
-    lacking = [_TABLES[kind] for kind in kinds if not _named(folder, kind)]
+    lacking = [f"mimic-cxr-2.0.0-{kind}.csv.gz" for kind in kinds if not _named(folder, kind)]
     if lacking:
         raise DataError(
-            f"{folder.root} holds MIMIC-CXR-JPG without {' and '.join(lacking)}. Expected metadata, split and labels "
-            "beside the folder files/. Put them there, and give the folder that holds both."
+            f"{folder.root} holds MIMIC-CXR-JPG without {' and '.join(lacking)}. Expected metadata, split and labels, "
+            "which PhysioNet hands out with the pictures, beside the folder files/. Put them there, and give the "
+            "folder that holds both."
         )
-    metadata, split, labels = (folder.edition(_named(folder, kind), _TABLES[kind]) for kind in kinds)
+    metadata, split, labels = (folder.edition(_named(folder, kind), f"the table {kind}") for kind in kinds)
     people = folder.with_columns("subject_id", "gender", "anchor_age", "anchor_year")[:1]
 
     def complete(table: pd.DataFrame) -> pd.DataFrame:
@@ -106,7 +100,7 @@ def _joined(table: pd.DataFrame, folder: Folder, name: str, key: str, columns: l
         )
     if other.index.dtype != table[key].dtype:
         raise DataError(
-            f"{key} is {other.index[0]!r} in {name} and {table[key].iloc[0]!r} in the table of images. Expected one "
+            f"{key} is {other.index[0]} in {name} and {table[key].iloc[0]} in the table of images. Expected one "
             "way of writing it. Fetch the tables again."
         )
     return table.join(other, on=key)

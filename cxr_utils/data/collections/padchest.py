@@ -4,6 +4,7 @@ A quarter of the labels were given by radiologists, the others by a network from
 Image Analysis 2020. Research use only.
 """
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +12,13 @@ import pandas as pd
 
 from cxr_utils.data.readers.description import Description
 from cxr_utils.data.readers.files import Contents, Folder
-from cxr_utils.data.readers.tables import read_described
+from cxr_utils.data.readers.tables import read_described, undescribed
 from cxr_utils.data.readers.values import Uncertain, with_all_findings
-from cxr_utils.data.schema import FINDINGS, finding_name, is_healthy, require_columns, validate_table
+from cxr_utils.data.schema import FINDINGS, finding_name, is_healthy, validate_table
+from cxr_utils.errors import DataError
 
 _NEEDED = ("ImageID", "PatientID", "Projection", "Labels")
+_PICTURE = re.compile(r"/\d{30,}_[^/]*$")
 _FRONTAL = ("PA", "AP", "AP_horizontal")
 # Labels that are kinds of one of the 14, by PadChest's own tree; synonyms stand in the schema.
 _KINDS = {
@@ -36,8 +39,8 @@ _SILENT = {"", "unchanged"}
 
 
 def recognise(folder: Folder) -> bool:
-    """Tell whether one of the tables is PadChest's."""
-    return bool(folder.with_columns(*_NEEDED))
+    """Tell whether one of the tables is PadChest's, or whether its pictures lie there undescribed."""
+    return bool(folder.with_columns(*_NEEDED)) or undescribed(folder, _PICTURE)
 
 
 def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
@@ -51,13 +54,18 @@ def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
         What was found; the table may hold many more images than there are files.
 
     Raises:
-        DataError: Several editions of the table lie there, or a column is missing.
+        DataError: There is no table, or there are several editions of it.
     """
-    name = folder.edition(folder.with_columns(*_NEEDED), "the image table")
+    named = folder.with_columns(*_NEEDED)
+    if not named:
+        raise DataError(
+            f"{folder.root} holds pictures of PadChest without their table. Expected "
+            "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv, which BIMCV hands out with them. Put it beside them."
+        )
+    name = folder.edition(named, "the image table")
     notes: list[str] = []
 
     def complete(table: pd.DataFrame) -> pd.DataFrame:
-        require_columns(table, _NEEDED, name)
         labels, others = _findings(table["Labels"])
         left = int(labels.isna().sum())
         if left:
@@ -71,7 +79,9 @@ def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
         )
         table["findings"], table["view"] = labels, table["Projection"].replace("AP_horizontal", "AP")
         if {"StudyDate_DICOM", "PatientBirth"} <= set(table):
-            table["age"] = pd.to_numeric(table["StudyDate_DICOM"], errors="coerce") // 10000 - table["PatientBirth"]
+            table["age"] = pd.to_numeric(table["StudyDate_DICOM"], errors="coerce") // 10000 - pd.to_numeric(
+                table["PatientBirth"], errors="coerce"
+            )
         return table[labels.notna()]
 
     header = folder.headers[name]

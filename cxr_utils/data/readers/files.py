@@ -55,7 +55,8 @@ class Files(Mapping):
 
     def only(self, images: pd.Series) -> "Files":
         """The files of some images; those that have none are left out."""
-        return Files({image: self._paths[image] for image in images if image in self._paths})
+        wanted = images.astype(object).tolist()
+        return Files({image: self._paths[image] for image in wanted if image in self._paths})
 
     def holding(self, images: pd.Series) -> np.ndarray:
         """Mask (images,) of bool, true for the images that have a file."""
@@ -164,17 +165,19 @@ class Folder:
             return Files({}), []
         paths: list[str] = self.images
         notes: list[str] = []
-        if not names.str.contains("/", regex=False).any():
-            paths, notes = _once_each(paths, bare=not len(names) or plain(names.iloc[0]) == names.iloc[0])
-        found = match(names, paths)
-        known = found >= 0
-        rest = Counter(path.rpartition("/")[0] for path in np.delete(np.array(paths, object), found[known]))
+        wanted = names.astype(object).tolist()
+        if not any("/" in name for name in wanted):
+            paths, notes = _once_each(paths, bare=not wanted or plain(wanted[0]) == wanted[0])
+        places = match(wanted, paths).tolist()
+        named = set(places)
+        rest = Counter(path.rpartition("/")[0] for place, path in enumerate(paths) if place not in named)
         if rest:
             where = ", ".join(f"{count:,} in {name or 'the folder itself'}" for name, count in rest.most_common(3))
             notes.append(
                 f"{rest.total():,} pictures are in no row of the table that is used, and are passed over: {where}."
             )
-        return Files(dict(zip(names[known], map(self.path, np.array(paths, object)[found[known]]), strict=True))), notes
+        meant, start = zip(wanted, places, strict=True), self.path("")
+        return Files({name: start + paths[place] for name, place in meant if place >= 0}), notes
 
     def is_named(self, pattern: re.Pattern[str]) -> bool:
         """Tell whether most paths of pictures fit a pattern, by about a hundred of them."""
@@ -249,7 +252,8 @@ def _passed_over(name: str) -> str | None:
         return "locks of office programs"
     if name.startswith(".") or name in ("Thumbs.db", "desktop.ini"):
         return "hidden files"
-    return "thumbnails" if _THUMBNAIL.fullmatch(name.partition(".")[0]) else None
+    may_be = "thumb" in name.lower() or "preview" in name.lower()
+    return "thumbnails" if may_be and _THUMBNAIL.fullmatch(name.partition(".")[0]) else None
 
 
 def _kind(name: str) -> str | None:

@@ -14,10 +14,13 @@ from cxr_utils.data.schema import FINDINGS, finding_name, in_order, is_healthy, 
 from cxr_utils.data.splits import drop_shared, fill_parts
 from cxr_utils.errors import DataError
 
-# Folders of these names hold pictures of every class, as `images/` of NIH and `CXR_png/` of Shenzhen do.
+# Folders of these names hold pictures of every class, as `images/` of NIH and `CXR_png/` of Shenzhen do, or those of
+# one patient or study.
 _WORD = r"images?|imgs?|pictures|originals?|labels?|annotations?|png|jpe?g|dicom|data|dataset"
 _WORD += r"|files|x-?rays?|frontal|cxr|chest"
-_NO_CLASS = re.compile(rf"({_WORD})([ _-]?({_WORD}|\d+))*[ _-]?", re.IGNORECASE)
+_NO_CLASS = re.compile(
+    rf"({_WORD})([ _-]?({_WORD}|\d+))*[ _-]?|(patient|subject|sub|case|study|series|p|s)[ _-]?\d+", re.IGNORECASE
+)
 _ABSENT = ("no", "neg", "false", "absent")
 # Two classes of which one is only the lack of the other, such as NonCOVID and COVID.
 _NEGATION = re.compile(r"(?:non|not?|without)([a-z0-9]+) \1")

@@ -43,32 +43,32 @@ def match(names: pd.Series | Sequence[str], paths: Sequence[str]) -> np.ndarray:
         >>> match(["a/view1.png", "view2", "scan.png"], ["images/a/view1.jpg", "images/b/view1.jpg", "b/view2.jpg"])
         array([ 0,  2, -1])
     """
-    codes, distinct = pd.factorize(np.asarray(names, dtype=object))
+    wanted = [name if isinstance(name, str) else "" for name in np.asarray(names, dtype=object).tolist()]
     paths = list(paths)
-    exact = {path: position for position, path in enumerate(paths)}
-    if not any("/" in name for name in distinct):
-        lasts = [path.rsplit("/", 1)[-1] for path in paths]
-        exact = dict(zip(lasts, range(len(lasts)), strict=True)) if len(set(lasts)) == len(lasts) else exact
-    found = [exact.get(name, -1) for name in distinct]
-    left = [place for place, position in enumerate(found) if position < 0]
-    if left and len(left) > len(found) - len(paths):  # a name and a path are left
-        for place, position in zip(left, _by_end([str(distinct[place]) for place in left], paths), strict=True):
-            found[place] = position
-        _refuse_shared(distinct, found, paths)
-    return np.array(found, np.int64)[codes]
+    bare = not any("/" in name for name in wanted)
+    exact = {path.rpartition("/")[2]: position for position, path in enumerate(paths)} if bare else {}
+    if len(exact) < len(paths):
+        exact = {path: position for position, path in enumerate(paths)}
+    found = [exact.get(name, -1) for name in wanted]
+    if -1 in found and len({*found}) <= len(paths):  # a name and a path are left
+        distinct = list(dict.fromkeys(wanted))
+        telling = len({_tail(plain(name), 1) for name in distinct}) == len(distinct)
+        left = [name for name in distinct if name not in exact]
+        ends = dict(zip(left, _by_end(left, paths, telling=telling), strict=True))
+        found = [ends.get(name, position) for name, position in zip(wanted, found, strict=True)]
+        _refuse_shared(wanted, found, paths)
+    return np.array(found, np.int64)
 
 
-def _by_end(names: list[str], paths: list[str]) -> list[int]:
+def _by_end(names: list[str], paths: list[str], *, telling: bool) -> list[int]:
     """By the last part where that tells pictures apart, else by all parts that both have."""
     wanted, stored = ([plain(name) for name in given] for given in (names, paths))
     whole, by_last = _positions(stored), _positions([_tail(path, 1) for path in stored])
-    lasts = [_tail(name, 1) for name in wanted]
-    telling = len(set(lasts)) == len(set(wanted))
     depths = {_depth(path) for path in stored}
     ends = {depth: _positions([_tail(path, depth) for path in stored]) for depth in {_depth(name) for name in wanted}}
     found = []
-    for name, last in zip(wanted, lasts, strict=True):
-        candidates = by_last.get(last, [])
+    for name in wanted:
+        candidates = by_last.get(_tail(name, 1), [])
         if len(candidates) > 1 or not telling:
             candidates = ends[_depth(name)].get(name, []) or [
                 place for depth in depths if depth < _depth(name) for place in whole.get(_tail(name, depth), [])
@@ -103,11 +103,11 @@ def _ambiguous(name: str, paths: list[str]) -> DataError:
     )
 
 
-def _refuse_shared(names: np.ndarray, found: list[int], paths: list[str]) -> None:
+def _refuse_shared(names: list[str], found: list[int], paths: list[str]) -> None:
     """Two different names must not mean one picture."""
     owner: dict[int, str] = {}
     for name, position in zip(names, found, strict=True):
-        if position >= 0 and position in owner:
+        if position >= 0 and owner.get(position, name) != name:
             raise DataError(
                 f"{owner[position]} and {name} both fit {paths[position]}, the only picture of that name. Expected a "
                 "picture for each. Check that all were unpacked, and that the paths are those of this folder."

@@ -72,20 +72,16 @@ def read_rows(
         DataError: A cell is none of those expected, or rows contradict each other.
     """
     files, doubled = folder.files(rows[how.image])
-    unnamed = len(folder.images) - len(files)
     raw, notes = _kept(rows, how)
-    if unnamed and not doubled:
-        notes.append(f"{unnamed:,} of {len(folder.images):,} pictures here are in no table and are passed over.")
     what = ", ".join(how.tables)
     labels, findings, more = _labels(raw, how, what, uncertain)
     columns, still_more = _columns(raw, how, folder)
     whole = pd.concat([columns, labels], axis=1)
     published = whole[["image", "patient", "split"]].reset_index(drop=True) if (columns["split"] != "").any() else None
     whole["split"] = whole["split"].replace("", "train")
-    # Looking for whole rows that repeat takes long; most tables repeat no name.
-    table, shared = drop_shared(
-        whole.drop_duplicates(ignore_index=True) if whole["image"].duplicated().any() else whole
-    )
+    if whole["image"].duplicated().any():  # looking for whole rows that repeat takes long
+        whole = whole.drop_duplicates(ignore_index=True)
+    table, shared = drop_shared(whole)
     table, filled = fill_parts(table.reset_index(drop=True), findings)
     return Contents(
         kind=kind,
@@ -97,9 +93,7 @@ def read_rows(
     )
 
 
-def _joined(
-    folder: Folder, how: Description, complete: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table
-) -> pd.DataFrame:
+def _joined(folder: Folder, how: Description, complete: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
     """All tables below each other, names of images normalised, with the part that each says in a column of its own."""
     frames = []
     for name, part in how.tables.items():
@@ -109,8 +103,8 @@ def _joined(
         raw = read_csv(folder.root / name, low_memory=False, dtype={how.image: str})
         raw = complete(raw.rename(columns=lambda column: str(column).strip()))
         require_columns(raw, how.columns, name)
-        raw[how.image] = _names(raw[how.image], how.image, name)
-        frames.append(raw.assign(**{"part of the table": part}))
+        images = _names(raw[how.image], how.image, name)
+        frames.append(raw.assign(**{how.image: images, "part of the table": part}))
     return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
 
 
@@ -171,7 +165,7 @@ def _columns(raw: pd.DataFrame, how: Description, folder: Folder) -> tuple[pd.Da
 def _parts(raw: pd.DataFrame, how: Description) -> pd.Series:
     if not how.split:
         return raw["part of the table"]
-    codes, distinct = pd.factorize(raw[how.split].astype(str))
+    codes, distinct = pd.factorize(raw[how.split].astype(object).fillna("").astype(str))
     parts = [how.parts.get(word) or part_of(word) for word in distinct]
     if None in parts or not set(parts) <= set(PARTS):
         wrong = distinct[[part not in PARTS for part in parts].index(True)]
@@ -231,3 +225,9 @@ def guessed(folder: Folder) -> Description | None:
             f"Move the others away, or name the one in a {FILE} (cxr data describe)."
         )
     return next(iter(found_each.values()), None)
+
+
+def undescribed(folder: Folder, pattern: re.Pattern[str]) -> bool:
+    """Tell whether the whole path of the first picture holds a pattern, and no table describes the pictures."""
+    first = folder.images[:1]
+    return any(pattern.search(folder.path(image)) for image in first) and not guessed(folder)

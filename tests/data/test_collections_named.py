@@ -68,9 +68,19 @@ def test_kermanys_first_generation_of_names_shares_four_patients(cases):
     assert (data.table["split"] == "test").sum() == 8 and len(published) == 40 and len(data) == 32
 
 
-def test_a_table_that_describes_kermanys_pictures_counts_before_their_folders(tmp_path):
-    names = [path.relative_to(tmp_path).as_posix() for path in sorted(kermany(tmp_path).rglob("*.jpeg"))]
-    rows = [f"{name},{int('virus' in name)}" for name in names]
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"{part}/NORMAL/IM-{n:04d}-0001.jpeg" for part in ("train", "test") for n in range(4)],
+        [f"{label}/images/{label}-{n}.png" for label in ("COVID", "Normal") for n in range(4)],
+        [f"CXR_png/CHNCXR_000{n}_{n % 2}.png" for n in range(8)],
+        [f"{label}/{n}{label}_png.rf.0ab.jpg" for label in ("COVID", "Normal") for n in range(4)],
+        [f"stage_2_train_images/{n}-a.png" for n in range(8)],
+    ],
+)
+def test_a_table_that_describes_the_pictures_counts_before_their_names(tmp_path, names):
+    rows = [f"{name},{int(n % 3 == 0)}" for n, name in enumerate(names)]
+    pictures(tmp_path, *names)
     (tmp_path / "mine.csv").write_text("\n".join(["image,Infiltration", *rows]))
     assert open_dataset(tmp_path).findings == ("Infiltration",) and kinds(tmp_path) == []
 

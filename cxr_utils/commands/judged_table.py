@@ -1,6 +1,6 @@
 """Labels in a table, beside the scores that they judge or alone, become a data set without pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,8 +9,15 @@ import pandas as pd
 
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.readers.files import Files, part_of, read_csv
-from cxr_utils.data.readers.values import Uncertain, labels_in_columns, names_of_patients, patients_of, years
-from cxr_utils.data.schema import BOX_COLUMNS, FINDINGS, finding_name, is_healthy, validate_table
+from cxr_utils.data.readers.values import (
+    Uncertain,
+    labels_in_cells,
+    labels_in_columns,
+    names_of_patients,
+    patients_of,
+    years,
+)
+from cxr_utils.data.schema import BOX_COLUMNS, FINDINGS, finding_name, in_order, is_healthy, validate_table
 from cxr_utils.errors import CxrError, DataError
 from cxr_utils.evaluation.predictions import image_names, read_predictions, role, scored
 from cxr_utils.evaluation.thresholds import choose_thresholds
@@ -35,12 +42,14 @@ class Judged(NamedTuple):
 def holds_labels(table: pd.DataFrame) -> bool:
     """Whether a finding has both a column of labels, such as `Mass`, and one of scores, such as `Mass_pred`.
 
+    A column `Finding Labels` beside scores counts, too.
+
     Example:
         >>> [holds_labels(pd.DataFrame(columns=names)) for names in (["Mass", "prob_Mass"], ["image", "prob_Mass"])]
         [True, False]
     """
     scores = _scores(table)
-    return bool(set(scores.values()) & set(_labels(table, scores.values()).values()))
+    return bool(scores) and bool(_listed(table) or set(scores.values()) & {*_labels(table, scores.values()).values()})
 
 
 def read_judged(path: Path, labels: Path | None = None, uncertain: Uncertain = "leave-out") -> Judged:
@@ -64,20 +73,12 @@ def read_judged(path: Path, labels: Path | None = None, uncertain: Uncertain = "
         marked, images = _scores(table), _names(table, path)
         _refuse_twice(list(marked.values()), name)
         scores = table[list(marked)].set_axis(list(marked.values()), axis=1).set_axis(images.rename("image"), axis=0)
-    columns = _labels(table, scores.columns)
-    _refuse_twice(list(columns.values()), name)
-    if not columns:
-        raise DataError(
-            f"{name} holds no labels of {', '.join(scores)}; its columns are {', '.join(map(str, table.columns[:8]))}. "
-            "Expected one column a finding, with 0 and 1. Rename them."
-        )
-    healthy = [column for column in table if is_healthy(str(column)) and role(column) is None]
-    asked = [*columns.values(), *healthy]
-    known, findings, notes = labels_in_columns(table.rename(columns=columns), asked, name, uncertain=uncertain)
+    known, notes = _read_labels(table, list(scores), name, uncertain)
     patients, more = _patients(table, images, name)
     others, still_more = _others(table)
     rows = pd.DataFrame({"image": images, "patient": patients} | others | dict(known.items()))
     boxes = pd.DataFrame(columns=list(BOX_COLUMNS))
+    findings = tuple(known)
     contract = validate_table(rows, findings)
     dataset = Dataset(name, "table", path.parent, contract, findings, boxes, None, Files({}))
     return Judged(dataset, scores, [*notes, *more, *still_more])
@@ -104,7 +105,8 @@ def with_thresholds_of(judged: Judged, valid: Path, source: Path, uncertain: Unc
         )
     other = read_judged(valid, None, uncertain)
     both = set(other.dataset.table["image"]) & set(judged.dataset.table["image"])
-    if both or valid.samefile(source):
+    copied = np.array_equal(other.scores.to_numpy(), judged.scores.to_numpy())
+    if both or copied or valid.samefile(source):
         raise DataError(
             f"{len(both) or 'All'} images of {valid.name} are judged themselves. Expected other images to choose "
             "thresholds on. Drop them from one of the two, or give --threshold."
@@ -157,12 +159,39 @@ def _scores(table: pd.DataFrame) -> dict[str, str]:
     return {column: finding for column in table if (finding := scored(column)) and role(column) is None}
 
 
-def _labels(table: pd.DataFrame, asked: Sequence[str]) -> dict[str, str]:
+def _labels(table: pd.DataFrame, asked: Iterable[str]) -> dict[str, str]:
     """Column of labels to its finding, of those that are scored or are among the 14."""
     spelled = {name.lower(): name for name in [*FINDINGS, *asked]}
     plain = [column for column in table if role(column) is None and scored(column) is None]
     named = {column: spelled.get(finding_name(str(column)).lower()) for column in plain}
     return {column: name for column, name in named.items() if name}
+
+
+def _listed(table: pd.DataFrame) -> list[str]:
+    """The column that lists findings in its cells, as NIH's tables do."""
+    return [
+        name for name in table if str(name).lower().replace(" ", "").replace("_", "") in ("findinglabels", "labels")
+    ]
+
+
+def _read_labels(
+    table: pd.DataFrame, scored: list[str], name: str, uncertain: Uncertain
+) -> tuple[pd.DataFrame, list[str]]:
+    """Labels (images, findings) from a column a finding, or else from one that lists them, and notes."""
+    columns, listed = _labels(table, scored), _listed(table)
+    _refuse_twice(list(columns.values()), name)
+    if columns:
+        asked = [*columns.values(), *(one for one in table if is_healthy(str(one)) and role(one) is None)]
+        known, _, notes = labels_in_columns(table.rename(columns=columns), asked, name, uncertain=uncertain)
+        return known, notes
+    if not listed:
+        raise DataError(
+            f"{name} holds no labels of {', '.join(scored)}; its columns are {', '.join(map(str, table.columns[:8]))}. "
+            "Expected one column a finding, with 0 and 1, or Finding Labels. Rename them."
+        )
+    known, findings = labels_in_cells(table[listed[0]].astype(object), "|;,")
+    every = in_order({*findings, *(one for one in scored if one in FINDINGS)})  # what no image has is absent in all
+    return known.reindex(columns=list(every), fill_value=0), []
 
 
 def _names(table: pd.DataFrame, path: Path) -> pd.Series:

@@ -10,30 +10,17 @@ from typing import Any
 import cv2
 import numpy as np
 import pydicom
+from pydicom import uid
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import generate_frames
 from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_color_lut
-from pydicom.uid import (
-    DigitalXRayImageStorageForPresentation,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEGBaseline8Bit,
-    generate_uid,
-)
 
 from cxr_utils.data import images
 from cxr_utils.errors import ImageError
 
-_NEEDED = (
-    "Rows",
-    "Columns",
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "BitsAllocated",
-    "BitsStored",
-    "PixelRepresentation",
-)
+#: What tells how to read stored values; none of it can be guessed (PS3.3 C.7.6.3).
+_NEEDED = "Rows Columns SamplesPerPixel PhotometricInterpretation BitsAllocated BitsStored PixelRepresentation".split()
 
 
 def read_dicom(data: bytes) -> np.ndarray:
@@ -78,8 +65,7 @@ def _opened(data: bytes) -> pydicom.Dataset:
         if "SOPClassUID" not in header and "Rows" not in header:
             raise images.unknown(data)
         if not header.file_meta:
-            implicit = header.original_encoding[0]
-            header.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+            header.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian  # pixels lie alike in the implicit one
     return header
 
 
@@ -116,7 +102,7 @@ def _check_frames(frames: int) -> None:
 def _decoded(header: pydicom.Dataset) -> np.ndarray:
     """Stored values (height, width), or (height, width, 3) in red, green and blue."""
     syntax = header.file_meta.TransferSyntaxUID
-    if syntax == JPEGBaseline8Bit:  # pydicom's decoder takes half a picture for a whole one
+    if syntax == uid.JPEGBaseline8Bit:  # pydicom's decoder takes half a picture for a whole one
         images.read_jpeg(next(generate_frames(header.PixelData, number_of_frames=1)))
     try:
         stored = header.pixel_array
@@ -148,19 +134,20 @@ def _coloured(stored: np.ndarray, header: pydicom.Dataset) -> np.ndarray:
 
 
 def _shown(stored: np.ndarray, header: pydicom.Dataset) -> np.ndarray:
-    padding = _padding(stored, header)
-    shown = np.rint(_windowed(_modality(stored, header), header, ~padding)).astype(np.uint8)
+    padding, values = _padding(stored, header), _modality(stored, header)
+    shown = np.rint(_windowed(values, header, values if padding is None else values[~padding])).astype(np.uint8)
     if header.PhotometricInterpretation == "MONOCHROME1" or header.get("PresentationLUTShape") == "INVERSE":
         shown = 255 - shown
-    shown[padding] = 0
+    if padding is not None:
+        shown[padding] = 0
     return shown
 
 
-def _padding(stored: np.ndarray, header: pydicom.Dataset) -> np.ndarray:
-    """Where there is no picture, bool (height, width): PS3.3 C.7.5.1.1.2."""
+def _padding(stored: np.ndarray, header: pydicom.Dataset) -> np.ndarray | None:
+    """Where there is no picture, bool (height, width): PS3.3 C.7.5.1.1.2. None where there is one everywhere."""
     first = header.get("PixelPaddingValue")
     if first is None:
-        return np.zeros(stored.shape, bool)
+        return None
     last = header.get("PixelPaddingRangeLimit")
     unused = stored.itemsize * 8 - header.BitsStored  # the values are stored as pixels are, whatever type they claim
     low, high = np.sort(np.array([first, first if last is None else last]).astype(stored.dtype) << unused >> unused)
@@ -172,7 +159,8 @@ def _modality(stored: np.ndarray, header: pydicom.Dataset) -> np.ndarray:
     table = _first(header.get("ModalityLUTSequence"))
     if table is not None:
         return _looked_up(stored, table.LUTDescriptor, table.LUTData)[0]
-    return stored * float(header.get("RescaleSlope") or 1) + float(header.get("RescaleIntercept") or 0)
+    slope, intercept = float(header.get("RescaleSlope") or 1), float(header.get("RescaleIntercept") or 0)
+    return stored if (slope, intercept) == (1, 0) else stored * slope + intercept
 
 
 def _windowed(values: np.ndarray, header: pydicom.Dataset, seen: np.ndarray) -> np.ndarray:
@@ -184,7 +172,7 @@ def _windowed(values: np.ndarray, header: pydicom.Dataset, seen: np.ndarray) -> 
     centre, width = (_first(header.get(name)) for name in ("WindowCenter", "WindowWidth"))
     if centre is not None and width is not None and width > 0:
         return _window(values, float(centre), float(width), header.get("VOILUTFunction") or "LINEAR") * 255
-    low, high = (float(bound) for bound in (values[seen].min(), values[seen].max())) if seen.any() else (0.0, 0.0)
+    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
     return np.clip((values - low) * (255 / (high - low if high > low else 1)), 0, 255)
 
 
@@ -256,13 +244,13 @@ def write_dicom(path: str | Path, pixels: np.ndarray, *, inverted: bool = False,
 
 def _described(stored: np.ndarray, inverted: bool, patient: str) -> pydicom.Dataset:
     """The smallest header that makes the pixels a "Digital X-Ray Image Storage" object."""
-    number = generate_uid(entropy_srcs=[stored.tobytes().hex(), patient])  # the same picture, the same number
+    number = uid.generate_uid(entropy_srcs=[stored.tobytes().hex(), patient])  # the same picture, the same number
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = DigitalXRayImageStorageForPresentation, number
+    meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = uid.DigitalXRayImageStorageForPresentation, number
     header = pydicom.Dataset()
     header.file_meta = meta
-    header.SOPClassUID, header.SOPInstanceUID = DigitalXRayImageStorageForPresentation, number
+    header.SOPClassUID, header.SOPInstanceUID = uid.DigitalXRayImageStorageForPresentation, number
     header.Modality, header.BodyPartExamined, header.PatientID = "DX", "CHEST", patient
     header.WindowCenter, header.WindowWidth = 128, 256  # shows each 8-bit value as it is (PS3.3 C.11.2.1.2)
     header.set_pixel_data(stored, "MONOCHROME1" if inverted else "MONOCHROME2", 8, generate_instance_uid=False)

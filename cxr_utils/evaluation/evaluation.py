@@ -178,8 +178,9 @@ def _baselines(
     found, absent = {"patient's other labels": baselines.other_label_scores(own.table, findings)}, []
     if not dataset.knows("follow_ups"):
         found, absent = {}, ["no baseline of the patient's other labels: nearly every patient has one image"]
-    if part in ("train", "all") or not (dataset.table["split"] == "train").any():
-        why = "it would learn on the images that are judged" if part in ("train", "all") else "nothing is in train"
+    learns = (dataset.table["split"] == "train").any()
+    if part in ("train", "all") or not learns:
+        why = "it would learn on the images that are judged" if learns else "there are no images of train"
         return found, [*absent, f"no baseline that learns: {why}"]
     train = replace(dataset.part("train"), findings=tuple(findings))
     blind = baselines.baseline_scores(train, own, ["no pixels"])

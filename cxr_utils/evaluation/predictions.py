@@ -23,9 +23,14 @@ NOT_FINDINGS = frozenset({"patient", "split", "age", "sex", "view", "follow_up",
 Table: TypeAlias = pd.DataFrame | pd.Series | np.ndarray
 #: The patient of each image.
 Patients: TypeAlias = pd.Series | Sequence[str] | np.ndarray
-_IMAGE_COLUMNS = ("image", "imageindex", "imageid", "imagename", "imagepath", "file", "filename", "path")
-_OTHERS = {name.replace("_", ""): name for name in NOT_FINDINGS} | {"index": "index", "": "index", "gender": "sex"}
-_OTHERS |= dict.fromkeys(("patientid", "subject", "subjectid"), "patient")
+# Other words for them, without what is neither letter nor figure.
+_WORDS = {
+    "image": "image imageindex imageid imagename imagepath file filename path",
+    "patient": "patientid subject subjectid", "age": "patientage", "sex": "gender patientgender patientsex",
+    "view": "viewposition", "index": "index unnamed",
+}  # fmt: skip
+_ROLES = {name.replace("_", ""): name for name in NOT_FINDINGS} | {"": "index"}
+_ROLES |= {word: name for name, words in _WORDS.items() for word in words.split()}
 _MARK = "(?:pred(?:iction)?|prob(?:ability)?|score)s?"
 _SCORE = re.compile(f"{_MARK}[_ -](?P<after>.+)|(?P<before>.+)[_ -]{_MARK}", re.IGNORECASE)
 
@@ -34,11 +39,10 @@ def role(column: str) -> str | None:
     """What a column says that is no finding: "image", "patient", "age" and so on, or "index"; None where it may be one.
 
     Example:
-        >>> role("Image Index"), role("PatientId"), role("Unnamed: 0"), role("Mass")
-        ('image', 'patient', 'index', None)
+        >>> [role(name) for name in ("Image Index", "Patient ID", "Unnamed: 0", "Mass")]
+        ['image', 'patient', 'index', None]
     """
-    plain = re.sub("unnamed[0-9]+", "", re.sub("[^a-z0-9]", "", str(column).lower()))
-    return "image" if plain in _IMAGE_COLUMNS else _OTHERS.get(plain)
+    return _ROLES.get(re.sub("[^a-z0-9]|(?<=unnamed: )[0-9]+", "", str(column).lower()))
 
 
 def scored(column: str) -> str | None:
@@ -82,7 +86,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
             raise DataError(
                 f"{len(twice)} {what} appear more than once in {name} (the first is {twice[0]}). Expected each once. "
                 "Drop the repeated ones, after looking whether their scores differ; a table of labels beside scores is "
-                "judged without --data."
+                "judged without --data and --labels."
             )
     return scores
 
@@ -163,10 +167,8 @@ def judged_images(
     unscored = [name for name in dataset.findings if name not in predictions]
     unlabelled = [name for name in predictions if name not in dataset.findings]
     images = [f"{(~scored).sum():,} of {len(own):,} images have no prediction"] * (not scored.all())
-    findings = [
-        *([f"no predictions for {', '.join(unscored)}"] * bool(unscored)),
-        *([f"no labels for {', '.join(unlabelled)}"] * bool(unlabelled)),
-    ]
+    findings = [f"no predictions for {', '.join(unscored)}"] * bool(unscored)
+    findings += [f"no labels for {', '.join(unlabelled)}"] * bool(unlabelled)
     if not known or not scored.any():
         raise DataError(
             f"The predictions name {scored.sum():,} of {len(own):,} images of {own.name} (for instance "

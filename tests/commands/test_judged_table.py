@@ -110,6 +110,7 @@ def test_what_is_judged_may_not_choose_thresholds(judge, cxr, tmp_path):
     table = table.drop(columns="Image")
     status, _, err = judge(table, "--valid", tmp_path / "both.csv")
     assert status == 2 and "100 images of both.csv are judged themselves" in err
+    assert judge(table, "--valid", "other", other=table)[0] == 2  # a copy
     assert judge(table, "--valid", "other", other=predictions(90, 3, 500, image=False))[0] == 0
 
 
@@ -199,6 +200,20 @@ def test_labels_of_another_table_are_matched_by_path(judge):
     assert "5 predictions are of no image of it" in found["notes"]
 
 
+def test_labels_listed_in_cells(judge):
+    table = predictions()
+    texts = ["|".join(np.array(FINDINGS)[row == 1]) or "No Finding" for row in table[list(FINDINGS)].to_numpy()]
+    table = table.assign(**{"Finding Labels": texts, "Patient Age": 58, "View Position": ["PA", "AP"] * 200})
+    labels = table[["Image", "PatientId", "Finding Labels", "Patient Age", "View Position"]]
+    beside, listed = judge(predictions())[1], table.drop(columns=list(FINDINGS))
+    scores = listed.drop(columns=["PatientId", *labels.columns[2:]])
+    found = judge(scores, "--labels", "nih", nih=labels)[1]
+    assert found["auc"] == beside["auc"] == judge(listed)[1]["auc"]
+    assert {row["characteristic"] for row in found["subgroups"]} == {"age", "view"}
+    found = judge(scores.assign(Gout_pred=0.5), "--labels", "nih", "--partial", nih=labels)[1]
+    assert "no labels for Gout" in found["notes"]
+
+
 def test_parts_groups_and_other_labels_of_a_table(judge):
     table = predictions(800)
     half = table["PatientId"] <= 100
@@ -208,7 +223,7 @@ def test_parts_groups_and_other_labels_of_a_table(judge):
     assert found["about"]["thresholds"] == f"Youden's, chosen on {half.sum()} images of valid"
     assert {row["characteristic"] for row in found["subgroups"]} == {"sex", "age"}
     assert list(found["baselines"]) == ["patient's other labels"]
-    assert "no baseline that learns: nothing is in train" in found["notes"]
+    assert "no baseline that learns: there are no images of train" in found["notes"]
     assert judge(table, "--part", "valid")[1]["about"]["images"] == half.sum()
     assert judge(table, "--part", "all")[1]["about"]["images"] == 800
 

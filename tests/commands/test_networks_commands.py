@@ -164,6 +164,10 @@ def test_a_bad_file_is_named_and_the_others_are_predicted(cxr, exported, trained
     assert status == 1 and [record["file"] for record in json.loads(out)] == [str(bad)]
     status, _, err = cxr("explain", bad, "--model", exported.folder)
     assert status == 2 and str(bad) in err and err.count("\n") == 1
+    cv2.imwrite(str(bad), np.zeros((1, 100), np.uint8))
+    for command, ended in (("explain", 2), ("predict", 1)):
+        status, _, err = cxr(command, bad, "--model", exported.folder)
+        assert status == ended and f"{bad} is 100 x 1 pixels" in err and err.count("\n") == 1
 
 
 def test_explain_is_about_the_likeliest_finding_or_the_one_that_was_asked_for(cxr, exported, workplace, monkeypatch):

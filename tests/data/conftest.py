@@ -1,5 +1,7 @@
 """Data sets of a few rows, with and without files, for tests that work cases out by hand."""
 
+import shutil
+import zlib
 from pathlib import Path
 
 import cv2
@@ -9,8 +11,10 @@ import pytest
 from toy_tables import rows_of
 
 from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.dicom import write_dicom
 from cxr_utils.data.readers.files import Files
 
+CASES = Path(__file__).parents[1] / "cases"
 BOXES = ("image", "finding", "x", "y", "width", "height")
 
 
@@ -38,3 +42,26 @@ def with_files(make, tmp_path, monkeypatch):
     for name in table["image"]:
         cv2.imwrite(str(folder / name), rng.integers(0, 256, (20, 16), dtype=np.uint8))
     return make(table, root=folder, files=Files({name: str(folder / name) for name in table["image"]}))
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory):
+    """A copy of `tests/cases` with the pictures that `pictures.tsv` lists, each of noise of its own.
+
+    Its columns are path, width, height, and the path of which one is a copy.
+    """
+    root = tmp_path_factory.mktemp("cases") / "cases"
+    shutil.copytree(CASES, root)
+    for line in (CASES / "pictures.tsv").read_text(encoding="utf-8").splitlines():
+        name, width, height, original = line.split("\t")
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        if original:
+            shutil.copyfile(root / original, root / name)
+            continue
+        rng = np.random.default_rng(zlib.crc32(name.encode()))
+        pixels = rng.integers(0, 256, (int(height), int(width)), dtype=np.uint8)
+        if name.endswith((".dcm", ".dicom")):
+            write_dicom(root / name, pixels)
+        else:
+            assert cv2.imwrite(str(root / name), pixels)
+    return root

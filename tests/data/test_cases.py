@@ -1,43 +1,15 @@
 """Folders that people really have, in small (`tests/cases`): each comes out as a sensible user expects.
 
-The tables are those that were met; `pictures.tsv` lists the pictures (path, width, height, and the path of which one is
-a copy), which are written here, each with noise of its own.
+The tables are those that were met; the pictures are written by the fixture `cases`.
 """
 
-import shutil
-import zlib
-from pathlib import Path
-
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
-from cxr_utils.data.dicom import write_dicom
 from cxr_utils.data.opening import look_into, open_dataset
 from cxr_utils.data.schema import FINDINGS
 from cxr_utils.errors import DataError
-
-CASES = Path(__file__).parents[1] / "cases"
-
-
-@pytest.fixture(scope="module")
-def cases(tmp_path_factory):
-    root = tmp_path_factory.mktemp("cases") / "cases"
-    shutil.copytree(CASES, root)
-    for line in (CASES / "pictures.tsv").read_text(encoding="utf-8").splitlines():
-        name, width, height, original = line.split("\t")
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        if original:
-            shutil.copyfile(root / original, root / name)
-            continue
-        rng = np.random.default_rng(zlib.crc32(name.encode()))
-        pixels = rng.integers(0, 256, (int(height), int(width)), dtype=np.uint8)
-        if name.endswith((".dcm", ".dicom")):
-            write_dicom(root / name, pixels)
-        else:
-            assert cv2.imwrite(str(root / name), pixels)
-    return root
 
 
 def opened(folder):

@@ -12,7 +12,6 @@ from cxr_utils.data.opening import open_dataset
 from cxr_utils.data.readers.boxes import in_fractions, sides
 from cxr_utils.errors import DataError
 
-CASES = Path(__file__).parents[1] / "cases"
 BOX = ["image", "finding", "x", "y", "width", "height"]
 
 
@@ -129,8 +128,26 @@ def test_rsna_refuses_two_tables_and_other_targets(tmp_path):
         open_dataset(tmp_path)
 
 
-def test_the_case_of_rsna(capsys):
-    data = open_dataset(CASES / "13_rsna" / "rsna-pneumonia-detection-challenge")
+def test_rsna_without_its_table_names_it(tmp_path):
+    (rsna(tmp_path) / "stage_2_train_labels.csv").unlink()
+    with pytest.raises(
+        DataError, match="no table of their labels. Expected stage_2_train_labels.csv with patientId, x"
+    ):
+        open_dataset(tmp_path)
+
+
+def test_a_name_that_leads_out_of_the_folder_has_no_picture(tmp_path):
+    rsna(tmp_path / "here")
+    dicom(tmp_path / "out" / "secret.dcm", 64, 32)
+    with (tmp_path / "here" / "stage_2_train_labels.csv").open("a") as file:
+        file.write("../../out/secret,1,1,2,2,1\n")
+    data = open_dataset(tmp_path / "here")
+    assert "../../out/secret" in set(data.table["image"]) and len(data.files) == 6
+    assert not any("secret" in str(path) for path in data.files.values())
+
+
+def test_the_case_of_rsna(cases, capsys):
+    data = open_dataset(cases / "13_rsna" / "rsna-pneumonia-detection-challenge")
     assert (data.kind, data.findings, len(data)) == ("rsna", ("Pneumonia",), 12)
     assert data.table["Pneumonia"].sum() == 4 and data.on_disk().all() and len(data.boxes) == 8
     assert rows_of(data.boxes)[1][2:] == [20 / 32, 10 / 32, 8 / 32, 9 / 32]
@@ -251,8 +268,26 @@ def test_vindr_refuses_two_tables_of_one_part(tmp_path):
         open_dataset(tmp_path)
 
 
-def test_the_case_of_vindr(capsys):
-    data = open_dataset(CASES / "63_vindr")
+@pytest.mark.parametrize(("cell", "said"), [("ten", "x_min is 'ten' in row 1 of train.csv"), ("", None)])
+def test_vindr_with_a_corner_that_is_no_number(tmp_path, cell, said):
+    table = kaggle(tmp_path) / "train.csv"
+    table.write_text(table.read_text().replace("R1,0,0,4,2", f"R1,{cell},0,4,2"))
+    if said:
+        with pytest.raises(DataError, match=said):
+            open_dataset(tmp_path)
+    else:
+        assert len(open_dataset(tmp_path).boxes) == len(BOXES) - 1
+
+
+def test_vindr_without_its_tables_names_them(tmp_path):
+    for part, name in (("train", "0a" * 16), ("train", "0b" * 16), ("test", "0c" * 16)):
+        dicom(tmp_path / part / f"{name}.dicom", 8, 8)
+    with pytest.raises(DataError, match="no table of their labels. Expected train.csv of Kaggle, or PhysioNet"):
+        open_dataset(tmp_path)
+
+
+def test_the_case_of_vindr(cases, capsys):
+    data = open_dataset(cases / "63_vindr")
     assert (data.kind, len(data), len(data.findings)) == ("vindr", 8, 14)
     assert data.table["image"].iloc[0] == "0" * 32 and data.on_disk().all()
     assert data.labels.sum() == 0 and len(data.boxes) == 0

@@ -11,8 +11,6 @@ from cxr_utils.data.opening import open_dataset
 from cxr_utils.data.readers import recognition
 from cxr_utils.errors import DataError
 
-CASES = Path(__file__).parents[1] / "cases"
-
 
 def pictures(root: Path, *names: str) -> Path:
     """Pictures of one grey each, all different."""
@@ -61,8 +59,8 @@ def test_a_larger_validation_part_needs_no_word(tmp_path, capsys):
     assert "validation part" not in capsys.readouterr().out
 
 
-def test_kermanys_first_generation_of_names_shares_four_patients():
-    data = open_dataset(CASES / "11_mendeley_shared" / "chest_xray")
+def test_kermanys_first_generation_of_names_shares_four_patients(cases):
+    data = open_dataset(cases / "11_mendeley_shared" / "chest_xray")
     published = data.published
     parts = published.groupby("patient")["split"].nunique()
     assert data.kind == "kermany" and sorted(parts.index[parts > 1]) == ["1006", "1007", "2006", "2007"]
@@ -85,8 +83,8 @@ def test_a_published_resplit_of_them_is_no_table_of_the_folder(tmp_path):
 
 
 # --- COVID-19 Radiography ----------------------------------------------------------------------------------------
-def test_covid_keeps_masks_as_masks(capsys):
-    data = open_dataset(CASES / "14_covid_radiography" / "COVID-19_Radiography_Dataset")
+def test_covid_keeps_masks_as_masks(cases, capsys):
+    data = open_dataset(cases / "14_covid_radiography" / "COVID-19_Radiography_Dataset")
     assert (data.kind, data.findings) == ("covid_radiography", ("COVID", "Lung_Opacity", "Viral Pneumonia"))
     assert len(data) == 32 and len(data.mask_files) == 32 and data.table["patient"].nunique() == 32
     assert data.table[list(data.findings)].sum().tolist() == [8, 8, 8]
@@ -191,8 +189,8 @@ def test_names_of_one_label_only_are_refused(tmp_path):
 
 
 # --- Roboflow ----------------------------------------------------------------------------------------------------
-def test_roboflow_copies_share_the_patient_of_their_original(capsys):
-    data = open_dataset(CASES / "16_roboflow")
+def test_roboflow_copies_share_the_patient_of_their_original(cases, capsys):
+    data = open_dataset(cases / "16_roboflow")
     table = data.table.set_index("image")
     assert (data.kind, data.findings, len(data)) == ("roboflow", ("Pneumonia",), 44)
     assert table.loc["train/NORMAL/00001000_000_png.rf.2abc0.jpg", "patient"] == "1000"
@@ -261,8 +259,8 @@ def test_exports_for_other_tasks_and_tables_that_differ_are_refused(tmp_path):
         ("63_vindr", "vindr"),
     ],
 )
-def test_every_case_fits_one_collection(case, kind):
-    assert kinds(CASES / case) == [kind]
+def test_every_case_fits_one_collection(cases, case, kind):
+    assert kinds(cases / case) == [kind]
 
 
 @pytest.mark.parametrize(
@@ -283,8 +281,33 @@ def test_what_only_looks_like_one_is_none(tmp_path, names):
 # --- class folders of no known collection --------------------------------------------------------------------------
 def test_a_level_that_all_pictures_share_is_no_class(tmp_path):
     names = [f"pneumo_2020/{label}/site_{n}/{n}.png" for label in ("sick", "well_0", "Normal") for n in range(3)]
-    (tmp_path / "notes.txt").write_text("so that it is not the only thing here")
-    assert open_dataset(pictures(tmp_path, *names)).findings == ("Sick", "Well_0")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "notes.txt").write_text("so that it is not the only thing here")
+    assert open_dataset(pictures(tmp_path / "one", *names)).findings == ("Sick", "Well_0")
+    names = [f"pneumonia/{label}/{n}.png" for label in ("abnormal", "NORMAL") for n in range(4)]
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "notes.txt").write_text("as above")
+    assert open_dataset(pictures(tmp_path / "two", *names)).findings == ("Abnormal",)
+
+
+def test_hospitals_above_the_classes_are_none_and_spellings_of_a_class_are_one(tmp_path):
+    names = [f"hospital_{a}/{label}/{n}.png" for a in "ab" for label in ("NORMAL", "covid-19") for n in range(4)]
+    data = open_dataset(pictures(tmp_path, *names, "hospital_c/Covid-19/0.png", "hospital_c/normal/0.png"))
+    assert data.kind == "folders" and len(data) == 18 and len(data.findings) == 1 and data.labels.sum() == 9
+
+
+@pytest.mark.parametrize("names", [("class_0", "class_1"), ("Category 0", "Category 1"), ("00", "01")])
+def test_numbered_classes_are_negative_and_positive(tmp_path, names, capsys):
+    data = open_dataset(pictures(tmp_path, *(f"{name}/{n}.png" for name in names for n in range(4))))
+    assert data.findings == ("Positive",) and data.labels.sum() == 4
+    assert data.table.set_index("image").loc[f"{names[1]}/0.png", "Positive"] == 1
+    assert f"folder {names[0]} is taken for negative" in capsys.readouterr().out
+
+
+def test_more_numbers_than_two_tell_nothing(tmp_path):
+    pictures(tmp_path, *(f"class_{name}/{n}.png" for name in range(3) for n in range(4)))
+    with pytest.raises(DataError, match="The class folders are called class_0, class_1, class_2. Expected names"):
+        open_dataset(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -296,6 +319,8 @@ def test_a_level_that_all_pictures_share_is_no_class(tmp_path):
         ("0_non_pneumonia", "1_pneumonia", "Pneumonia"),
         ("Uninfected", "Parasite", "Parasite"),
         ("Controls", "Effusion", "Effusion"),
+        ("neg", "pos", "Pos"),
+        ("no", "yes", "Yes"),
     ],
 )
 def test_a_class_that_only_lacks_the_other_is_negative(tmp_path, one, other, finding):

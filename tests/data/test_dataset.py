@@ -223,7 +223,7 @@ def test_masks_are_missing_where_nothing_was_simulated(five, monkeypatch):
 # --- opening ---------------------------------------------------------------------------------------------------
 def test_findings_that_a_part_lacks_are_told(make):
     table = rows_of("tttvee", "123456", Mass=[1, 0, 0, 1, 0, 1], Edema=[1, 0, 0, 0, 0, 1], Hernia=[0] * 6)
-    (note,) = opening._one_sided(make(table))
+    note, _ = opening._one_sided(make(table))
     assert note.startswith("there is no positive image of Hernia in any part; Edema in valid. Expected at least one")
     some = Files({name: name for name in ("a.png", "d.png", "e.png")})
     positive, negative = opening._one_sided(make(table, files=some))

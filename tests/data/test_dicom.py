@@ -1,6 +1,5 @@
 """DICOM files are shown by the formulas of the standard (PS3.3 C.7.6.3, C.11), or refused by name."""
 
-import struct
 from io import BytesIO
 
 import numpy as np
@@ -293,14 +292,13 @@ def test_a_palette_is_looked_up(tmp_path, bits, dtype):
 
 
 def test_a_palette_in_segments(tmp_path):
-    """PS3.3 C.7.9.2: two discrete entries, then a line of two steps to 120."""
-    segments = struct.pack("<9B", 0, 2, 10, 20, 1, 2, 120, 0, 0)[:7] + b"\0"
+    """PS3.3 C.7.9.2: two discrete entries, then a line of two steps to 240."""
     elements = {}
     for colour in ("Red", "Green", "Blue"):
         elements[f"{colour}PaletteColorLookupTableDescriptor"] = [4, 0, 8]
-        elements[f"Segmented{colour}PaletteColorLookupTableData"] = segments[:7] + b"\0"
+        elements[f"Segmented{colour}PaletteColorLookupTableData"] = bytes([0, 2, 10, 20, 1, 2, 240, 0])
     path = dicom(tmp_path / "a.dcm", np.array([[0, 1], [2, 3]], np.uint8), "PALETTE COLOR", **elements)
-    assert read_image(path).tolist() == [[10, 20], [70, 120]]
+    assert read_image(path).tolist() == [[10, 20], [130, 240]]
 
 
 def test_what_lies_in_unused_bits_is_no_matter(tmp_path):

@@ -110,7 +110,7 @@ def test_a_compression_without_decoder_is_named(monkeypatch, name, syntax):
     ],
 )
 def test_half_a_compressed_picture_is_damaged(tmp_path, kind, syntax, end):
-    with pytest.raises(ImageError, match="half.dcm is (a )?damaged"):
+    with pytest.raises(ImageError, match="half.dcm is (a |truncated, )damaged"):
         read_image(compressed(tmp_path / "half.dcm", kind, syntax, cut=1200, end=end))
 
 

@@ -360,19 +360,26 @@ def test_a_zip_holds_files_only(tmp_path):
 
 
 def test_it_is_stopped_while_the_checksum_is_worked_out(toy, tmp_path, monkeypatch):
-    import pooch
-
     def stop(*_, **__):
         raise KeyboardInterrupt
 
     known = f"md5:{hashlib.md5(ARCHIVES['images_001.tar.gz']).hexdigest()}"
     path = tmp_path / "images_001.tar.gz"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(pooch, "hash_matches", stop)
+        patch.setattr("pooch.core.hash_matches", stop)
         download.download(f"{toy.url}/{path.name}", path, known)
     assert not path.exists()
     download.download(f"{toy.url}/{path.name}", path, known)
     assert names(tmp_path) == [path.name] and places(toy) == [0, len(ARCHIVES[path.name])]
+
+
+def test_a_disk_without_links(toy, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    download.download(f"{toy.url}/Set.zip", tmp_path / "Set.zip")
+    assert (tmp_path / "Set.zip").read_bytes() == toy.files["Set.zip"] and names(tmp_path) == ["Set.zip"]
 
 
 def test_what_a_killed_process_had_unpacked_is_not_taken_for_whole(toy, tmp_path, monkeypatch):
@@ -442,6 +449,7 @@ SAMPLE = Collection("toy", "", "", "", "", 1, kaggle="nih-chest-xrays/sample")
 
 
 def test_kaggle_fills_the_folder_and_leaves_nothing_beside(kaggle, tmp_path):
+    (tmp_path / "toy").mkdir()  # empty: as good as none
     kaggle.plan[:] = [VERSION]
     fetch.fetch(SAMPLE, tmp_path / "toy")
     assert names(tmp_path / "toy") == ["checksums.json", "sample/images/1.png", "sample_labels.csv"]

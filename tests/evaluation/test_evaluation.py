@@ -253,7 +253,7 @@ def test_labels_that_are_neither_0_nor_1_and_missing_patients_are_refused(run, t
     names = [f"{number}.png" for number in range(12)]
     table = pd.DataFrame({"Image": names, "PatientId": np.arange(12) // 2, "Mass": [0, 1] * 6})
     scores = pd.DataFrame({"image": table["Image"], "Mass": 0.5})
-    for column, value, message in (("Mass", 2, "Expected 0, false"), ("PatientId", None, "patient")):
+    for column, value, message in (("Mass", 2, "Expected 0, false"), ("PatientId", None, "PatientId is empty")):
         folder = tmp_path / column
         folder.mkdir()
         for part in ("train", "test"):

@@ -189,6 +189,10 @@ def test_groups_count_patients_whose_label_is_known():
     ).set_index("group")  # fmt: skip
     inside, outside = (oracle.roc_auc_score(truth["Mass"][own], scores["Mass"][own]) for own in (here, ~women))
     assert gaps.loc["F", "gap"] == pytest.approx(inside - outside, abs=1e-6)
+    few = truth.assign(Mass=truth["Mass"].mask(women & (truth["Mass"] == 0).to_numpy()))
+    rows = subgroups.subgroup_auc(few, scores, table["patient"].to_numpy(), subgroups.subgroup_labels(table)[["sex"]])
+    row = rows[(rows["group"] == "F") & (rows["finding"] == "Mass")].iloc[0]
+    assert np.isnan(row["auc"]) and row["reason"] == "patients without it: 0, fewer than 10"
     truth.loc[women, "Mass"] = np.nan
     rows = subgroups.subgroup_auc(truth, scores, table["patient"].to_numpy(), subgroups.subgroup_labels(table)[["sex"]])
     row = rows[(rows["group"] == "F") & (rows["finding"] == "Mass")].iloc[0]

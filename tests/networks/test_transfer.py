@@ -71,6 +71,34 @@ def test_the_penalty_with_the_best_validation_area_is_chosen(parts, changes):
             assert row[name] == pytest.approx(log_loss(part.labels.ravel(), chances.ravel()), abs=1e-4)
 
 
+@pytest.mark.parametrize("changes", [{}, {"loss": "weighted"}, {"sample_weights": True}])
+def test_a_finding_is_fitted_to_the_images_of_which_it_is_known(parts, changes):
+    """As scikit-learn does it on these rows, with weights that are 1 on average over them."""
+    hidden = np.random.default_rng(5)
+    for part in parts:
+        part.labels = np.where(hidden.random(part.labels.shape) < [0.3, 0.6], np.nan, part.labels)
+    train, valid = parts
+    recipe = replace(HEAD, **changes)
+    arrays, history = transfer.fit_head(recipe, train, valid)
+    logits = valid.inputs @ arrays["logits/kernel"] + arrays["logits/bias"]
+    best = max(history, key=lambda row: row["val_auc"])
+    centre, spread = train.inputs.mean(axis=0), train.inputs.std(axis=0)
+    known = [~np.isnan(part.labels) for part in parts]
+    per_image = 1 + np.nansum(train.labels, axis=1)
+    for column in (0, 1):
+        rows = known[0][:, column]
+        truth = train.labels[rows, column]
+        weight = np.where(truth == 1, 1 - truth.mean(), truth.mean()) if changes.get("loss") else np.ones(len(truth))
+        weight = weight * per_image[rows] if changes.get("sample_weights") else weight
+        fitted = LogisticRegression(C=1 / best["penalty"])
+        fitted.fit(((train.inputs - centre) / spread)[rows], truth, weight / weight.mean())
+        assert np.allclose(logits[:, column], fitted.decision_function((valid.inputs - centre) / spread), atol=2e-3)
+    areas = [roc_auc_score(valid.labels[known[1][:, c], c], logits[known[1][:, c], c]) for c in (0, 1)]
+    assert best["val_auc"] == pytest.approx(np.mean(areas))
+    chances = 1 / (1 + np.exp(-logits[known[1]]))
+    assert best["val_loss"] == pytest.approx(log_loss(valid.labels[known[1]], chances), abs=1e-6)
+
+
 def test_without_an_area_the_loss_decides(parts):
     train, valid = parts
     valid.labels = np.ones_like(valid.labels)  # one class only: nothing to rank
@@ -102,6 +130,12 @@ def test_weights_of_labels_by_hand():
     both = transfer.example_weights(replace(HEAD, loss="weighted", sample_weights=True), labels)
     # 3/4 * 2, 1/4 * 1, 1/4 * 2 and 1/4 * 2, which add up to 11/4
     assert both[:, 0].tolist() == pytest.approx([24 / 11, 4 / 11, 8 / 11, 8 / 11])
+    some = transfer.example_weights(
+        replace(HEAD, loss="weighted"), np.array([[1, 0], [0, np.nan], [0, 1], [np.nan, 1]])
+    )
+    # one of three is positive: 2/3 against 1/3, and on average 4/9; two of three: 1/3 against 2/3
+    expected = [[1.5, 1.5], [0.75, np.nan], [0.75, 0.75], [np.nan, 0.75]]
+    assert np.allclose(some, expected, equal_nan=True)
 
 
 def test_the_area_is_the_mean_over_findings_with_both_classes():

@@ -4,14 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from tiny_dataset import tiny_dataset
 
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.errors import DataError
-from cxr_utils.networks import models, transfer, weights
-from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
 from cxr_utils.training import fit
 
@@ -66,26 +63,6 @@ def test_every_way_of_weighting_goes_with_unknown_labels(dataset, changes):
     trained = fit.train(recipe, dataset)
     assert np.isfinite(trained.history[["loss", "val_loss", "val_auc"]]).all(axis=None)
     assert trained.history["loss"].iloc[1] < trained.history["loss"].iloc[0]
-
-
-@pytest.mark.parametrize("loss", ["bce", "weighted"])
-def test_a_head_is_scikit_learns_regression_on_the_known_rows(dataset, workplace, loss):
-    load_keras().utils.set_random_seed(3)
-    path = workplace / "random.npz"
-    weights.save(path, weights.collect(models.densenet121(32, 1, weights=None).layers))
-    head = fit.train(Recipe("densenet121", 32, weights=str(path), trainable="head", loss=loss), dataset)
-    penalty = head.history["penalty"][head.history["val_auc"].idxmax()]
-    train, test = dataset.part("train"), dataset.part("test")
-    seen = transfer.features(train, str(path), 32)
-    centre, spread = seen.mean(0), seen.std(0) + 1e-6
-    for column, name in enumerate(dataset.findings):
-        known = ~np.isnan(train.labels[:, column])
-        truth = train.labels[known, column]
-        balanced = np.where(truth == 1, 1 - truth.mean(), truth.mean()) if loss == "weighted" else np.ones(len(truth))
-        scaled, image_weights = ((seen - centre) / spread)[known], balanced / balanced.mean()
-        regression = LogisticRegression(C=1 / penalty).fit(scaled, truth, image_weights)
-        expected = regression.predict_proba((transfer.features(test, str(path), 32) - centre) / spread)[:, 1]
-        assert np.allclose(head.predict(test)[name], expected, atol=1e-3), name
 
 
 def test_a_finding_that_no_image_tells_of_is_refused_before_anything_is_done(dataset, monkeypatch):

@@ -5,6 +5,7 @@ al., Radiology: Artificial Intelligence 2019; pictures of NIH ChestX-ray14. Lice
 and views stand in the headers of 26,684 files and are not read, because that would take long at each opening.
 """
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +14,12 @@ import pandas as pd
 from cxr_utils.data.readers.boxes import in_fractions, numbers, sides
 from cxr_utils.data.readers.description import Description
 from cxr_utils.data.readers.files import Contents, Folder, read_csv
-from cxr_utils.data.readers.tables import read_described
+from cxr_utils.data.readers.tables import guessed, read_described
 from cxr_utils.data.readers.values import Uncertain
 from cxr_utils.errors import DataError
 
 _COLUMNS = ("patientId", "x", "y", "width", "height", "Target")
+_PLACE = re.compile(r"(^|/)stage_\d_(train|test)_images/")
 _FINDING = "Pneumonia"
 #: Side in pixels of all published pictures, in which boxes are given.
 SIDE = 1024
@@ -28,8 +30,8 @@ _RULE = (
 
 
 def recognise(folder: Folder) -> bool:
-    """Tell whether there is a table in the challenge's columns."""
-    return bool(folder.with_columns(*_COLUMNS))
+    """Tell whether there is a table in the challenge's columns, or no table at all and the challenge's folders."""
+    return bool(folder.with_columns(*_COLUMNS)) or (folder.is_named(_PLACE) and not guessed(folder))
 
 
 def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
@@ -44,9 +46,14 @@ def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
         picture: which of them are of one person is not published with it, and that is said.
 
     Raises:
-        DataError: Two tables of labels lie there, or a cell is none of those expected.
+        DataError: No or two tables of labels lie there, or a cell is none of those expected.
     """
     tables = folder.with_columns(*_COLUMNS)
+    if not tables:
+        raise DataError(
+            f"{folder.root.name} holds pictures of RSNA's challenge and no table of their labels. Expected "
+            f"stage_2_train_labels.csv with {', '.join(_COLUMNS)}. Copy it there; Kaggle hands it out beside them."
+        )
     if len(tables) > 1:
         raise DataError(
             f"{' and '.join(tables)} in {folder.root.name} are both labels. Expected one table of labels. Move the "

@@ -6,6 +6,7 @@ tell the sides of the originals in `train_meta.csv` or in columns `width` and `h
 Scientific Data 2022; PhysioNet's credentialed licence, Kaggle's competition rules.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,7 +16,8 @@ import pandas as pd
 from cxr_utils.data.readers.boxes import in_fractions, numbers, sides
 from cxr_utils.data.readers.description import Description, stem
 from cxr_utils.data.readers.files import Contents, Folder, part_of, read_csv
-from cxr_utils.data.readers.tables import read_rows
+from cxr_utils.data.readers.folders import class_folders
+from cxr_utils.data.readers.tables import guessed, read_rows
 from cxr_utils.data.readers.values import Uncertain
 from cxr_utils.data.schema import BOX_COLUMNS, finding_name, in_order, is_healthy
 from cxr_utils.errors import DataError
@@ -25,6 +27,7 @@ _EDGES = ("x_min", "y_min", "x_max", "y_max")
 _BOXES = ("image_id", "class_name", *_EDGES)
 _LABELS = ("image_id", "No finding", "Aortic enlargement")
 _SIDES = ("image_id", "dim0", "dim1")
+_NAME = re.compile(r"(^|/)[0-9a-f]{32}\.dicom$")
 # What readers of Kaggle's edition were asked for, whether or not a part of the collection has it.
 _ASKED = (
     "Aortic enlargement", "Atelectasis", "Calcification", "Cardiomegaly", "Consolidation", "ILD", "Infiltration",
@@ -38,8 +41,9 @@ _RULE = (
 
 
 def recognise(folder: Folder) -> bool:
-    """Tell whether there is a table of boxes or of readers in VinDr's columns."""
-    return bool(folder.with_columns(*_BOXES) or folder.with_columns(*_LABELS))
+    """Tell whether there is a table of boxes or of readers in VinDr's columns, or no table at all and VinDr's names."""
+    told = folder.with_columns(*_BOXES) or folder.with_columns(*_LABELS)
+    return bool(told) or (folder.is_named(_NAME) and class_folders(folder) is None and not guessed(folder))
 
 
 def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
@@ -53,11 +57,16 @@ def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
         What was found; pictures without labels are passed over and counted.
 
     Raises:
-        DataError: Two tables tell one part, or a table lacks a column.
+        DataError: There is no table of labels, two tables tell one part, or a cell is no number where one should be.
     """
     framed = {part: _boxed(folder, name) for part, name in _by_part(folder, _BOXES).items()}
     shares = {part: _share_by_boxes(frame) for part, frame in framed.items()}
     shares |= {part: _share_by_labels(folder, name) for part, name in _by_part(folder, _LABELS).items()}
+    if not shares:
+        raise DataError(
+            f"{folder.root.name} holds pictures of VinDr-CXR and no table of their labels. Expected train.csv of "
+            "Kaggle, or PhysioNet's folder annotations. Copy it there; it comes with the pictures."
+        )
     single = len(shares) == 1
     rows = [
         share.gt(0.5).astype(float).where(share.notna()).assign(**{"part of the table": "" if single else part})

@@ -1,5 +1,6 @@
 """One file from a server, gone on with where it was cut, under its name only when it is whole."""
 
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,45 +34,49 @@ def download(url: str, path: Path, checksum: str = "") -> None:
     """
     import pooch
 
-    if path.exists() and pooch.hash_matches(path, checksum or None):
-        return
+    pooch.get_logger().setLevel(logging.WARNING)
     coming = _Coming(path, checksum)
-    coming.fetch(url)
     try:
-        pooch.hash_matches(coming.part, checksum or None, strict=True, source=path.name)
+        pooch.retrieve(url, checksum or None, path.name, path.parent, downloader=coming)
+    except DataError:
+        raise
     except ValueError as error:
         coming.forget()
         raise DataError(
             f"{path.name} is not the file that was expected: {error} Fetch it again; if that changes nothing, its "
             f"owner has changed it: ask there, or delete its line in checksums.json, if it has one."
         ) from error
-    coming.part.replace(path)
     coming.forget()
 
 
 class _Coming:
-    """What has arrived of a file, in `NAME.part`. Pooch would delete it where it is cut."""
+    """What has arrived of a file, in `NAME.part`; called by pooch, which would delete it where it is cut."""
 
     def __init__(self, path: Path, checksum: str) -> None:
         self.path, self.checksum = path, checksum
         self.part = path.with_name(f"{path.name}.part")
         self.tag = path.with_name(f"{path.name}.part.tag")  # what the server calls this version of the file
 
-    def fetch(self, url: str) -> None:
-        """Ask until all of it is here, with as many requests as it takes."""
+    def __call__(self, url: str, output: str, _: object) -> None:
         import requests
 
         most, left = self._size(), TRIES
         while True:
             try:
-                return self._request(url)
+                self._request(url)
+                break
             except requests.RequestException as error:
                 most, left = (self._size(), TRIES) if self._size() > most else (most, left - 1)
                 self._give_up(error, url, left)
                 time.sleep(PAUSE * (TRIES - left))
+        try:
+            Path(output).unlink()
+            Path(output).hardlink_to(self.part)  # it is still here if pooch is stopped while it works out the checksum
+        except OSError:  # a disk without links
+            self.part.replace(output)
 
     def forget(self) -> None:
-        """Leave nothing of it but the file itself, if that has its name by now."""
+        """Leave nothing but the file itself, if that has its name by now."""
         self.part.unlink(missing_ok=True)
         self.tag.unlink(missing_ok=True)
 

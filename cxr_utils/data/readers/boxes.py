@@ -84,8 +84,8 @@ def in_fractions(boxes: pd.DataFrame, sizes: np.ndarray) -> tuple[pd.DataFrame, 
 
     Example:
         >>> boxes = pd.DataFrame([["a", "Mass", 10, 20, 30, 40]], columns=list(BOX_COLUMNS))
-        >>> in_fractions(boxes, np.array([[100, 200]]))[0].iloc[0].tolist()
-        ['a', 'Mass', 0.1, 0.1, 0.3, 0.2]
+        >>> in_fractions(boxes, np.array([[100, 200]]))[0][["x", "y", "width", "height"]].to_numpy().tolist()
+        [[0.1, 0.1, 0.3, 0.2]]
     """
     numbers = list(BOX_COLUMNS[2:])
     values = boxes[numbers].to_numpy(float) / np.tile(sizes, 2)

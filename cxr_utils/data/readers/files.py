@@ -202,7 +202,7 @@ def look(root: Path) -> Folder:
         ...     (root / name).touch()
         >>> found = look(root)
         >>> found.images, found.masks, found.passed_over
-        (['a.png'], ['b_mask.png'], {'hidden files': 1, '.tif files': 1})
+        (['a.png'], ['b_mask.png'], {'.tif files': 1, 'hidden files': 1})
     """
     while (only := _only_folder(root)) and part_of(only.name) is None:
         root = only
@@ -294,7 +294,7 @@ def _once_each(paths: list[str], bare: bool) -> tuple[list[str], list[str]]:
 
 
 _PART = re.compile(
-    r"(train|val|dev|test)(?:ing|id|idation|elop(?:ment)?)?(?:set|data|images|imgs|pictures|split|part)?"
+    r"(train|val|dev|test)(?:ing|id|idate|idation|elop(?:ment)?)?(?:set|data|images|imgs|pictures|split|part)?"
 )
 _PARTS = {"train": "train", "val": "valid", "dev": "valid", "test": "test"}
 

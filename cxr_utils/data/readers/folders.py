@@ -21,6 +21,7 @@ _WORD += r"|files|x-?rays?|frontal|cxr|chest"
 _NO_CLASS = re.compile(
     rf"({_WORD})([ _-]?({_WORD}|\d+))*[ _-]?|(patient|subject|sub|case|study|series|p|s)[ _-]?\d+", re.IGNORECASE
 )
+_ABSENT = ("no", "neg", "false", "absent")
 # Two classes of which one is only the lack of the other, such as NonCOVID and COVID.
 _NEGATION = re.compile(r"(?:non|not?|without)([a-z0-9]+) \1")
 
@@ -52,10 +53,16 @@ def _levels(folder: str) -> tuple[str | None, list[str]]:
 
 
 def _classes(named: dict[str, list[str]]) -> dict[str, str]:
-    """The first of them at which folders differ: one that all pictures lie in is no class. "" where there is none."""
-    while all(len(levels) > 1 for levels in named.values()) and len({levels[0] for levels in named.values()}) == 1:
-        named = {folder: levels[1:] for folder, levels in named.items()}
-    return {folder: levels[0] if levels else "" for folder, levels in named.items()}
+    """That level of each folder which names its class; "" where there is none.
+
+    A level that all pictures lie in is no class. Of those at which folders differ it is the first with a healthy class
+    or one of the 14 in it, so that hospitals above the classes are none; else the first.
+    """
+    levels = enumerate(map(set, zip(*named.values(), strict=False)))
+    differ = [(place, names) for place, names in levels if len(names) > 1]
+    known = [place for place, names in differ if any(_finding(name) in (None, *FINDINGS) for name in names)]
+    place = next(iter([*known, *(place for place, _ in differ)]), 0)
+    return {folder: own[place] if own else "" for folder, own in named.items()}
 
 
 def read_folders(folder: Folder, kind: str = "folders") -> Contents:
@@ -192,15 +199,17 @@ def _size(path: str) -> int:
 def _findings(labels: pd.Series) -> tuple[pd.Series, list[str]]:
     """Turn class folders' names into findings: `1_abnormal` into Abnormal, `NORMAL` into None."""
     names = sorted(labels.unique())
-    if all(name.isdigit() for name in names):
-        if names != ["0", "1"]:
+    numbers = [re.sub(r"^(class|category)[ _-]*(?=\d+$)", "", name, flags=re.IGNORECASE) for name in names]
+    if all(number.isdigit() for number in numbers):
+        if [int(number) for number in numbers] != [0, 1]:
             raise DataError(
                 f"The class folders are called {', '.join(names)}. Expected names of findings, or 0 and 1. Rename them."
             )
-        return labels.map({"0": None, "1": "Positive"}), [
-            "folder 0 is taken for negative and 1 for one finding, Positive."
-        ]
-    named, notes = {name: _finding(name) for name in names}, []
+        note = f"folder {names[0]} is taken for negative and {names[1]} for one finding, Positive."
+        return labels.map({names[0]: None, names[1]: "Positive"}), [note]
+    spelled: dict[str, str] = {}
+    named = {name: _finding(spelled.setdefault(_letters(name), name)) for name in names}
+    notes = []
     for one, other in (names, names[::-1]) if len(names) == 2 else ():
         if _NEGATION.fullmatch(f"{_letters(one)} {_letters(other)}"):
             named[one] = None
@@ -215,7 +224,7 @@ def _letters(name: str) -> str:
 def _finding(label: str) -> str | None:
     plain = re.sub(r"^\d+[_-]", "", label)
     name = finding_name(plain)
-    if is_healthy(plain):
+    if is_healthy(plain) or plain.lower() in _ABSENT:
         return None
     shouted = name.isupper() and len(re.sub("[^A-Z]", "", name)) > 5  # COVID-19 and TB stay as they are
     return name.capitalize() if name not in FINDINGS and (name.islower() or shouted) else name

@@ -29,7 +29,6 @@ HEALTHY = (
 _NEEDED = "train.csv and valid.csv with Path and labels (they come with the archive from Stanford's AIMI Center)"
 _PLUS = ("path_to_image", "deid_patient_id")
 _PICTURE = re.compile(r"patient\d{5}/study\d+/view\d+_(frontal|lateral)\.")
-_BESIDE = {"Sex": "sex", "Age": "age", "AP/PA": "view"}
 
 
 def recognise(folder: Folder) -> bool:
@@ -59,7 +58,9 @@ def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
         split="" if any(tables.values()) else "part",
         labels=tuple(name for name in LABELS if name in known),
         keep={"Frontal/Lateral": ("Frontal",)},
-        **{role: column for column, role in _BESIDE.items() if column in known},
+        sex="Sex" if "Sex" in known else "",
+        age="Age" if "Age" in known else "",
+        view="AP/PA" if "AP/PA" in known else "",
     )
 
     def complete(table: pd.DataFrame) -> pd.DataFrame:
@@ -109,12 +110,12 @@ def _as_unpacked(paths: pd.Series, folder: Folder) -> pd.Series:
     The batches of the full archive, and the PNG files of CheXpert Plus, are such.
     """
     stored = _archives(image for image in folder.images if _PICTURE.search(image))
-    named = _archives(paths.str.extract(r"^(.*?patient)", expand=False).dropna().unique()) - {None}
+    named = _archives(paths.str.extract(r"^(.*?patient)", expand=False).dropna().unique()) - {""}
     fits = all(one and any(one.endswith(other) or other.endswith(one) for other in named) for one in stored)
     return paths if fits else paths.str.extract(r"(patient\d.*)", expand=False).fillna(paths)
 
 
-def _archives(paths: Iterable[str]) -> set[str | None]:
-    """What stands before train/patient00001 and the like; None where the folder of the patient is no part."""
+def _archives(paths: Iterable[str]) -> set[str]:
+    """What stands before train/patient00001 and the like; "" where the folder of the patient is no part."""
     starts = {f"/{path.partition('patient')[0]}" for path in paths}
-    return {found[1] if (found := re.fullmatch(r"(.*/)(train|valid|test)/", start)) else None for start in starts}
+    return {found[1] if (found := re.fullmatch(r"(.*/)(train|valid|test)/", start)) else "" for start in starts}

@@ -179,8 +179,7 @@ def _official(
 
 def _as_in_table(lists: pd.DataFrame, images: pd.Series) -> pd.DataFrame:
     """Lists whose names are those of the table; those that it does not hold stay as they are."""
-    known = lists["image"].isin(images)
-    if not known.any():
+    if set(images.tolist()).isdisjoint(lists["image"].tolist()):
         found = match(lists["image"], images)
         if (found < 0).all():
             raise DataError(

@@ -246,13 +246,11 @@ def _only_folder(root: Path) -> Path | None:
 
 def _passed_over(name: str) -> str | None:
     """Say in words what kind of file or folder this is, where nobody means it."""
-    if name.startswith("__MACOSX"):
-        return "__MACOSX folders"
-    if name.startswith("~$") or name.startswith(".~lock"):
-        return "locks of office programs"
-    if name.startswith(".") or name in ("Thumbs.db", "desktop.ini"):
-        return "hidden files"
-    may_be = "thumb" in name.lower() or "preview" in name.lower()
+    lower = name.lower()
+    if name.startswith((".", "~$", "__MACOSX")) or lower in ("thumbs.db", "desktop.ini"):
+        locked = name.startswith(("~$", ".~lock"))
+        return "__MACOSX folders" if name[0] == "_" else "locks of office programs" if locked else "hidden files"
+    may_be = "thumb" in lower or "preview" in lower
     return "thumbnails" if may_be and _THUMBNAIL.fullmatch(name.partition(".")[0]) else None
 
 

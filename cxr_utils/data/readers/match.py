@@ -65,7 +65,10 @@ def _by_end(names: list[str], paths: list[str], *, telling: bool) -> list[int]:
     wanted, stored = ([plain(name) for name in given] for given in (names, paths))
     whole, by_last = _positions(stored), _positions([_tail(path, 1) for path in stored])
     depths = {_depth(path) for path in stored}
-    ends = {depth: _positions([_tail(path, depth) for path in stored]) for depth in {_depth(name) for name in wanted}}
+    ends = {
+        depth: _positions([_tail(path, depth) if _depth(path) >= depth else "" for path in stored])
+        for depth in {_depth(name) for name in wanted}
+    }
     found = []
     for name in wanted:
         candidates = by_last.get(_tail(name, 1), [])

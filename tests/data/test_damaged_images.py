@@ -259,6 +259,9 @@ def test_too_large_a_picture_is_refused_before_it_is_unpacked(tmp_path, monkeypa
     bomb.write_bytes(data)
     monkeypatch.setattr(images, "MOST_PIXELS", GREY.size)
     assert read_image(bomb).shape == GREY.shape
+    monkeypatch.setattr(images, "MOST_PIXELS", GREY.size - 1)
+    with pytest.raises(ImageError, match="is 40 x 48 pixels"):
+        read_image(bomb)
 
 
 @pytest.mark.parametrize("shape", [(1, 100), (100, 1), (1, 1)])

@@ -235,6 +235,13 @@ def test_negative_padding_that_was_written_as_a_positive_number(tmp_path):
     assert np.array_equal(read_image(path), spread(stored, stored != -2000))
 
 
+def test_padding_that_fills_unused_bits_too(tmp_path):
+    stored = DEEP.copy()
+    stored[0] = 65535
+    path = dicom(tmp_path / "a.dcm", stored, BitsStored=12, HighBit=11, PixelPaddingValue=65535)
+    assert np.array_equal(read_image(path), spread(stored, stored != 65535))
+
+
 def test_a_picture_of_padding_alone_is_black(tmp_path):
     assert not read_image(dicom(tmp_path / "a.dcm", np.full((4, 5), 9, np.uint16), PixelPaddingValue=9)).any()
 

@@ -135,6 +135,9 @@ def test_too_large_a_picture_is_refused_before_it_is_unpacked(tmp_path, monkeypa
         read_image(path)
     monkeypatch.setattr(images, "MOST_PIXELS", GREY.size)
     assert read_image(dicom(path, GREY)).shape == GREY.shape
+    monkeypatch.setattr(images, "MOST_PIXELS", GREY.size - 1)
+    with pytest.raises(ImageError, match="is 40 x 48 pixels"):
+        read_image(path)
 
 
 @pytest.mark.filterwarnings("ignore")  # what pydicom has to say of it too

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+from cxr_utils.data.collections.pooling import pool
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.readers import recognition
 from cxr_utils.data.readers.files import Folder
@@ -43,7 +44,7 @@ def open_dataset(
         cxr_utils.errors.DataError: no/such/folder does not exist. Expected the word phantom...
     """
     if not isinstance(source, str | Path):
-        raise NotImplementedError
+        return pool([open_dataset(one, profile=profile, seed=seed, uncertain=uncertain) for one in source])
     dataset, _, notes = look_into(source, profile=profile, seed=seed, uncertain=uncertain)
     for note in notes:
         tell(f"{dataset.name}: {note}")

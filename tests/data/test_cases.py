@@ -181,6 +181,20 @@ def test_paths_tell_equal_names_apart(cases):
         assert row.Pneumonia == ("PNEUMONIA" in row.image)
 
 
+def test_folders_are_pooled_and_each_knows_what_it_knew(cases, capsys):
+    pooled = open_dataset([cases / "61_repeated_names", cases / "44b_wrong_picture"])
+    assert pooled.kind == "pooled" and pooled.findings == ("Mass", "Pneumonia", "Edema") and len(pooled) == 46
+    here = pooled.table["collection"] == "61_repeated_names"
+    assert (
+        pooled.table.loc[here, ["Mass", "Edema"]].isna().all(axis=None)
+        and pooled.table.loc[here, "Pneumonia"].sum() == 18
+    )
+    assert pooled.table.loc[~here, "Pneumonia"].isna().all() and pooled.table.loc[~here, "Mass"].sum() == 5
+    assert (
+        pooled.on_disk().all() and "61_repeated_names: 36 of 36 file names tell no patient" in capsys.readouterr().out
+    )
+
+
 def test_a_part_with_a_single_class_is_said(cases):
     _, notes = opened(cases / "59_empty_class")
     assert "there is no negative image of Pneumonia in valid." in notes

@@ -62,6 +62,9 @@ def pool(datasets: Sequence[Dataset]) -> Dataset:
         boxes=pd.concat(boxes, ignore_index=True),
         published=pd.concat(published, ignore_index=True) if len(published) == len(named) else None,
         files=Files(files),
+        mask_files=Files(
+            {f"{name}/{image}": str(path) for name, one in named for image, path in one.mask_files.items()}
+        ),
     )
 
 

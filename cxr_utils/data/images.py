@@ -206,7 +206,7 @@ def _read_png(data: bytes) -> np.ndarray | None:
     kinds = _checked_chunks(data)
     width, height = struct.unpack_from(">II", data, 16)
     check_size(height, width)
-    plain = data[24:29] == b"\x08\0\0\0\0" and not {b"eXIf", b"acTL"} & set(kinds)  # 8 bits, grey, still, upright
+    plain = data[24:29] == b"\x08\0\0\0\0" and b"eXIf" not in kinds  # 8 bits, grey, not to be turned
     pixels = _plain_grey_png(data, height, width) if plain else None
     if pixels is None:
         # Colour is reduced row by row while it is decoded, which costs a quarter less than afterwards.

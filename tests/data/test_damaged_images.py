@@ -264,6 +264,15 @@ def test_too_large_a_picture_is_refused_before_it_is_unpacked(tmp_path, monkeypa
         read_image(bomb)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_side_that_opencv_does_not_take_has_one_answer(tmp_path, bits):
+    path = tmp_path / "long.png"
+    path.write_bytes(raw_png((bits, 0, False), width=2, height=(1 << 20) + 1))
+    first, second = both_ways(path)
+    assert np.array_equal(first, second)
+    assert first.shape == ((1 << 20) + 1, 2) if bits == 8 else "long.png cannot be decoded" in first
+
+
 @pytest.mark.parametrize("shape", [(1, 100), (100, 1), (1, 1)])
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_a_line_is_no_picture(tmp_path, shape, suffix):
@@ -277,6 +286,9 @@ def test_a_dead_link_says_where_it_leads(tmp_path):
     path = tmp_path / "a.png"
     path.symlink_to(tmp_path / "gone.png")
     with pytest.raises(ImageError, match="a.png cannot be read .a link to .*gone.png, which is not there.. Expected"):
+        read_image(path)
+    (tmp_path / "gone.png").mkdir()
+    with pytest.raises(ImageError, match="a.png cannot be read .Is a directory"):
         read_image(path)
 
 

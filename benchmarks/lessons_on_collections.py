@@ -85,9 +85,12 @@ def nih(root: Path, all_of_them: list[Picture]) -> None:
         pd.DataFrame(rows, columns=columns).to_csv(place / "sample_labels.csv", index=False)
 
 
+# CheXpert's columns, and what the simulator calls them.
 _CHEXPERT = {
-    "Cardiomegaly": "Cardiomegaly", "Edema": "Edema", "Consolidation": "Consolidation", "Pneumonia": "Pneumonia",
+    "Enlarged Cardiomediastinum": "Cardiomegaly", "Cardiomegaly": "Cardiomegaly", "Lung Opacity": "Infiltration",
+    "Lung Lesion": "Nodule", "Edema": "Edema", "Consolidation": "Consolidation", "Pneumonia": "Pneumonia",
     "Atelectasis": "Atelectasis", "Pneumothorax": "Pneumothorax", "Pleural Effusion": "Effusion",
+    "Pleural Other": "Pleural_Thickening", "Fracture": "Mass", "Support Devices": "Hernia",
 }  # fmt: skip
 
 

@@ -90,8 +90,6 @@ def survey(dataset: "Dataset", folder: "Folder", notes: list[str]) -> dict[str, 
     thumbnails, unreadable = _read(dataset)
     same = _same_pictures(dataset, thumbnails)
     parts = {part: int((table["split"] == part).sum()) for part in ("train", "valid", "test")}
-    unnamed = len(folder.images) - len(set(map(str, dataset.files.values())))
-    passed = folder.passed_over | ({"pictures that no table names": unnamed} if unnamed > 0 else {})
     across = [pair for pair in same if pair["identical"] and pair["first_split"] != pair["second_split"]]
     problems = [
         *([f"{len(unreadable)} images cannot be read"] if unreadable else []),
@@ -109,7 +107,7 @@ def survey(dataset: "Dataset", folder: "Folder", notes: list[str]) -> dict[str, 
         "files": int(dataset.on_disk().sum()), "patients": int(table["patient"].nunique()), "parts": parts,
         "findings": {name: row["positive"] for name, row in known.items()}, "labels": known,
         **_people(dataset), "boxes": len(dataset.boxes), "masks": len(folder.masks),
-        "missing": [str(reason) for what in _ASKED if not (reason := dataset.knows(what))], "passed_over": passed,
+        "missing": [str(reason) for what in _ASKED if not (reason := dataset.knows(what))], "passed_over": folder.passed_over,
         "unreadable": unreadable, "leaks": _leaks(dataset), "same_pictures": same, "notes": notes, "problems": problems,
     }  # fmt: skip
 

@@ -107,7 +107,8 @@ def survey(dataset: "Dataset", folder: "Folder", notes: list[str]) -> dict[str, 
         "files": int(dataset.on_disk().sum()), "patients": int(table["patient"].nunique()), "parts": parts,
         "findings": {name: row["positive"] for name, row in known.items()}, "labels": known,
         **_people(dataset), "boxes": len(dataset.boxes), "masks": len(folder.masks),
-        "missing": [str(reason) for what in _ASKED if not (reason := dataset.knows(what))], "passed_over": folder.passed_over,
+        "missing": [str(reason) for what in _ASKED if not (reason := dataset.knows(what))],
+        "passed_over": folder.passed_over,
         "unreadable": unreadable, "leaks": _leaks(dataset), "same_pictures": same, "notes": notes, "problems": problems,
     }  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxr_utils.commands.options import AsJson, Profile, refuse_unwritable
+from cxr_utils.commands.options import AsJson, Profile, Uncertain, UncertainLabel, refuse_unwritable
 from cxr_utils.errors import CxrError, RecipeError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def train(
         int | None, typer.Option(help="Train on about so many, patients whole, and validate on as large a share.")
     ] = None,
     skip_corrupt: Annotated[bool, typer.Option("--skip-corrupt", help="Leave out damaged images.")] = False,
+    uncertain: Uncertain = UncertainLabel.leave_out,
     tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's curves.")] = None,
     json: AsJson = False,
 ) -> None:
@@ -56,7 +57,7 @@ def train(
     out = out or _home() / f"{recipe}-{Path(data).name}-{profile.value}-seed{seed}{part}"
     _refuse_place(out)
     several.prepare(devices)  # before Keras is imported
-    dataset = open_dataset(data, profile=profile.value, seed=seed)
+    dataset = open_dataset(data, profile=profile.value, seed=seed, uncertain=uncertain.value)
     if images is not None:
         dataset = splits.fewer_images(dataset.with_images(), images, seed)
     options = Options(not json, devices, resume, skip_corrupt, tensorboard)

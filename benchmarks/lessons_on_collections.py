@@ -257,9 +257,8 @@ def described(root: Path, all_of_them: list[Picture]) -> None:
     columns = ["Bild", "Fall", "Gruppe", "Befund", "Strahlengang"]
     pd.DataFrame(rows, columns=columns).to_csv(root / "liste.csv", sep=";")
     (root / "dataset.toml").write_text(
-        'image = "Bild"\npatient = "Fall"\nsplit = "Gruppe"\nlabels = ["Befund"]\nseparators = "/"\n'
+        'image = "Bild"\npatient = "Fall"\nsplit = "Gruppe"\nlabels = ["Befund"]\nseparators = "/"\nhealthy = ["oB"]\n'
         '[tables]\n"liste.csv" = ""\n[parts]\n"0" = "train"\n"1" = "valid"\n"2" = "test"\n'
-        '[names]\n"oB" = "No Finding"\n'
     )
 
 

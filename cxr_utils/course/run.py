@@ -226,6 +226,7 @@ def _execute(notebook: NotebookNode, lesson: Lesson, settings: Settings, partial
         str(partial).replace("{", "{{").replace("}", "}}"),  # papermill formats paths
         settings.parameters,
         kernel_name="python3",
+        language="python",  # a notebook that a hosted machine saved may name neither
         kernel_manager_class=line.manager(),
         progress_bar=False,
         on_cell_execute=count,

@@ -152,6 +152,18 @@ def test_learners_copies_run_as_they_stand(tmp_path, monkeypatch):
     assert lesson.learner.read_text(encoding="utf-8") == copy
 
 
+def test_a_copy_that_a_hosted_notebook_saved_names_no_kernel_and_no_language(tmp_path):
+    root = make_course(tmp_path, L01_one=LESSON, L02_two=LESSON)
+    lessons = find_lessons(root)
+    build(lessons, lambda line: None)
+    saved = nbformat.read(lessons[0].learner, as_version=4)
+    saved.metadata = nbformat.from_dict({"colab": {"provenance": []}})
+    nbformat.write(saved, lessons[0].learner)
+    results = run(lessons, Settings("phantom", origin="notebooks"), tmp_path / "out")
+    assert [(result.lesson, result.error) for result in results] == [("01_one", None), ("02_two", None)]
+    assert (tmp_path / "out" / "01_one.html").exists() and "blank 4\n" in text_of(tmp_path / "out" / "01_one.ipynb")
+
+
 def test_a_dead_kernel_is_a_failure(tmp_path):
     text = PARAMETERS + EXERCISE + "\n# %%\nimport os\nos._exit(3)\n"
     (result,) = run(find_lessons(make_course(tmp_path, L01_dies=text)), SETTINGS, tmp_path / "{out}")

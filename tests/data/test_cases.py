@@ -3,13 +3,24 @@
 The tables are those that were met; the pictures are written by the fixture `cases`.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
+from PIL import Image
+from sklearn.metrics import roc_auc_score
 
+from cxr_utils.data.images import read_image
 from cxr_utils.data.opening import look_into, open_dataset
 from cxr_utils.data.schema import FINDINGS
-from cxr_utils.errors import DataError
+from cxr_utils.errors import DataError, ImageError
+from cxr_utils.evaluation.evaluation import evaluate
+from cxr_utils.evaluation.predictions import read_predictions
+
+CASES = Path(__file__).parents[1] / "cases"
 
 
 def opened(folder):
@@ -204,3 +215,79 @@ def test_of_folders_called_0_and_1_the_second_is_positive(cases):
     dataset, notes = opened(cases / "52_class_names_0")
     assert dataset.findings == ("Positive",) and "folder 0 is taken for negative" in notes
     assert (dataset.table["Positive"] == dataset.table["image"].str.startswith("1/")).all()
+
+
+def test_the_second_copy_in_an_archive_is_passed_over(cases):
+    dataset, folder, notes = look_into(cases / "10_kaggle_nested")
+    assert (dataset.kind, len(dataset), parts(dataset)) == ("kermany", 48, {"train": 28, "test": 12, "valid": 8})
+    assert (
+        dataset.findings == ("Pneumonia",)
+        and dataset.labels.sum() == 24
+        and dataset.leakage()["shared_files"].sum() == 0
+    )
+    assert any("chest_xray/ holds 48 pictures of this folder once more" in note for note in notes)
+    assert folder.passed_over == {"__MACOSX folders": 1, "hidden files": 3}
+
+
+def test_paths_in_scores_tell_equal_names_apart(cases):
+    dataset, _ = opened(cases / "61_repeated_names")
+    scores = pd.read_csv(CASES / "61_scores_paths.csv").set_index("image")["Pneumonia"]
+    found = evaluate(read_predictions(CASES / "61_scores_paths.csv"), dataset, "all", replicates=20)
+    truth = scores.index.str.contains("PNEUMONIA")
+    assert len(scores) == 36 and found.about["images"] == 36
+    assert found.areas.loc["Pneumonia", "auc"] == pytest.approx(roc_auc_score(truth, scores), abs=1e-12)
+
+
+# --- pictures ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("jpeg/half.jpeg", "Premature end of JPEG file"),
+        ("jpeg/half_EOI.jpeg", "Corrupt JPEG data: premature end of data segment"),
+        ("dicom/twoframes.dcm", "holds 2 frames. Expected a single radiograph"),
+        ("pictures/row.png", "is 100 x 1 pixels, which is a line"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The number of bytes of pixel data")
+def test_what_is_no_whole_picture_is_refused_in_plain_words(file, told):
+    with pytest.raises(ImageError, match=f"{Path(file).name} .*{told}"):
+        read_image(CASES / file)
+
+
+def test_padding_is_left_out_of_the_window():
+    stored = pydicom.dcmread(CASES / "dicom" / "pad.dcm").pixel_array.astype(float)
+    padding = stored == 65535
+    low, high = stored[~padding].min(), stored[~padding].max()
+    wanted = np.rint(255 * (stored - low) / (high - low))
+    shown = read_image(CASES / "dicom" / "pad.dcm")
+    assert padding.any() and (shown[padding] == 0).all()
+    assert np.abs(shown[~padding] - wanted[~padding]).max() <= 1
+
+
+def test_a_sigmoid_is_a_sigmoid():
+    """PS3.3 C.11.2.1.3.1: 1 / (1 + exp(-4 (x - centre) / width))."""
+    stored = pydicom.dcmread(CASES / "dicom" / "sig.dcm").pixel_array.astype(float)
+    wanted = 255 / (1 + np.exp(-4 * (stored - 2048) / 1024))
+    assert np.abs(read_image(CASES / "dicom" / "sig.dcm") - wanted).max() <= 1
+
+
+def test_an_empty_slope_is_none():
+    stored = pydicom.dcmread(CASES / "dicom" / "slopeempty.dcm").pixel_array.astype(float)
+    wanted = 255 * (stored - stored.min()) / (stored.max() - stored.min())
+    assert np.abs(read_image(CASES / "dicom" / "slopeempty.dcm") - wanted).max() <= 1
+
+
+def test_monochrome1_is_turned_so_that_air_is_dark():
+    stored = pydicom.dcmread(CASES / "dicom" / "m1.dcm").pixel_array.astype(float)
+    wanted = 255 * (stored.max() - stored) / (stored.max() - stored.min())
+    assert np.abs(read_image(CASES / "dicom" / "m1.dcm") - wanted).max() <= 1
+
+
+def test_a_turned_picture_is_turned_in_every_read(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 40), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter, clockwise
+    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    with ThreadPoolExecutor(8) as pool:
+        reads = list(pool.map(lambda _: read_image(tmp_path / "turned.png"), range(64)))
+    assert all(np.array_equal(read, np.rot90(pixels, -1)) for read in reads)

@@ -23,6 +23,7 @@ FULL = Description(
     positive=("ja",),
     negative=("nein",),
     uncertain=("vielleicht",),
+    healthy=("ohne Befund",),
     keep={"Frontal/Lateral": ("Frontal", "AP")},
     parts={"0": "train", "1": "test"},
     names={"EP": "Effusion"},
@@ -149,7 +150,9 @@ def test_a_table_beside_pictures_of_which_it_has_many_more(tmp_path, capsys):
 def test_labels_in_cells_are_renamed_before_they_are_known(tmp_path):
     folder = write(tmp_path, "image,patient,Befund\na.png,1,PTX/Erguss\nb.png,2,oB\nc.png,3,\nd.png,4,PTX\n")
     how = 'tables = ["all.csv"]\nimage = "image"\nlabels = ["Befund"]\nseparators = "/"\npatient = "patient"\n'
-    (tmp_path / "dataset.toml").write_text(how + '[names]\nPTX = "Pneumothorax"\nErguss = "Effusion"\noB = "normal"\n')
+    (tmp_path / "dataset.toml").write_text(
+        how + 'healthy = ["oB"]\n[names]\nPTX = "Pneumothorax"\nErguss = "Effusion"\n'
+    )
     contents = read(folder)
     assert contents.findings == ("Effusion", "Pneumothorax")
     table = contents.table.set_index("image")[list(contents.findings)]

@@ -49,6 +49,7 @@ class Description:
         positive: Cells that mean present, in lower case.
         negative: Cells that mean absent.
         uncertain: Cells that mean neither; an empty cell always means unknown.
+        healthy: Labels that say that there is no finding, beside the usual words for it.
         keep: Column to the cells of it that are kept; other rows are left out.
         parts: Cell of the split column to train, valid or test, where its word is not one of these.
         names: Name of a label to the name that it is to have here.
@@ -71,6 +72,7 @@ class Description:
     positive: tuple[str, ...] = POSITIVE
     negative: tuple[str, ...] = NEGATIVE
     uncertain: tuple[str, ...] = UNCERTAIN
+    healthy: tuple[str, ...] = ()
     keep: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
@@ -220,6 +222,7 @@ def to_toml(description: Description) -> str:
         "age": 'columns with what else is known; "" where it is not',
         "labels": "columns with one finding each, or one column that lists findings (then: separators)",
         "separators": 'characters between two labels of one cell, such as "|"; "" for a column a finding',
+        "healthy": 'labels that mean no finding, beside "No Finding", "normal" and the like',
         "positive": "cells that mean present, absent, uncertain; an empty cell means unknown",
     }
     lines = ["# How the pictures of this folder are described. A first guess: correct what is wrong."]

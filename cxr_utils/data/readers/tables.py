@@ -133,14 +133,15 @@ def _kept(raw: pd.DataFrame, how: Description) -> tuple[pd.DataFrame, list[str]]
 def _labels(
     raw: pd.DataFrame, how: Description, what: str, uncertain: Uncertain
 ) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
+    names = dict(how.names) | dict.fromkeys(how.healthy, "No Finding")
     if not how.separators:
         words = {"positive": how.positive, "negative": how.negative, "uncertain": how.uncertain}
-        columns = [how.names.get(name, name) for name in how.labels]
-        named = raw.rename(columns=dict(how.names))
+        columns = [names.get(name, name) for name in how.labels]
+        named = raw.rename(columns=names)
         return labels_in_columns(named, columns, what, uncertain=uncertain, words=words)
     codes, distinct = pd.factorize(raw[how.labels[0]].astype(str).where(raw[how.labels[0]].notna(), ""))
     split = re.compile(f"[{re.escape(how.separators)}]")
-    parts = [[how.names.get(part.strip(), part.strip()) for part in split.split(text)] for text in distinct]
+    parts = [[names.get(part.strip(), part.strip()) for part in split.split(text)] for text in distinct]
     named_so = other_names(sorted({part for some in parts for part in some if not is_healthy(part)}))
     texts = pd.Series(np.array([how.separators[0].join(some) for some in parts], object)[codes])
     return *labels_in_cells(texts, how.separators), named_so

@@ -38,6 +38,7 @@ class Picture(NamedTuple):
     visit: int
     split: str
     findings: list[str]
+    boxes: list[tuple[str, float, float, float, float]]
     age: float
     sex: str
     view: str
@@ -55,10 +56,16 @@ def pictures(images: int) -> list[Picture]:
     """About so many pictures of whole patients, with the labels of the simulated cohort."""
     data = cxr.open_dataset("phantom")
     data = data.subset(sample_patients(data.table["patient"], images, seed=1), "some")
+    side = data.picture(data.table["image"][0]).shape[0]
+    boxes: dict[str, list] = {}
+    for box in data.boxes.itertuples():
+        edges = (side * fraction for fraction in (box.x, box.y, box.width, box.height))
+        boxes.setdefault(box.image, []).append((box.finding, *edges))
     return [
         Picture(
             data.picture(row.image), int(row.patient), int(row.follow_up), row.split,
-            [name for name in data.findings if getattr(row, name)], row.age, row.sex, row.view,
+            [name for name in data.findings if getattr(row, name)], boxes.get(row.image, []),
+            row.age, row.sex, row.view,
         )
         for row in data.table.itertuples()
     ]  # fmt: skip
@@ -157,10 +164,11 @@ def vindr(root: Path, all_of_them: list[Picture]) -> None:
     for number, one in enumerate(all_of_them):
         name = f"{number:032x}"
         one.save(root / "train" / f"{name}.dicom")
+        drawn = [(finding, x, y, x + width, y + height) for finding, x, y, width, height in one.boxes]
+        drawn += [(finding, *[None] * 4) for finding in one.findings if finding not in [box[0] for box in drawn]]
         for reader in ("R1", "R2", "R3"):
-            for finding in one.findings or ["No finding"]:
-                box = (20, 30, 120, 140) if one.findings else (None,) * 4
-                rows.append((name, {"Effusion": "Pleural effusion"}.get(finding, finding), 0, reader, *box))
+            for finding, *edges in drawn or [("No finding", *[None] * 4)]:
+                rows.append((name, {"Effusion": "Pleural effusion"}.get(finding, finding), 0, reader, *edges))
     columns = ["image_id", "class_name", "class_id", "rad_id", "x_min", "y_min", "x_max", "y_max"]
     pd.DataFrame(rows, columns=columns).to_csv(root / "train.csv", index=False)
 
@@ -171,8 +179,8 @@ def rsna(root: Path, all_of_them: list[Picture]) -> None:
     for number, one in enumerate(all_of_them):
         name = f"{number:08x}-0000-0000-0000-000000000000"
         one.save(root / "stage_2_train_images" / f"{name}.dcm")
-        box = (30.0, 40.0, 100.0, 120.0) if one.findings else (None,) * 4
-        rows.append((name, *box, int(bool(one.findings))))
+        for box in [box[1:] for box in one.boxes] or [[None] * 4]:
+            rows.append((name, *box, int(bool(one.findings))))
     columns = ["patientId", "x", "y", "width", "height", "Target"]
     pd.DataFrame(rows, columns=columns).to_csv(root / "stage_2_train_labels.csv", index=False)
 
@@ -293,7 +301,7 @@ def tried(folder: Path) -> tuple[str, bool]:
     told = json.loads(checked.stdout)
     out = folder.parent / f"run of {folder.name}"
     ran = subprocess.run([*CXR, "run", "--data", str(folder), "--out", str(out)], capture_output=True, text=True)
-    claims = [line.strip() for line in ran.stdout.splitlines() if "claims" in line]
+    claims = [line.strip() for line in ran.stdout.splitlines() if line.startswith("all ")]
     summary = claims[-1] if claims else (ran.stderr or ran.stdout).strip()[-300:]
     about = f"{told['reader']}: {told['images']:,} images of {told['patients']:,} patients; check {checked.returncode}"
     return f"{about}; {summary}", ran.returncode == 0 and checked.returncode == 0

@@ -242,11 +242,13 @@ enough = returning.enough(patients=100)
 print(f"{len(returning):,} images of {returning.table['patient'].nunique():,} patients who came at least twice")
 
 # %%
-ward = returning.split_by_patient({"A": 0.5, "B": 0.5}, seed).to_numpy()
+ward = enough and returning.split_by_patient({"A": 0.5, "B": 0.5}, seed).to_numpy()
 odd = (returning.table.groupby("patient").cumcount() % 2).to_numpy()
 quarters = [(w, half) for w in "AB" for half in (0, 1)]
-groups = {(w, half): returning.subset((ward == w) & (odd == half), f"ward {w}, {half}") for w, half in quarters}
-print({f"ward {w}, {('even', 'odd')[half]} images": len(group) for (w, half), group in groups.items()})
+groups = enough and {
+    (w, half): returning.subset((ward == w) & (odd == half), f"ward {w}, {half}") for w, half in quarters
+}
+print(groups and {f"ward {w}, {('even', 'odd')[half]} images": len(group) for (w, half), group in groups.items()})
 
 # %% [markdown]
 # That is from how many images each network learns. It is a small CNN (a network of convolutions) on small pictures,

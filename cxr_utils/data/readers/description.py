@@ -116,7 +116,7 @@ def _checked(name: str, value: Any, wanted: Any, what: str) -> Any:
     if wanted is str and isinstance(value, str):
         return value
     if wanted == tuple[str, ...] and lists:
-        return tuple(value)
+        return tuple(one.lower() for one in value) if name in ("positive", "negative", "uncertain") else tuple(value)
     if isinstance(value, dict):
         if wanted == Mapping[str, str] and all(isinstance(one, str) for one in value.values()):
             return value

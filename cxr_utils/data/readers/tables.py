@@ -16,6 +16,7 @@ from cxr_utils.data.readers.values import (
     labels_in_columns,
     names_of_patients,
     other_names,
+    parts_of,
     patients_of,
     sexes,
     years,
@@ -135,12 +136,9 @@ def _labels(
 ) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
     if not how.separators:
         words = {"positive": how.positive, "negative": how.negative, "uncertain": how.uncertain}
-        columns = [how.names.get(name, name) for name in how.labels]
-        named = raw.rename(columns=dict(how.names))
-        return labels_in_columns(named, columns, what, uncertain=uncertain, words=words)
+        return labels_in_columns(raw, how.labels, what, uncertain=uncertain, words=words, names=how.names)
     codes, distinct = pd.factorize(raw[how.labels[0]].astype(str).where(raw[how.labels[0]].notna(), ""))
-    split = re.compile(f"[{re.escape(how.separators)}]")
-    parts = [[how.names.get(part.strip(), part.strip()) for part in split.split(text)] for text in distinct]
+    parts = [[how.names.get(part, part) for part in parts_of(text, how.separators)] for text in distinct]
     named_so = other_names(sorted({part for some in parts for part in some if not is_healthy(part)}))
     texts = pd.Series(np.array([how.separators[0].join(some) for some in parts], object)[codes])
     return *labels_in_cells(texts, how.separators), named_so
@@ -179,7 +177,10 @@ def _parts(raw: pd.DataFrame, how: Description) -> pd.Series:
 def described(folder: Folder) -> Description | None:
     """The description that lies beside the tables; None where there is none."""
     path = folder.root / FILE
-    return descriptions.from_toml(path.read_text(encoding="utf-8"), FILE) if path.exists() else None
+    try:
+        return descriptions.from_toml(path.read_text(encoding="utf-8-sig"), FILE) if path.exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}). Expected a text in UTF-8. Save it anew as such.") from None
 
 
 def blank(folder: Folder) -> Description:
@@ -206,6 +207,8 @@ def guessed(folder: Folder) -> Description | None:
     """
     here = [name for name in folder.tables if name.count("/") <= 1 and name not in OTHER_SPLITS]
     parts = {name: part_of(descriptions.stem(name)) for name in here}
+    if not any(parts.values()):
+        parts = _by_folder(here)
     several = {name: part for name, part in parts.items() if part}
     for part in PARTS:
         same = [name for name in several if several[name] == part]
@@ -225,6 +228,12 @@ def guessed(folder: Folder) -> Description | None:
             f"Move the others away, or name the one in a {FILE} (cxr data describe)."
         )
     return next(iter(found_each.values()), None)
+
+
+def _by_folder(tables: list[str]) -> dict[str, str | None]:
+    """The part that the folder of each table tells, where all do; _annotations.csv is a list of boxes of Roboflow's."""
+    parts = {name: part_of(name.rpartition("/")[0]) for name in tables if "/_" not in name}
+    return parts if len(parts) == len(tables) and all(parts.values()) else {}
 
 
 def undescribed(folder: Folder, pattern: re.Pattern[str]) -> bool:

@@ -196,6 +196,30 @@ def test_tables_of_one_name_in_the_folders_of_the_parts(tmp_path):
         look_into(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("image, Mass , patient", "{n}.png, {m}, {n}"),
+        ("image_id,filename,Mass", "a{n},{n}.png,{m}"),
+        ("image id,where,Mass", "x{n},set/{n}.jpg,{m}"),
+    ],
+)
+def test_the_column_that_names_pictures_is_found(tmp_path, header, row):
+    pictures(tmp_path, *(f"set/{n}.png" for n in range(12)))
+    rows = [row.format(n=n, m=n % 2) for n in range(12)]
+    (tmp_path / "labels.csv").write_text(header + "\n" + "\n".join(rows))
+    (tmp_path / "classes.csv").write_text("id,name\n0,normal\n1,Mass\n")
+    dataset = look_into(tmp_path)[0]
+    assert len(dataset.files) == 12 and dataset.table["Mass"].sum() == 6
+
+
+def test_a_table_that_names_no_finding_is_refused(tmp_path):
+    pictures(tmp_path, *(f"{n}.png" for n in range(12)))
+    (tmp_path / "t.csv").write_text("image,No Finding\n" + "\n".join(f"{n}.png,{n % 2}" for n in range(12)))
+    with pytest.raises(DataError, match="No label of .* is a finding"):
+        look_into(tmp_path)
+
+
 def described(root: Path, text: bytes) -> Path:
     pictures(root, *(f"{n}.png" for n in range(12)))
     rows = [f"{n}.png,{'YES' if n % 2 else 'NO'},{'YES' if n == 0 else 'NO'}" for n in range(12)]

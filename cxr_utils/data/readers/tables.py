@@ -222,12 +222,20 @@ def guessed(folder: Folder) -> Description | None:
         found = descriptions.guess(folder, ordered)
         return found and replace(found, tables={name: several[name] for name in ordered})
     found_each = {name: how for name in here if (how := descriptions.guess(folder, [name]))}
+    if len(found_each) > 1:  # a list of classes may look like one of pictures
+        fit = {name: how for name, how in found_each.items() if _names_pictures(folder, name, how)}
+        found_each = fit or found_each
     if len(found_each) > 1:
         raise DataError(
             f"{' and '.join(found_each)} in {folder.root.name} could each describe the pictures. Expected one table. "
             f"Move the others away, or name the one in a {FILE} (cxr data describe)."
         )
     return next(iter(found_each.values()), None)
+
+
+def _names_pictures(folder: Folder, name: str, how: Description) -> bool:
+    table = read_csv(folder.root / name).rename(columns=str.strip)
+    return descriptions.pictures_named(table[how.image], folder) != 0
 
 
 def _by_folder(tables: list[str]) -> dict[str, str | None]:

@@ -23,6 +23,9 @@ from cxr_utils.errors import CxrError, DataError
 from cxr_utils.evaluation.predictions import image_names, read_predictions, role, scored
 from cxr_utils.evaluation.thresholds import choose_thresholds
 
+# What marks a column of labels, as in Mass_true and label_Mass.
+_TRUTH = re.compile(r"^(true|truth|gt|label|target)[ _-]|[ _-](true|truth|gt|label|target)$", re.IGNORECASE)
+
 
 class Judged(NamedTuple):
     """Scores and what judges them.
@@ -164,7 +167,8 @@ def _labels(table: pd.DataFrame, asked: Iterable[str]) -> dict[str, str]:
     """Column of labels to its finding, of those that are scored or are among the 14."""
     spelled = {name.lower(): name for name in [*FINDINGS, *asked]}
     plain = [column for column in table if role(column) is None and scored(_as_written(column, table)) is None]
-    named = {column: spelled.get(finding_name(_as_written(column, table)).lower()) for column in plain}
+    truths = {column: _TRUTH.sub("", _as_written(column, table)) for column in plain}
+    named = {column: spelled.get(finding_name(truth).lower()) for column, truth in truths.items()}
     return {column: name for column, name in named.items() if name}
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from cxr_utils.data.images import read_image, resize
 from cxr_utils.data.readers import recognition
 from cxr_utils.data.readers.files import OTHER_SPLITS, read_csv
-from cxr_utils.data.readers.values import patients_of
+from cxr_utils.data.readers.values import patient_of, patients_of
 from cxr_utils.data.schema import PARTS, require_columns
 from cxr_utils.errors import DataError, Missing
 
@@ -125,9 +125,11 @@ def read_split_table(path: str | Path) -> pd.DataFrame:
         return published
     raw = read_csv(path).rename(columns=_plain)
     require_columns(raw, ["image", "split"], path.name)
-    images = raw["image"].astype(str).str.replace("\\", "/").str.rsplit("/", n=1).str[-1]
-    patients = raw["patient"].astype(str) if "patient" in raw else patients_of(images)[0]
-    return pd.DataFrame({"image": images, "patient": patients, "split": raw["split"].astype(str)})
+    paths = raw["image"].astype(str).str.replace("\\", "/")
+    names = paths.str.rsplit("/", n=1).str[-1]
+    patients = raw["patient"].astype(str) if "patient" in raw else paths.map(patient_of).fillna(patients_of(names)[0])
+    shared = patients.groupby(names).nunique().max() > 1  # view1_frontal.jpg of two patients is not one file
+    return pd.DataFrame({"image": paths if shared else names, "patient": patients, "split": raw["split"].astype(str)})
 
 
 def leakage_beside(root: Path) -> pd.DataFrame | Missing:

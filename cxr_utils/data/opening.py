@@ -84,6 +84,11 @@ def look_into(
         mask_files=contents.masks,
     )
     dataset, unknown = _without_unknown(dataset)
+    if not dataset.findings:
+        raise DataError(
+            f"No label of {dataset.name} is a finding: all are healthy or unknown. Expected one finding at least. Name "
+            "the columns of findings in a dataset.toml (cxr data describe)."
+        )
     return dataset, folder, [*contents.notes, *unknown, *_empty_parts(dataset), *_one_sided(dataset)]
 
 

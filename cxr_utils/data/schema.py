@@ -37,9 +37,14 @@ _SYNONYMS = {
 }
 _HEALTHY = {
     "", "nofinding", "nofindings", "normal", "normals", "healthy", "none", "nothing", "nan", "na", "negative",
-    "noabnormality", "unremarkable", "clear", "nodisease", "normalcxr", "normalchest",
-    "normalcases", "healthycases", "noabnormalities", "control", "controls", "uninfected",
+    "unremarkable", "clear", "normalcxr", "normalchest",
+    "normalcases", "healthycases", "control", "controls", "uninfected", "withinnormallimits", "wnl", "nad",
 }  # fmt: skip
+# "No acute findings", "No abnormality detected", "without significant disease" and the like; "No_Mass" is none of them.
+_NO_ILLNESS = re.compile(
+    r"(no|none|without)(evidenceof|acute|significant|active|cardiopulmonary|radiographic)*"
+    r"((findings?|abnormalit(y|ies)|diseases?|process|patholog(y|ies))(detected|seen|present)?|detected|seen)"
+)
 
 
 def _plain(name: str) -> str:
@@ -66,7 +71,8 @@ def is_healthy(name: str) -> bool:
         >>> is_healthy("No_Finding"), is_healthy("NORMAL"), is_healthy("Mass")
         (True, True, False)
     """
-    return _plain(name) in _HEALTHY
+    plain = re.sub(r"[^\w]|_", "", name).lower()
+    return plain in _HEALTHY or bool(_NO_ILLNESS.fullmatch(plain))
 
 
 def in_order(findings: Iterable[str]) -> tuple[str, ...]:

@@ -103,8 +103,8 @@ def _written(path: str | Path, pixels: np.ndarray) -> Path:
     """Write beside and rename: nothing half-written is taken for whole."""
     path = Path(path)
     unfinished = path.with_name(f".{path.stem}.tmp.png")
-    if not path.parent.is_dir() or not cv2.imwrite(str(unfinished), pixels):
-        raise DataError(f"{path} could not be written. Expected a folder with room. Choose another.")
+    if path.is_dir() or not path.parent.is_dir() or not cv2.imwrite(str(unfinished), pixels):
+        raise DataError(f"{path} could not be written. Expected a file in a folder with room. Choose another.")
     return unfinished.replace(path)
 
 

@@ -185,11 +185,11 @@ def fill_parts(table: pd.DataFrame, findings: Sequence[str]) -> tuple[pd.DataFra
     """
     present = [part for part in PARTS if (table["split"] == part).any()]
     missing = [part for part in PARTS if part not in present]
-    if not missing:
+    if not missing or not len(table):  # that there is no row at all is for `schema.validate_table` to say
         return table, []
     if "train" in missing:
         raise DataError(
-            f"The train part is empty; there are images for {' and '.join(present) or 'no part'} only. "
+            f"The train part is empty; there are images for {' and '.join(present)} only. "
             f"Expected images to learn from. Add a train table or a train folder."
         )
     source = table[table["split"] == "train"]

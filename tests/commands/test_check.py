@@ -107,8 +107,9 @@ def test_the_sheet_shows_labels_and_pictures(collection, tmp_path):
     assert sheet.shape == (284, 6 * 240, 3)  # two with each finding, two with none, and a line of text below each
     first = cv2.resize(cv2.imread(str(collection / "images" / "00000002_000.png"), 0), (240, 240))
     assert np.abs(sheet[:240, :240, 0].astype(int) - first).mean() < 12 and sheet[244:, :240].max() > 200
-    with pytest.raises(CxrError, match="could not be written"):
-        cxr("data", "check", collection, "--sheet", tmp_path / "nowhere" / "sheet.png")
+    for place in (tmp_path / "nowhere" / "sheet.png", tmp_path):
+        with pytest.raises(CxrError, match="could not be written"):
+            cxr("data", "check", collection, "--sheet", place)
 
 
 def test_a_first_guess_is_written_once(collection):

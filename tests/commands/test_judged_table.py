@@ -126,6 +126,13 @@ def test_columns_of_scores_in_any_form(judge, form):
     assert found["about"]["patients"] == table["PatientId"].nunique()
 
 
+@pytest.mark.parametrize("form", ["{}_true", "label_{}", "{} GT", "{}_Target"])
+def test_columns_of_labels_may_be_marked(judge, form):
+    table = predictions()
+    marked = table.rename(columns={"Mass": form.format("Mass"), "Edema": form.format("Edema")})
+    assert rows(judge(marked)[1], "auc") == rows(judge(table)[1], "auc")
+
+
 def test_a_finding_that_is_none_of_the_14(judge):
     table = predictions().filter(["PatientId", "Mass", "Mass_pred"])
     table = table.rename(columns={"Mass": "fracture", "Mass_pred": "Fracture_pred"})

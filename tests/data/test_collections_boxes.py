@@ -120,7 +120,7 @@ def test_rsna_refuses_two_tables_and_other_targets(tmp_path):
     table = rsna(tmp_path) / "stage_2_train_labels.csv"
     text = table.read_text()
     table.write_text(text.replace("0000a2-72,,,,,0", "0000a2-72,,,,,2"))
-    with pytest.raises(DataError, match="Label Pneumonia of stage_2_train_labels.csv is '2'"):
+    with pytest.raises(DataError, match="Label Target of stage_2_train_labels.csv is '2'"):
         open_dataset(tmp_path)
     table.write_text(text)
     (tmp_path / "stage_1_train_labels.csv").write_text(text)

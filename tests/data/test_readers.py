@@ -46,12 +46,23 @@ def test_a_walk_finds_pictures_and_tables_and_counts_what_it_passes_over(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "mask", ["masks/1.png", "Lung_Masks/1.png", "a/mask/1.png", "leftMask/1.png", "1_mask.png", "segmentation/x/1.png"]
+    "mask",
+    [
+        "masks/1.png",
+        "Lung_Masks/1.png",
+        "a/mask/1.png",
+        "leftMask/1.png",
+        "1_mask.png",
+        "mask_1.png",
+        "masks_png/1.png",
+        "ground_truth/1.png",
+        "segmentation/x/1.png",
+    ],
 )
 def test_masks_are_no_pictures(tmp_path, mask):
-    write(tmp_path, "images/1.png", "unmasked/2.png", "mask_of_zorro.png", mask)
+    write(tmp_path, "images/1.png", "unmasked/2.png", "masked_man.png", mask)
     found = look(tmp_path)
-    assert found.masks == [mask] and found.images == ["images/1.png", "mask_of_zorro.png", "unmasked/2.png"]
+    assert found.masks == [mask] and found.images == ["images/1.png", "masked_man.png", "unmasked/2.png"]
 
 
 def test_a_folder_that_holds_nothing_but_a_folder_is_that_folder(tmp_path):
@@ -157,7 +168,8 @@ def write_nih(root, patients: int = 40, tested: int = 9, valid: int = 0, ages: s
 
 def read(root, at_hand: list[str] | None = None):
     images = [f"{number:08d}_000.png" for number in range(40)] if at_hand is None else at_hand
-    return nih.read(Folder(root, [f"images/{name}" for name in images], [], ["Data_Entry_2017.csv"], {}))
+    tables = ["Data_Entry_2017.csv", *(path.name for path in root.glob("BBox*"))]
+    return nih.read(Folder(root, [f"images/{name}" for name in images], [], tables, {}))
 
 
 def test_one_patient_in_eight_of_the_training_part_validates(tmp_path):

@@ -5,12 +5,14 @@ Clinical Center).
 """
 
 import json
+import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from cxr_utils.data.readers.boxes import in_fractions
 from cxr_utils.data.readers.files import Contents, Files, Folder, read_csv
 from cxr_utils.data.readers.match import match
 from cxr_utils.data.readers.values import (
@@ -27,7 +29,11 @@ from cxr_utils.errors import DataError
 _NEEDED = {"Image Index": "image", "Finding Labels": "labels", "Patient ID": "patient"}
 _WELCOME = {"Patient Age": "age", "Patient Gender": "sex", "View Position": "view", "Follow-up #": "follow_up"}
 _TABLE = re.compile(r"(Data_Entry|sample_labels)[^/]*$")
-_LIST = re.compile(r"(train_val|train|valid|val|test)[_-]?list[^/]*\.txt(\.gz)?", re.IGNORECASE)
+_LIST = re.compile(
+    r"(?:\w*?[ _-])??(train[ _-]?val|train|valid|val|test)(?:[ _-]?list[^/]*\.(?:txt|csv)|\.txt)(?:\.gz)?",
+    re.IGNORECASE,
+)
+_BOXES = re.compile(r"(^|/)bbox_list[^/]*$", re.IGNORECASE)
 
 _ORDER = ["train_val", "train", "valid", "test"]
 
@@ -71,18 +77,21 @@ def read(folder: Folder, uncertain: Uncertain = "leave-out") -> Contents:
         raw["age"], notes = years(raw["age"])
     labels, findings = with_all_findings(labels_in_cells(raw.pop("labels"), "|,;")[0])
     table = pd.concat([raw, labels], axis=1)
+    if table["image"].duplicated().any():
+        table = table.drop_duplicates(ignore_index=True)
     files, doubled = folder.files(table["image"])
     published, table, official = _official(root, table, findings)
     table = _with_consensus(root, table, findings)
     table, fitted = _fit_to_images(table, findings, files)
+    boxes, outside = _boxes(folder, findings, table["image"])
     return Contents(
         kind="phantom" if (root / "cohort.json").exists() else "nih",
         table=validate_table(table, findings),
         findings=findings,
         files=files,
-        boxes=_boxes(root, findings, table["image"]),
+        boxes=boxes,
         published=published,
-        notes=[*notes, *doubled, *official, *fitted],
+        notes=[*notes, *doubled, *official, *fitted, *outside],
     )
 
 
@@ -107,10 +116,10 @@ def _tables(folder: Folder) -> list[str]:
 
 
 def official_lists(root: Path) -> pd.DataFrame | None:
-    """Read `train_val_list.txt`, `test_list.txt` and the like (gzipped or not, whatever follows "list") of a folder.
+    """Read `train_val_list.txt`, `test_list.txt` and the like (gzipped or not, whatever stands around "list").
 
     Args:
-        root: Folder that holds the lists.
+        root: Folder that holds the lists, or a folder in it does.
 
     Returns:
         Columns image and split ("train_val", "train", "valid" or "test"), or None when there is no list.
@@ -119,10 +128,15 @@ def official_lists(root: Path) -> pd.DataFrame | None:
         DataError: Two lists of one part differ.
     """
     found: dict[str, pd.DataFrame] = {}
-    for path in sorted(root.iterdir()):
+    entries = list(os.scandir(root))  # a Path for each of 112,120 pictures would take long
+    inner = [one for one in entries if one.is_dir() and not one.name.startswith("images")]
+    entries += [entry for folder in inner for entry in os.scandir(folder)]
+    listed = [Path(entry) for entry in entries if entry.name.lower().endswith((".txt", ".csv", ".gz"))]
+    for path in sorted(listed):
         if not (named := _LIST.fullmatch(path.name)):
             continue
-        split = {"val": "valid"}.get(named[1].lower(), named[1].lower())
+        word = re.sub(r"[ _-]", "", named[1].lower())
+        split = {"val": "valid", "trainval": "train_val"}.get(word, word)
         images = read_csv(path, header=None, names=["image"], dtype=str, skip_blank_lines=True)["image"].str.strip()
         if split in found and set(found[split]["image"]) != set(images):
             raise DataError(f"{path.name} and another list of {split} differ. Expected one. Move the other one away.")
@@ -214,12 +228,15 @@ def _box_side(root: Path) -> int:
     return json.loads(cohort.read_text())["size"] if cohort.exists() else BOX_SIDE
 
 
-def _boxes(root: Path, findings: tuple[str, ...], images: pd.Series) -> pd.DataFrame:
+def _boxes(folder: Folder, findings: tuple[str, ...], images: pd.Series) -> tuple[pd.DataFrame, list[str]]:
     """Read BBox_List*.csv; its header splits `Bbox [x,y,w,h]` into four and adds three empty columns."""
-    found = sorted(root.glob("BBox_List*.csv*"))
+    found = [name for name in folder.tables if _BOXES.search(name)]
     if not found:
-        return pd.DataFrame(columns=list(BOX_COLUMNS))
-    raw = read_csv(found[-1])
+        return pd.DataFrame(columns=list(BOX_COLUMNS)), []
+    path = folder.root / folder.edition(found, "the boxes")
+    raw = read_csv(path)
+    first = [name for name in ("Image Index", "Finding Label") if name in raw]
+    raw = raw[[*first, *(name for name in raw if name not in first)]]
     numbers = raw.iloc[:, 2:6]
     if raw.shape[1] == 3:  # a list in one cell
         numbers = (
@@ -227,20 +244,23 @@ def _boxes(root: Path, findings: tuple[str, ...], images: pd.Series) -> pd.DataF
         )
     if numbers.shape[1] != 4 or not len(raw):
         raise DataError(
-            f"{found[-1].name} has {raw.shape[1]} columns. Expected image, finding, x, y, width and height. "
+            f"{path.name} has {raw.shape[1]} columns. Expected image, finding, x, y, width and height. "
             f"Fetch the file again."
         )
     values = numbers.apply(pd.to_numeric, errors="coerce")
     if values.isna().any(axis=None):
         row = int(values.isna().any(axis=1).argmax())
         raise DataError(
-            f"{found[-1].name} has {raw.iloc[row, 2:].tolist()} in row {row}. Expected x, y, width and height in "
+            f"{path.name} has {raw.iloc[row, 2:].tolist()} in row {row}. Expected x, y, width and height in "
             "pixels. Correct or drop the row."
         )
     boxes = raw.iloc[:, :2].set_axis(list(BOX_COLUMNS[:2]), axis=1)
     boxes["finding"] = boxes["finding"].map(finding_name)
-    boxes[list(BOX_COLUMNS[2:])] = values.to_numpy(float) / _box_side(root)
+    boxes[list(BOX_COLUMNS[2:])] = values.to_numpy(float)
+    if re.search("x_?2|max|right", str(numbers.columns[2]), re.IGNORECASE):  # corners, not sides
+        boxes["width"], boxes["height"] = boxes["width"] - boxes["x"], boxes["height"] - boxes["y"]
     if not boxes["image"].isin(images).any():
         place = match(boxes["image"], images)
         boxes["image"] = boxes["image"].where(place < 0, images.to_numpy()[place])
-    return boxes[boxes["finding"].isin(findings)].reset_index(drop=True)
+    boxes = boxes[boxes["finding"].isin(findings)].reset_index(drop=True)
+    return in_fractions(boxes, np.full((len(boxes), 2), float(_box_side(folder.root))))

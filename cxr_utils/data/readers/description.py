@@ -118,7 +118,7 @@ def _checked(name: str, value: Any, wanted: Any, what: str) -> Any:
     if wanted is str and isinstance(value, str):
         return value
     if wanted == tuple[str, ...] and lists:
-        return tuple(value)
+        return tuple(one.lower() for one in value) if name in ("positive", "negative", "uncertain") else tuple(value)
     if isinstance(value, dict):
         if wanted == Mapping[str, str] and all(isinstance(one, str) for one in value.values()):
             return value
@@ -138,10 +138,12 @@ def guess(folder: Folder, names: list[str]) -> Description | None:
     Returns:
         A description, or None where no column names pictures or none holds labels.
     """
-    frames = [read_csv(folder.root / name, low_memory=False) for name in names]
+    frames = [read_csv(folder.root / name, low_memory=False).rename(columns=str.strip) for name in names]
     table = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     usual = {role: _column_named(table, words.split()) for role, words in _USUAL.items()}
-    image = usual.pop("image") or _column_of_files(table, folder)
+    image = usual.pop("image")
+    if not image or pictures_named(table[image], folder) == 0:
+        image = _column_of_files(table, folder) or image
     if not image:
         return None
     roles: dict[str, Any] = {role: column for role, column in usual.items() if column and column != image}
@@ -169,15 +171,18 @@ def _column_of_files(table: pd.DataFrame, folder: Folder) -> str:
     """The column of which most cells are names of pictures."""
     best, most = "", 0
     for name in table.select_dtypes(exclude="number"):
-        cells = table[name].dropna().astype(str)
-        some = cells.drop_duplicates().head(2000)
-        try:
-            found = int((match(some, folder.images) >= 0).sum())
-        except DataError:
-            continue
-        if found > most and some.size > 0.5 * min(len(cells), 2000):
+        found = pictures_named(table[name], folder)
+        if found > most and table[name].nunique() > 0.5 * min(table[name].count(), 2000):
             best, most = name, found
     return best
+
+
+def pictures_named(cells: pd.Series, folder: Folder) -> int:
+    """How many pictures the first 2,000 different cells name; -1 where one of them fits several."""
+    try:
+        return int((match(cells.dropna().astype(str).drop_duplicates().head(2000), folder.images) >= 0).sum())
+    except DataError:
+        return -1
 
 
 def _label_columns(table: pd.DataFrame) -> list[str]:

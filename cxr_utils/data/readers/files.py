@@ -29,10 +29,10 @@ TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 OTHER_SPLITS = ("leaky_split.csv", "course", "public_resplit.csv.gz")
 _UNREAD = (".tif", ".tiff", ".bmp", ".gif", ".webp", ".nii", ".nii.gz", ".zip", ".tar", ".tar.gz", ".tgz", ".7z")
 #: Names of folders of masks, and what ends the name of a mask beside its picture.
-MASK_FOLDER = re.compile(r"(.*[ _-])?(lung|left|right|manual)?masks?", re.IGNORECASE)
-MASK_FILE = re.compile(r"[ _-](mask|seg|segmentation)s?$", re.IGNORECASE)
+MASK_FOLDER = re.compile(r"(.*[ _-])?(lung|left|right|manual)?masks?([ _-](png|images?|\d+))?", re.IGNORECASE)
+MASK_FILE = re.compile(r"[ _-](mask|seg|segmentation)s?$|^(mask|seg|segmentation)[ _-]", re.IGNORECASE)
 # A folder of this name holds masks; or where there are folders of masks in it, pictures beside them.
-_SEGMENTATION = re.compile(r"(.*[ _-])?segmentations?", re.IGNORECASE)
+_SEGMENTATION = re.compile(r"(.*[ _-])?(segmentations?|ground[ _-]?truths?|gt)", re.IGNORECASE)
 _THUMBNAIL = re.compile(r"\.?(thumb(nail)?s?|previews?)|.*[ _-]thumb(nail)?", re.IGNORECASE)
 
 
@@ -247,7 +247,7 @@ def _only_folder(root: Path) -> Path | None:
 def _passed_over(name: str) -> str | None:
     """Say in words what kind of file or folder this is, where nobody means it."""
     lower = name.lower()
-    if name.startswith((".", "~$", "__MACOSX")) or lower in ("thumbs.db", "desktop.ini"):
+    if name.startswith((".", "~$", "__MACOSX", "@eaDir", "$RECYCLE")) or lower in ("thumbs.db", "desktop.ini"):
         locked = name.startswith(("~$", ".~lock"))
         return "__MACOSX folders" if name[0] == "_" else "locks of office programs" if locked else "hidden files"
     may_be = "thumb" in lower or "preview" in lower

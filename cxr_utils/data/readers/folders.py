@@ -17,13 +17,16 @@ from cxr_utils.errors import DataError
 # Folders of these names hold pictures of every class, as `images/` of NIH and `CXR_png/` of Shenzhen do, or those of
 # one patient or study.
 _WORD = r"images?|imgs?|pictures|originals?|labels?|annotations?|png|jpe?g|dicom|data|dataset"
-_WORD += r"|files|x-?rays?|frontal|cxr|chest"
+_WORD += r"|files|x-?rays?|frontal|lateral|pa|ap|cxr|chest"
 _NO_CLASS = re.compile(
     rf"({_WORD})([ _-]?({_WORD}|\d+))*[ _-]?|(patient|subject|sub|case|study|series|p|s)[ _-]?\d+", re.IGNORECASE
 )
 _ABSENT = ("no", "neg", "false", "absent")
-# Two classes of which one is only the lack of the other, such as NonCOVID and COVID.
-_NEGATION = re.compile(r"(?:non|not?|without)([a-z0-9]+) \1")
+# Two classes of which one is only the lack of the other, such as NonCOVID and COVID, or TB_no and TB_yes.
+_NEGATION = re.compile(
+    r"(?:non|not?|without|neg(?:ative)?)([a-z0-9]+) (?:with|pos(?:itive)?)?\1"
+    r"|([a-z0-9]+)(?:no|neg(?:ative)?|0) \2(?:yes|pos(?:itive)?|1)"
+)
 
 
 def class_folders(folder: Folder) -> pd.DataFrame | None:
@@ -48,21 +51,35 @@ def class_folders(folder: Folder) -> pd.DataFrame | None:
 def _levels(folder: str) -> tuple[str | None, list[str]]:
     """Part that a path of folders names, and those folders that could name a class."""
     levels = [level for level in folder.split("/") if level and not _NO_CLASS.fullmatch(level)]
-    parts = [part for part in map(part_of, levels) if part]
-    return parts[0] if parts else None, [level for level in levels if not part_of(level)]
+    parts = [part for part in map(_part, levels) if part]
+    return parts[0] if parts else None, [level for level in levels if not _part(level)]
+
+
+def _part(level: str) -> str | None:
+    """The part that a folder's name tells, as a whole or by one of its words, as in xray_train or train - Copy."""
+    words = {part for part in map(part_of, re.split(r"[^A-Za-z]+", level)) if part}
+    return part_of(level) or (words.pop() if len(words) == 1 else None)
 
 
 def _classes(named: dict[str, list[str]]) -> dict[str, str]:
     """That level of each folder which names its class; "" where there is none.
 
     A level that all pictures lie in is no class. Of those at which folders differ it is the first with a healthy class
-    or one of the 14 in it, so that hospitals above the classes are none; else the first.
+    or one of the 14 in it, so that hospitals above the classes are none; else the first. Below a folder that is none of
+    them, such as overlays/, there may be classes, too.
     """
     levels = enumerate(map(set, zip(*named.values(), strict=False)))
     differ = [(place, names) for place, names in levels if len(names) > 1]
-    known = [place for place, names in differ if any(_finding(name) in (None, *FINDINGS) for name in names)]
-    place = next(iter([*known, *(place for place, _ in differ)]), 0)
-    return {folder: own[place] if own else "" for folder, own in named.items()}
+    known = {place: {name for name in names if _finding(name) in (None, *FINDINGS)} for place, names in differ}
+    place = next(iter([*(place for place in known if known[place]), *known]), 0)
+    sure = known.get(place, set())
+    return {
+        folder: own[place]
+        if not sure or own[place] in sure
+        else next((name for name in own if name in sure), own[place])
+        for folder, own in named.items()
+        if own
+    } | dict.fromkeys((folder for folder, own in named.items() if not own), "")
 
 
 def read_folders(folder: Folder, kind: str = "folders") -> Contents:
@@ -83,8 +100,28 @@ def read_folders(folder: Folder, kind: str = "folders") -> Contents:
         raise DataError(
             f"{folder.root.name} holds no class folders. Expected such as train/NORMAL and train/PNEUMONIA."
         )
+    apart = sorted(set(found["label"][found["split"].isna()]) - set(found["label"][found["split"].notna()]))
+    if apart and found["split"].notna().any():
+        raise DataError(
+            f"{', '.join(apart)} in {folder.root.name} are folders of no part and of no class in one. Expected class "
+            "folders in train, valid and test. Rename them, or move them away."
+        )
     contents = read_classes(folder, found, kind)
-    return replace(contents, notes=[*notes, *contents.notes])
+    return replace(contents, notes=[*notes, *_unused(found), *contents.notes])
+
+
+def _unused(found: pd.DataFrame) -> list[str]:
+    """Note folders that were taken for neither part nor class, and pictures beside parts."""
+    places = dict(zip(found["path"].map(os.path.dirname), found["label"], strict=True))
+    others = sorted({level for place, label in places.items() for level in _levels(place)[1] if level != label})
+    shown = ", ".join(others[:6]) + (f" and {len(others) - 6} more" if len(others) > 6 else "")
+    notes = [f"the folders {shown} are taken for neither a part nor a class."] if len(others) > 1 else []
+    beside = found["split"].isna()
+    if beside.any() and not beside.all():
+        notes.append(
+            f"{beside.sum():,} pictures lie in no part (such as {found['path'][beside].iloc[0]}); they count as train."
+        )
+    return notes
 
 
 def read_classes(folder: Folder, found: pd.DataFrame, kind: str) -> Contents:
@@ -200,8 +237,8 @@ def _findings(labels: pd.Series) -> tuple[pd.Series, list[str]]:
     """Turn class folders' names into findings: `1_abnormal` into Abnormal, `NORMAL` into None."""
     names = sorted(labels.unique())
     numbers = [re.sub(r"^(class|category)[ _-]*(?=\d+$)", "", name, flags=re.IGNORECASE) for name in names]
-    if all(number.isdigit() for number in numbers):
-        if [int(number) for number in numbers] != [0, 1]:
+    if not any(any(map(str.isalpha, number)) for number in numbers):
+        if [number.lstrip("0") for number in numbers] != ["", "1"]:
             raise DataError(
                 f"The class folders are called {', '.join(names)}. Expected names of findings, or 0 and 1. Rename them."
             )
@@ -211,7 +248,7 @@ def _findings(labels: pd.Series) -> tuple[pd.Series, list[str]]:
     named = {name: _finding(spelled.setdefault(_letters(name), name)) for name in names}
     notes = []
     for one, other in (names, names[::-1]) if len(names) == 2 else ():
-        if _NEGATION.fullmatch(f"{_letters(one)} {_letters(other)}"):
+        if named[one] and named[other] and _NEGATION.fullmatch(f"{_letters(one)} {_letters(other)}"):
             named[one] = None
             notes.append(f"folder {one} is taken for negative, {other} for the finding.")
     return labels.map(named), notes

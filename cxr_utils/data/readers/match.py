@@ -1,5 +1,6 @@
 """Which file a table means: names and paths are matched by how far they agree from their end."""
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +18,7 @@ def plain(name: str) -> str:
         >>> plain(r"C:\data\images\00000013_005.PNG"), plain("scan.one")
         ('C:/data/images/00000013_005', 'scan.one')
     """
-    path = name.strip().replace("\\", "/").removeprefix("./")
+    path = unicodedata.normalize("NFC", name.strip()).replace("\\", "/").removeprefix("./")
     stem, _, ending = path.rpartition(".")
     return stem if ending.lower() in _ENDINGS else path
 

@@ -119,4 +119,5 @@ def _inventory(folder: Folder) -> str:
     entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.root.iterdir() if entry.name[0] != ".")
     shown = ", ".join(entries[:6]) + (f" and {len(entries) - 6} more" if len(entries) > 6 else "")
     headers = [f"{name} has {', '.join(columns[:8]) or 'no columns'}" for name, columns in folder.headers.items()][:3]
-    return f"{'; '.join([shown or 'nothing', *headers])} ({len(folder.images)} images below)"
+    passed = [f"{number:,} {kind}" for kind, number in folder.passed_over.items()]
+    return f"{'; '.join([shown or 'nothing', *headers])} ({', '.join([f'{len(folder.images)} images', *passed])} below)"

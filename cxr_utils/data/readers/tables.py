@@ -16,6 +16,7 @@ from cxr_utils.data.readers.values import (
     labels_in_columns,
     names_of_patients,
     other_names,
+    parts_of,
     patients_of,
     sexes,
     years,
@@ -136,12 +137,9 @@ def _labels(
     names = dict(how.names) | dict.fromkeys(how.healthy, "No Finding")
     if not how.separators:
         words = {"positive": how.positive, "negative": how.negative, "uncertain": how.uncertain}
-        columns = [names.get(name, name) for name in how.labels]
-        named = raw.rename(columns=names)
-        return labels_in_columns(named, columns, what, uncertain=uncertain, words=words)
+        return labels_in_columns(raw, how.labels, what, uncertain=uncertain, words=words, names=names)
     codes, distinct = pd.factorize(raw[how.labels[0]].astype(str).where(raw[how.labels[0]].notna(), ""))
-    split = re.compile(f"[{re.escape(how.separators)}]")
-    parts = [[names.get(part.strip(), part.strip()) for part in split.split(text)] for text in distinct]
+    parts = [[names.get(part, part) for part in parts_of(text, how.separators)] for text in distinct]
     named_so = other_names(sorted({part for some in parts for part in some if not is_healthy(part)}))
     texts = pd.Series(np.array([how.separators[0].join(some) for some in parts], object)[codes])
     return *labels_in_cells(texts, how.separators), named_so
@@ -180,7 +178,10 @@ def _parts(raw: pd.DataFrame, how: Description) -> pd.Series:
 def described(folder: Folder) -> Description | None:
     """The description that lies beside the tables; None where there is none."""
     path = folder.root / FILE
-    return descriptions.from_toml(path.read_text(encoding="utf-8"), FILE) if path.exists() else None
+    try:
+        return descriptions.from_toml(path.read_text(encoding="utf-8-sig"), FILE) if path.exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}). Expected a text in UTF-8. Save it anew as such.") from None
 
 
 def blank(folder: Folder) -> Description:
@@ -207,6 +208,8 @@ def guessed(folder: Folder) -> Description | None:
     """
     here = [name for name in folder.tables if name.count("/") <= 1 and name not in OTHER_SPLITS]
     parts = {name: part_of(descriptions.stem(name)) for name in here}
+    if not any(parts.values()):
+        parts = _by_folder(here)
     several = {name: part for name, part in parts.items() if part}
     for part in PARTS:
         same = [name for name in several if several[name] == part]
@@ -220,12 +223,26 @@ def guessed(folder: Folder) -> Description | None:
         found = descriptions.guess(folder, ordered)
         return found and replace(found, tables={name: several[name] for name in ordered})
     found_each = {name: how for name in here if (how := descriptions.guess(folder, [name]))}
+    if len(found_each) > 1:  # a list of classes may look like one of pictures
+        fit = {name: how for name, how in found_each.items() if _names_pictures(folder, name, how)}
+        found_each = fit or found_each
     if len(found_each) > 1:
         raise DataError(
             f"{' and '.join(found_each)} in {folder.root.name} could each describe the pictures. Expected one table. "
             f"Move the others away, or name the one in a {FILE} (cxr data describe)."
         )
     return next(iter(found_each.values()), None)
+
+
+def _names_pictures(folder: Folder, name: str, how: Description) -> bool:
+    table = read_csv(folder.root / name).rename(columns=str.strip)
+    return descriptions.pictures_named(table[how.image], folder) != 0
+
+
+def _by_folder(tables: list[str]) -> dict[str, str | None]:
+    """The part that the folder of each table tells, where all do; _annotations.csv is a list of boxes of Roboflow's."""
+    parts = {name: part_of(name.rpartition("/")[0]) for name in tables if "/_" not in name}
+    return parts if len(parts) == len(tables) and all(parts.values()) else {}
 
 
 def undescribed(folder: Folder, pattern: re.Pattern[str]) -> bool:

@@ -30,6 +30,8 @@ _PATIENT = re.compile(
 # What Roboflow makes of a.png: a_png.rf.HASH.jpg
 _ROBOFLOW = re.compile(r"_(png|jpe?g|dcm|dicom|bmp|tiff?|webp)\.rf\.[0-9A-Za-z]+$", re.IGNORECASE)
 _AGE = re.compile(r"\s*>?\s*(\d+(?:[.,]\d+)?)\s*\+?\s*(y|m|w|d)?[a-z]*\.?\s*(?:old)?\s*", re.IGNORECASE)
+# One label of VinDr-CXR.
+_EITHER = ("Nodule/Mass", "nodule/mass")
 # What CheXpert's "No Finding" leaves open.
 _NO_ILLNESS = "Support Devices"
 _YEARS = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
@@ -140,11 +142,31 @@ def labels_in_cells(texts: pd.Series, separators: str = "|") -> tuple[pd.DataFra
         Labels (n, findings) int8, and the findings: the 14, then any others.
     """
     codes, distinct = pd.factorize(texts.fillna(""))
-    split = re.compile(f"[{re.escape(separators)}]")
-    named = [{finding_name(part) for part in split.split(text) if not is_healthy(part)} for text in distinct]
+    named = [{finding_name(part) for part in parts_of(text, separators) if not is_healthy(part)} for text in distinct]
     findings = in_order(set().union(*named))
+    if odd := [name for name in findings if name.lower() in UNCERTAIN or not any(map(str.isalpha, name))]:
+        raise DataError(
+            f"A cell of labels holds {odd[0]!r}. Expected names of findings. Say what it means in the section [names] "
+            "of a dataset.toml (cxr data describe), or drop its rows."
+        )
     matrix = np.array([[finding in names for finding in findings] for names in named], dtype=np.int8)
-    return pd.DataFrame(matrix.reshape(len(named), -1)[codes], columns=list(findings)), findings
+    return pd.DataFrame(matrix.reshape(len(named), len(findings))[codes], columns=list(findings)), findings
+
+
+def parts_of(cell: str, separators: str) -> list[str]:
+    """Take the labels of a cell apart, and those that something else stands between where each is one of the 14.
+
+    Example:
+        >>> parts_of("['Mass', 'Lung Lesion']", ","), parts_of("Mass/Edema|Effusion and Hernia", "|")
+        (['Mass', 'Lung Lesion'], ['Mass', 'Edema', 'Effusion', 'Hernia'])
+    """
+    parts = [part.strip(" '\"[](){}") for part in re.split(f"[{re.escape(separators)}]", cell)]
+    apart = [[word for word in re.split(r"[\s/+&;,]+|\band\b", part) if word] for part in parts]
+    return [
+        name
+        for part, words in zip(parts, apart, strict=True)
+        for name in (words if part not in _EITHER and all(finding_name(word) in FINDINGS for word in words) else [part])
+    ]
 
 
 def labels_in_columns(
@@ -154,6 +176,7 @@ def labels_in_columns(
     *,
     uncertain: Uncertain = "leave-out",
     words: Mapping[str, Iterable[str]] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
     """Read label columns: positive, negative, uncertain, and an empty cell for unknown.
 
@@ -167,6 +190,7 @@ def labels_in_columns(
         what: What to call the table in messages.
         uncertain: What an uncertain label is taken for.
         words: "positive", "negative", "uncertain" to what stands for it, in lower case; the usual ones by default.
+        names: Column to the label that it holds, where that is another.
 
     Returns:
         Labels (n, findings), float with NaN or int8; the findings in the course's order; notes.
@@ -181,20 +205,25 @@ def labels_in_columns(
     unsure: dict[str, np.ndarray] = {}
     notes: list[str] = []
     healthy, doubtful = np.zeros(len(table), bool), 0
+    called = {column: (names or {}).get(column, column) for column in columns}
     for column in columns:
         values, doubts = _label_column(table[column], column, what, meaning, words["uncertain"])
-        if is_healthy(column):
+        if is_healthy(called[column]):
             healthy |= (values == 1) & ~doubts
             continue
         doubtful += int(doubts.sum())
-        name = finding_name(column)
+        first = re.sub(r"\.\d+$", "", column)  # pandas calls a second column Mass "Mass.1"
+        name = finding_name(called[first if first in called else column])
         if name in read:
             differ = int(((values != read[name]) & ~np.isnan(values) & ~np.isnan(read[name])).sum())
             notes.append(f"two columns name {name}; where they differ ({differ:,} rows), it counts as present.")
             values, doubts = np.fmax(values, read[name]), doubts | unsure[name]
         read[name], unsure[name] = values, doubts
     findings = in_order(read)
-    notes = [*other_names(columns), *notes]
+    notes = [*other_names(called.values()), *notes]
+    ill = np.any([read[name] == 1 for name in set(findings) - {_NO_ILLNESS}], axis=0)
+    if both := int((healthy & ill).sum()):
+        notes.append(f"{both:,} rows of {what} are healthy by one column and not by another; the finding counts.")
     for name in set(findings) - {_NO_ILLNESS}:
         read[name][healthy & np.isnan(read[name]) & ~unsure[name]] = 0.0
     labels = pd.DataFrame({name: read[name] for name in findings}, index=table.index)

@@ -33,6 +33,8 @@ MASK_FOLDER = re.compile(r"(.*[ _-])?(lung|left|right|manual)?masks?([ _-](png|i
 MASK_FILE = re.compile(r"[ _-](mask|seg|segmentation)s?$|^(mask|seg|segmentation)[ _-]", re.IGNORECASE)
 # A folder of this name holds masks; or where there are folders of masks in it, pictures beside them.
 _SEGMENTATION = re.compile(r"(.*[ _-])?(segmentations?|ground[ _-]?truths?|gt)", re.IGNORECASE)
+# What most pictures of large collections are called: nothing else has to be asked of such a name.
+_NUMBERED = re.compile(r"[0-9]+_[0-9]+\.(png|jpe?g)")
 _THUMBNAIL = re.compile(r"\.?(thumb(nail)?s?|previews?)|.*[ _-]thumb(nail)?", re.IGNORECASE)
 
 
@@ -213,7 +215,9 @@ def look(root: Path) -> Folder:
         folder, below, holds = waiting.pop()
         with os.scandir(folder) as entries:
             for entry in entries:
-                if kind := _passed_over(entry.name):
+                if _NUMBERED.fullmatch(entry.name) and not entry.is_dir():
+                    found[holds].append(below + entry.name)
+                elif kind := _passed_over(entry.name):
                     passed[kind] += 1
                 elif entry.is_dir():
                     if not _visited(entry, seen):

@@ -20,13 +20,14 @@ there=(--only-binary=:all: --implementation cp --python-version 3.12 --platform 
   --platform manylinux2014_x86_64)
 for glibc in $(seq 17 39); do there+=(--platform "manylinux_2_${glibc}_x86_64"); done
 
-# A requirement a line: what is there, and what is wanted beside it. Nobody opens JupyterLab or compares outputs there.
+# A requirement a line: what is there, and what is wanted beside it. Nobody opens JupyterLab, compares outputs or
+# fetches a collection there.
 "$python" - "$root/pyproject.toml" "$work" <<'PYTHON'
 import re, sys, tomllib
 from pathlib import Path
 
 PRESENT = {"numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "seaborn", "opencv-python-headless"}
-LEFT_OUT = {"jupyterlab", "nbval"}
+LEFT_OUT = {"jupyterlab", "nbval", "pooch", "kagglehub", "requests"}
 needs = tomllib.loads(Path(sys.argv[1]).read_text())["project"]["dependencies"]
 needs = {re.match(r"[\w.-]+", need)[0].lower(): need for need in needs}
 wanted = [need for name, need in needs.items() if name not in LEFT_OUT]

@@ -311,14 +311,15 @@ cxr.headline(f"{len(table):,} images of {len(per_patient):,} patients, rarest fi
 
 # %%
 several = dataset.knows("several_findings")
-together = several and cxr.given(len(pairs), "no image tells of two findings")
+rare = several and cxr.given(len(findings) > 4, "a few classes, gathered to be about equally frequent, are not rare")
+together = several and cxr.given((table[findings].sum(axis=1) > 1).any(), "no image has two findings")
 in_bed = dataset.knows("view") and table[table["view"] == "AP"][findings].mean()
 standing = dataset.knows("view") and table[table["view"] == "PA"][findings].mean()
 spread = max(max(abs(one.mean()), abs(one.std() - 1)) for one in after)
 uncleaned = cxr.given(dataset.kind == "phantom", "real collections may have been cleaned")
 
 # %%
-cxr.claim("Who never names the rarest finding is right more than nine times in ten", several and shares[rarest] < 0.1)
+cxr.claim("Who never names the rarest finding is right more than nine times in ten", rare and shares[rarest] < 0.1)
 cxr.claim(
     "Some pair of findings meets at least one and a half times as often as by chance", together and pairs.max() >= 1.5
 )

@@ -84,8 +84,8 @@ if stubborn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 child = subprocess.Popen([sys.executable, "-c", sleeping])
 pids.with_suffix(".new").write_text(str(child.pid))
-pids.with_suffix(".new").replace(pids)
 try:
+    pids.with_suffix(".new").replace(pids)  # who sees it may interrupt at once
     time.sleep(600)
 except KeyboardInterrupt:
     print("interrupted", file=open(pids.with_name("said"), "w"))

@@ -80,8 +80,8 @@ import signal, subprocess, sys, time
 from pathlib import Path
 stubborn, pids = "stubborn" in sys.argv, Path(sys.argv[1])
 sleeping = "import time; time.sleep(600)"
-if stubborn:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+# Set both ways: what a shell has started in the background ignores SIGINT from the beginning.
+signal.signal(signal.SIGINT, signal.SIG_IGN if stubborn else signal.default_int_handler)
 child = subprocess.Popen([sys.executable, "-c", sleeping])
 pids.with_suffix(".new").write_text(str(child.pid))
 try:

@@ -3,6 +3,7 @@
 The tables are those that were met; the pictures are written by the fixture `cases`.
 """
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -204,6 +205,13 @@ def test_folders_are_pooled_and_each_knows_what_it_knew(cases, capsys):
     assert (
         pooled.on_disk().all() and "61_repeated_names: 36 of 36 file names tell no patient" in capsys.readouterr().out
     )
+
+
+def test_a_folder_that_fits_two_collections_is_refused_with_both_named(cases, tmp_path):
+    for table in ("24_tab/Data_Entry_2017.csv", "12_chexpert/CheXpert-v1.0-small/train.csv"):
+        shutil.copy(cases / table, tmp_path)
+    with pytest.raises(DataError, match="has tables or names of chexpert and of nih. Expected one collection a folder"):
+        open_dataset(tmp_path)
 
 
 def test_a_part_with_a_single_class_is_said(cases):

@@ -140,7 +140,7 @@ class Folder:
         Raises:
             DataError: They differ; `what` says what they are.
         """
-        if len(names) > 1 and len({_digest(self.root / name) for name in names}) > 1:
+        if len(names) > 1 and len({digest(self.root / name) for name in names}) > 1:
             raise DataError(
                 f"{self.root.name} holds {' and '.join(names)}, which differ. Expected one edition of {what}. Move the "
                 "others away."
@@ -351,8 +351,9 @@ def _format(path: Path) -> dict[str, str]:
     return {"sep": max(",;\t", key=line.count), "encoding": encoding}
 
 
-def _digest(path: Path) -> str:
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+def digest(path: str | Path) -> str:
+    """Hash of a file's bytes, unpacked where it is gzipped: equal for copies, whatever their names."""
+    with (gzip.open if str(path).endswith(".gz") else open)(path, "rb") as file:
         return hashlib.sha256(file.read()).hexdigest()
 
 

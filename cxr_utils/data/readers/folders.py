@@ -1,13 +1,12 @@
 """Class folders: `train/NORMAL/a.png`, `NORMAL/train/a.png`, or `NORMAL/a.png` without parts."""
 
-import hashlib
 import os
 import re
 from dataclasses import replace
 
 import pandas as pd
 
-from cxr_utils.data.readers.files import MASK_FILE, MASK_FOLDER, Contents, Files, Folder, part_of
+from cxr_utils.data.readers.files import MASK_FILE, MASK_FOLDER, Contents, Files, Folder, digest, part_of
 from cxr_utils.data.readers.match import plain
 from cxr_utils.data.readers.values import patients_of
 from cxr_utils.data.schema import FINDINGS, finding_name, in_order, is_healthy, validate_table
@@ -202,12 +201,7 @@ def _without_second_copy(folder: Folder) -> tuple[pd.DataFrame | None, list[str]
 
 def _bytes_equal(folder: Folder, one: str, other: str) -> bool:
     first, second = folder.path(one), folder.path(other)
-    return os.path.getsize(first) == os.path.getsize(second) and _digest(first) == _digest(second)
-
-
-def _digest(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return os.path.getsize(first) == os.path.getsize(second) and digest(first) == digest(second)
 
 
 def _same_bytes(folder: Folder, paths: pd.Series) -> pd.Series:
@@ -220,7 +214,7 @@ def _same_bytes(folder: Folder, paths: pd.Series) -> pd.Series:
     alike = pd.DataFrame({"path": paths, "name": names})[names.duplicated(keep=False)]
     alike["size"] = alike["path"].map(lambda path: _size(folder.path(path)))
     alike = alike[(alike["size"] >= 0) & alike.duplicated(["name", "size"], keep=False)]
-    alike["content"] = alike["path"].map(lambda path: _digest(folder.path(path)))
+    alike["content"] = alike["path"].map(lambda path: digest(folder.path(path)))
     first = alike.groupby(["name", "content"])["path"].transform("first")
     return paths.where(~paths.index.isin(first.index), first.reindex(paths.index))
 

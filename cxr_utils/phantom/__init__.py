@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = on_first_use(
     {
         "cohort": ("make_cohort", "ensure_cohort", "PROFILES", "simulator_version"),
         "devices": ("plant_marker",),
-        "render": ("radiograph", "Finding"),
+        "render": ("radiograph", "Finding", "Variety", "Exposure"),
         "patient": ("draw_patient", "draw_visit"),
         "findings": ("draw_mask", "draw_boxes"),
     },

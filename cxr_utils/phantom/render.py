@@ -12,7 +12,7 @@ from . import anatomy
 from .anatomy import Chest, Shape
 from .bones import draw_bones
 from .devices import add_devices, laterality_marker
-from .drawing import Frame
+from .drawing import Frame, smooth_step
 from .findings import BENDS, CHANGES, draw_mask
 from .patient import SIDES, Patient, Visit
 from .physics import Exposure, detect, display
@@ -29,10 +29,50 @@ class Finding:
 
 @dataclass(frozen=True)
 class Radiograph:
-    """A picture, uint8 (size, size), and for each finding its mask, bool (size, size)."""
+    """A picture, uint8 (size, size), and masks, bool (size, size): of each finding, and of heart and both lungs."""
 
     pixels: np.ndarray
     masks: dict[str, np.ndarray]
+    organs: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Variety:
+    """What may differ from picture to picture beyond what a cohort draws, and is no finding.
+
+    Attributes:
+        exposure: how it is taken; None draws it, as for a cohort.
+        heart: width of the heart, vessels their width, air the lungs' air: factors.
+        pruned: share of small vessels that are not seen.
+        bone: how dense it is, a factor.
+        lung_grain: strengths (a share of the air) and sizes (cm) of the random fields that the lungs' air carries.
+        tissue_grain: strengths (cm of water) and sizes (cm) of those in soft tissue.
+    """
+
+    exposure: Exposure | None = None
+    heart: float = 1.0
+    vessels: float = 1.0
+    air: float = 1.0
+    pruned: float = 0.0
+    bone: float = 1.0
+    lung_grain: tuple[tuple[float, float], ...] = ()
+    tissue_grain: tuple[tuple[float, float], ...] = ()
+
+    def shape(self) -> Shape:
+        """The anatomy before findings bend it."""
+        return Shape(heart=self.heart, vessel=self.vessels, air=self.air, prune=self.pruned)
+
+    def roughen(self, chest: Chest, rng: np.random.Generator) -> None:
+        """Lay the random fields over what was drawn."""
+        for strength, cell in self.lung_grain:
+            chest.air *= np.maximum(1 + np.float32(strength) * chest.frame.field(rng, cell), np.float32(0.2))
+        inside = smooth_step(chest.body - 4, 3.0)
+        for strength, cell in self.tissue_grain:
+            chest.water += np.float32(strength) * chest.frame.field(rng, cell) * inside
+        chest.bone *= np.float32(self.bone)
+
+
+AS_USUAL = Variety()
 
 
 def draw_exposure(rng: np.random.Generator, view: str) -> Exposure:
@@ -67,7 +107,14 @@ def draw_chest(patient: Patient, visit: Visit, shape: Shape, frame: Frame) -> Ch
     return chest
 
 
-def radiograph(patient: Patient, visit: Visit, findings: list[Finding], seed: int, size: int = 256) -> Radiograph:
+def radiograph(
+    patient: Patient,
+    visit: Visit,
+    findings: list[Finding],
+    seed: int,
+    size: int = 256,
+    variety: Variety = AS_USUAL,
+) -> Radiograph:
     """Take a picture.
 
     Args:
@@ -76,9 +123,10 @@ def radiograph(patient: Patient, visit: Visit, findings: list[Finding], seed: in
         findings: what the patient has; the same call without them is the same picture of the same patient, healthy.
         seed: of exposure, noise, tubes and markers.
         size: pixels a side.
+        variety: beyond a cohort's.
 
     Returns:
-        Pixels and one mask a finding.
+        Pixels, one mask a finding, and those of heart and lungs.
 
     Example:
         >>> from .patient import draw_patient, draw_visit
@@ -89,13 +137,16 @@ def radiograph(patient: Patient, visit: Visit, findings: list[Finding], seed: in
         ((96, 96), ['Effusion'])
     """
     exposure_rng, noise_rng, device_rng = (np.random.default_rng([seed, part]) for part in range(3))
-    exposure = draw_exposure(exposure_rng, visit.view)
+    exposure = variety.exposure or draw_exposure(exposure_rng, visit.view)
     frame = Frame(size, visit.field_cm, visit.centre, visit.tilt)
     present = {item.name: item for item in findings}
-    shape = Shape()
+    shape = variety.shape()
     for name in BENDS.keys() & present.keys():
         BENDS[name](shape, present[name].severity, np.random.default_rng(present[name].seed))
     chest = draw_chest(patient, visit, shape, frame)
+    organs = {f"{side} lung": chest.lung[side] > 0.5 for side in SIDES} | {"heart": chest.heart > 0.5}
+    if variety is not AS_USUAL:
+        variety.roughen(chest, np.random.default_rng([seed, 3]))
     masks = {}
     for name, change in CHANGES.items():
         if name in present:
@@ -106,7 +157,7 @@ def radiograph(patient: Patient, visit: Visit, findings: list[Finding], seed: in
     water = np.maximum(chest.body + (chest.water + chest.vessels) * inside - chest.air - bone, 0)
     signal = detect(frame, water, bone, chest.metal, exposure, noise_rng)
     pixels = laterality_marker(display(frame, signal, inside, exposure), device_rng)
-    return Radiograph(_collimate(pixels, device_rng), masks)
+    return Radiograph(_collimate(pixels, device_rng), masks, organs)
 
 
 def _collimate(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

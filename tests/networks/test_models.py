@@ -1,4 +1,4 @@
-"""The three networks and their weights."""
+"""The networks, their cost and their files of weights."""
 
 import math
 import socket

@@ -3,12 +3,12 @@
 # seaborn and OpenCV on Python 3.12 (Linux, x86_64), and reaches no package index: all other wheels, in a folder, and
 # the same unpacked in FOLDER.tar.xz, which is smaller. benchmarks/gpu.py says how to use it there.
 #   benchmarks/gpu_wheels.sh [FOLDER]        the folder is runs/gpu-wheels where not given; needs Python 3.12 (PYTHON=...)
-# Names come from pyproject.toml, versions from requirements.lock. More than 55 MB of wheels are refused.
+# Names come from pyproject.toml, versions from requirements.lock. More than 70 MB of wheels are refused.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1:-$root/runs/gpu-wheels}
 python=${PYTHON:-python3.12}
-most=55000000
+most=70000000
 
 "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null || {
   echo "$python is not Python 3.12. Expected it, because the wheels are for 3.12. Install it, or name it: PYTHON=... $0" >&2

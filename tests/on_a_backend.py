@@ -11,7 +11,7 @@ import numpy as np
 from tiny_dataset import tiny_dataset
 
 from cxr_utils.data import pixelstore
-from cxr_utils.networks import losses, models, weights
+from cxr_utils.networks import efficientnet, losses, models, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
 from cxr_utils.training import callbacks, fit, pipeline
@@ -24,12 +24,13 @@ RECIPE = Recipe(
 
 
 def predictions():
-    """Logits of the three networks of the course, by name."""
+    """Logits of the four networks of the course, by name."""
     pictures = np.random.default_rng(0).normal(size=(6, SIZE, SIZE, 1)).astype(np.float32)
     networks = [
         models.normal_abnormal_cnn(SIZE, 3),
         models.xray_cnn(SIZE, 3),
         models.densenet121(SIZE, 3, weights=None),
+        efficientnet.efficientnet_lite0(SIZE, 3),
     ]
     return {f"logits {one.name}": with_usual_weights(one).predict(pictures, verbose=0) for one in networks}
 
@@ -40,7 +41,8 @@ def with_usual_weights(model):
     made = []
     for weight in model.weights:
         small = rng.random(weight.shape) * 0.1
-        fan_in = np.prod(weight.shape[:-1])
+        depthwise = len(weight.shape) == 4 and weight.shape[-1] == 1  # (k, k, channels, 1): each channel by itself
+        fan_in = np.prod(weight.shape[: 2 if depthwise else -1])
         ones = weight.name in ("gamma", "moving_variance")
         made.append(small + ones if len(weight.shape) == 1 else rng.normal(0, np.sqrt(2 / fan_in), weight.shape))
     model.set_weights(made)

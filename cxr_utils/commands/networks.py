@@ -85,7 +85,7 @@ def pretrain(
     if rehearse:
         plan, target = pretraining.REHEARSAL, cache.root() / "rehearsal.npz"
     else:
-        plan, target = pretraining.PLAN, weights.simulated_path()
+        plan, target = pretraining.PLAN, weights.simulated_path("densenet121")
     print(pretraining.pretrain(plan, target))
 
 

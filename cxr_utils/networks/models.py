@@ -1,11 +1,12 @@
-"""The three networks of the course.
+"""The networks of the course; EfficientNet-Lite0 has a file of its own.
 
 Each is flat and functional, takes a standardised grey image (size, size, 1), ends in logits, one per finding, and
 can be cut at its last convolution, which is what Grad-CAM and transfer learning need.
 """
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -119,18 +120,43 @@ def densenet121(size: int, outputs: int, weights: str | None = "simulated", drop
         >>> densenet121(64, 14, weights=None).get_layer("relu").output.shape  # shrunk 32-fold
         (None, 2, 2, 1024)
     """
+
+    def body(rgb: Any) -> Any:
+        return load_keras().applications.DenseNet121(include_top=False, weights=None, input_tensor=rgb).output
+
+    return on_grey("densenet121", body, size, outputs, weights, dropout)
+
+
+def on_grey(
+    name: str, body: Callable[[Any], Any], size: int, outputs: int, weights: str | None, dropout: float
+) -> "keras.Model":
+    """A network made for colour photographs, on grey images and with a head for findings.
+
+    Args:
+        name: of the network, as in `recipes.NETWORKS`.
+        body: from pictures (batch, size, size, 3) to maps (batch, height, width, channels), flat layers.
+        size: side of the image in pixels; at least 32.
+        outputs: number of findings.
+        weights: see `weights.load`; None for random ones.
+        dropout: fraction of the averaged features left out at each training step.
+
+    Returns:
+        A network from images (batch, size, size, 1) to logits (batch, outputs), which start at zero.
+
+    Raises:
+        RecipeError: the image is too small, or the weights are not at hand or another network's.
+    """
     if weights is not None:
-        weight_files.require(weights)
+        weight_files.require(name, weights)
     keras, layers = _layers(size, at_least=32)
     image = keras.Input((size, size, 1), name="image")
     rgb = layers.Concatenate(name="grey_to_rgb")([image, image, image])
-    body = keras.applications.DenseNet121(include_top=False, weights=None, input_tensor=rgb)
-    x = layers.GlobalAveragePooling2D(name="avg_pool")(body.output)
+    x = layers.GlobalAveragePooling2D(name="avg_pool")(body(rgb))
     x = layers.Dropout(dropout, name="dropout")(x)
     logits = layers.Dense(outputs, kernel_initializer="zeros", dtype="float32", name="logits")(x)
-    model = keras.Model(image, logits, name="densenet121")
+    model = keras.Model(image, logits, name=name)
     if weights is not None:
-        weight_files.load_densenet121(model, weights)
+        weight_files.load(model, weights)
     return model
 
 
@@ -176,7 +202,7 @@ def cost_by_part(model: "keras.Model") -> pd.DataFrame:
 def _cost(layer: "keras.Layer") -> int:
     """Multiply-adds of one layer and image; those of normalisation and pooling are not worth counting."""
     keras = load_keras()
-    if not isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+    if not isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Dense):
         return 0
     # the kernel is used once at each place of the output map: (batch, height, width, channels) or (batch, n)
     return math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)

@@ -8,14 +8,15 @@ from typing import Any
 
 from cxr_utils.errors import RecipeError
 
-NETWORKS = ("xray_cnn", "normal_abnormal_cnn", "densenet121")
+PRETRAINED = ("densenet121", "efficientnet_lite0")
+NETWORKS = ("xray_cnn", "normal_abnormal_cnn", *PRETRAINED)
 LOSSES = ("bce", "weighted", "focal")
 TRAINABLE = ("all", "last_block", "head")
 QUESTIONS = ("findings", "any")
 #: What would do where values do not go together.
 _EXPECTED_TOGETHER = {
-    "network, weights, trainable": 'weights=None and trainable="all": only densenet121 comes with '
-    "weights to start from",
+    "network, weights, trainable": 'weights=None and trainable="all": only densenet121 and '
+    "efficientnet_lite0 come with weights to start from",
     "trainable, weights": "trained weights, because the rest would stay random. Choose "
     'weights="simulated" or "imagenet", or trainable="all"',
     "trainable, loss, augment, oversample": 'loss "bce" or "weighted", no augmentation and no oversampling: '
@@ -41,7 +42,7 @@ class Recipe:
         oversample: whether rare images are drawn more often, as `losses.expected_draws` says; an epoch keeps its
             length. Probabilities then follow what was drawn: choose thresholds on validation images.
         question: "findings" (which of the data set's findings are there?) or "any" (is there any at all?).
-        weights: where DenseNet121 starts: "simulated", "imagenet", a path, or None for random numbers.
+        weights: where a network of `PRETRAINED` starts: "simulated", "imagenet", a path, or None for random numbers.
         trainable: "all", "last_block" (DenseNet121 from its last dense block up) or "head" (the logits only).
         dropout: fraction of features left out before the logits.
         patience: epochs without a better validation loss after which training stops; after half as many the learning
@@ -60,7 +61,7 @@ class Recipe:
         Traceback (most recent call last):
         ...
         cxr_utils.errors.RecipeError: Recipe has network='resnet'. Expected one of xray_cnn, normal_abnormal_cnn, \
-densenet121. Correct the name.
+densenet121, efficientnet_lite0. Correct the name.
     """
 
     network: str = "xray_cnn"
@@ -93,7 +94,7 @@ densenet121. Correct the name.
         tuned, weighted = self.trainable != "all", self.sample_weights or self.loss == "weighted"
         unfit_for_head = self.loss == "focal" or self.augment or self.oversample
         broken = {
-            "network, weights, trainable": self.network != "densenet121" and (self.weights is not None or tuned),
+            "network, weights, trainable": self.network not in PRETRAINED and (self.weights is not None or tuned),
             "trainable, weights": tuned and self.weights is None,
             "trainable, loss, augment, oversample": self.trainable == "head" and unfit_for_head,
             "oversample, sample_weights, loss": self.oversample and weighted,

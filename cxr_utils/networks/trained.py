@@ -25,9 +25,9 @@ from cxr_utils import cache
 from cxr_utils.data import images, pixelstore
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.errors import RecipeError
-from cxr_utils.networks import models, transfer, weights
+from cxr_utils.networks import efficientnet, models, transfer, weights
 from cxr_utils.networks.backend import backend, load_keras, rounding
-from cxr_utils.networks.recipes import Recipe
+from cxr_utils.networks.recipes import PRETRAINED, Recipe
 
 if TYPE_CHECKING:
     import keras
@@ -41,7 +41,9 @@ CODE = tuple(
         "data.images",
         "data.dicom",
         "data.pixelstore",
+        "networks.efficientnet",
         "networks.models",
+        "networks.torch_file",
         "networks.weights",
         "networks.transfer",
         "networks.trained",
@@ -113,7 +115,7 @@ class Trained:
         return model
 
     def _require_same_start(self) -> None:
-        if weights.identity(self.recipe.weights) != self.card["weights"]:
+        if weights.identity(self.recipe.network, self.recipe.weights) != self.card["weights"]:
             raise RecipeError(
                 f"Weights {self.recipe.weights!r} have changed since this network was trained. Expected the file with "
                 f"hash {self.card['weights']}. Train again, or put the old file back."
@@ -235,8 +237,9 @@ def build(recipe: Recipe, outputs: int) -> "keras.Model":
     Raises:
         RecipeError: the weights are not at hand.
     """
-    options = {"weights": recipe.weights} if recipe.network == "densenet121" else {}
-    return getattr(models, recipe.network)(recipe.size, outputs, dropout=recipe.dropout, **options)
+    options = {"weights": recipe.weights} if recipe.network in PRETRAINED else {}
+    home = efficientnet if recipe.network == "efficientnet_lite0" else models
+    return getattr(home, recipe.network)(recipe.size, outputs, dropout=recipe.dropout, **options)
 
 
 def inputs(recipe: Recipe, dataset: Dataset) -> Callable[[np.ndarray], np.ndarray]:

@@ -46,7 +46,7 @@ def features(dataset: Dataset, source: str | None = "simulated", size: int = 96)
     none, key = np.zeros((0, 1024), np.float32), _key(dataset, source, size)
 
     def pooled(stored: np.ndarray, rows: np.ndarray, missing: list[int]) -> Iterator[np.ndarray]:
-        whole = _frozen(weights.identity(source), source, size)
+        whole = _frozen(weights.identity("densenet121", source), source, size)
         averaged = load_keras().Model(whole.get_layer(models.LAST_FROZEN).output, whole.get_layer("avg_pool").output)
         yield from in_chunks(averaged, lambda positions: stored[rows[positions]], missing)
 
@@ -73,7 +73,7 @@ def trunk_rows(dataset: Dataset, source: str | None, size: int) -> tuple[np.ndar
     none, key = np.zeros((0, side, side, 512), np.float32), _key(dataset, source, size)
 
     def frozen_maps(missing: list[int]) -> Iterator[np.ndarray]:
-        whole = _frozen(weights.identity(source), source, size)
+        whole = _frozen(weights.identity("densenet121", source), source, size)
         trunk = load_keras().Model(whole.input, whole.get_layer(models.LAST_FROZEN).output)
         yield from in_chunks(trunk, pixelstore.reader(dataset, size), missing)
 
@@ -154,7 +154,7 @@ def frozen_cost(source: str | None, size: int) -> int:
         source: weights, as for `models.densenet121`.
         size: side of the image in pixels.
     """
-    return models.multiply_adds(_frozen(weights.identity(source), source, size))
+    return models.multiply_adds(_frozen(weights.identity("densenet121", source), source, size))
 
 
 def tail(model: "keras.Model") -> "keras.Model":
@@ -174,7 +174,7 @@ def _key(dataset: Dataset, source: str | None, size: int) -> dict:
     return {
         "root": str(dataset.root.resolve()),
         "size": size,
-        "weights": weights.identity(source),
+        "weights": weights.identity("densenet121", source),
         "code": cache.code_version(*modules),
     } | rounding()
 
@@ -289,7 +289,10 @@ def own_head_scores(dataset: Dataset, size: int = 96) -> pd.DataFrame | Missing:
     known = weights.simulated_record()["findings"]
     if not set(dataset.findings) <= set(known):
         return Missing("The head that the shipped weights were learned with does not know these findings.")
-    arrays, columns = weights.read(weights.simulated_path()), [known.index(name) for name in dataset.findings]
+    arrays, columns = (
+        weights.read(weights.simulated_path("densenet121")),
+        [known.index(name) for name in dataset.findings],
+    )
     seen = features(dataset, "simulated", size)
     logits = seen @ arrays["logits/kernel"][:, columns] + arrays["logits/bias"][columns]
     return pd.DataFrame(logits, pd.Index(dataset.table["image"], name="image"), list(dataset.findings))

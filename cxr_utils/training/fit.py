@@ -80,7 +80,7 @@ class _Run:
         key = {
             "recipe": asdict(self.recipe),
             "data": self.dataset.digest,
-            "weights": weights.identity(self.recipe.weights),
+            "weights": weights.identity(self.recipe.network, self.recipe.weights),
             "seed": self.seed,
             "code": cache.code_version(*CODE),
         }
@@ -379,7 +379,7 @@ def _card(run: _Run) -> dict:
         "preprocessing": PREPROCESSING | {"size": run.recipe.size},
         "recipe": asdict(run.recipe),
         "seed": run.seed,
-        "weights": weights.identity(run.recipe.weights),
+        "weights": weights.identity(run.recipe.network, run.recipe.weights),
         "data": {"name": run.dataset.name, "digest": run.dataset.digest},
         "images": {name: len(part) for name, part in sizes.items()},
         "patients": {name: len(set(part.patients)) for name, part in sizes.items()},

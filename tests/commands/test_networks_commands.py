@@ -145,7 +145,7 @@ def test_pretraining_by_command(cxr, monkeypatch):
         status, out, _ = cxr("pretrain", *arguments)
         assert (status, out) == (0, f"{asked[-1][1]}\n")
     (plan, shipped), (rehearsal, elsewhere) = asked
-    assert (plan, shipped) == (pretraining.PLAN, weights.simulated_path())
+    assert (plan, shipped) == (pretraining.PLAN, weights.simulated_path("densenet121"))
     assert rehearsal.images < 100 and cache.root() in elsewhere.parents
 
 

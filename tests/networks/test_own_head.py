@@ -13,7 +13,7 @@ from cxr_utils.networks import models, transfer, weights
 def test_own_head_is_that_of_the_network_that_was_shipped(workplace):
     data = tiny_dataset(workplace / "images", images=10)
     network = models.densenet121(32, 14, weights=None)
-    weights.assign(network, weights.read(weights.simulated_path()))
+    weights.assign(network, weights.read(weights.simulated_path("densenet121")))
     columns = [weights.simulated_record()["findings"].index(name) for name in data.findings]
     logits = network.predict(pixelstore.standardised(pixelstore.pixels(data, 32)), verbose=0)[:, columns]
     scores = transfer.own_head_scores(data, 32)

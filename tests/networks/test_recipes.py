@@ -14,7 +14,7 @@ DENSENET = {"network": "densenet121", "weights": "simulated"}
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"network": "resnet"}, "network='resnet'.*xray_cnn, normal_abnormal_cnn, densenet121"),
+        ({"network": "resnet"}, "network='resnet'.*xray_cnn, normal_abnormal_cnn, densenet121, efficientnet_lite0"),
         ({"loss": "mse"}, "loss='mse'.*bce, weighted, focal"),
         ({"trainable": "most"}, "trainable='most'.*all, last_block, head"),
         ({"question": "all"}, "question='all'.*findings, any"),

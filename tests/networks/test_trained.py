@@ -36,7 +36,7 @@ def made(folder, recipe, history=({"epoch": 1, "val_loss": 1.0, "val_auc": 0.5},
     weights.save(folder / "weights.npz", weights.collect(model.layers))
     pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
     card = {"findings": ["Mass", "Nodule"], "preprocessing": PREPROCESSING | {"size": recipe.size}, "version": "0"}
-    card |= {"recipe": asdict(recipe), "weights": weights.identity(recipe.weights)}
+    card |= {"recipe": asdict(recipe), "weights": weights.identity(recipe.network, recipe.weights)}
     (folder / "card.json").write_text(json.dumps(card))
     return Trained(folder)
 

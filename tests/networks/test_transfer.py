@@ -152,7 +152,7 @@ def test_scores_of_the_head_that_the_weights_were_learned_with(tmp_path, monkeyp
     asked = []
     monkeypatch.setattr(transfer, "features", lambda *given: asked.append(given) or seen)
     scores = transfer.own_head_scores(dataset, 32)
-    known, arrays = weights.simulated_record()["findings"], weights.read(weights.simulated_path())
+    known, arrays = weights.simulated_record()["findings"], weights.read(weights.simulated_path("densenet121"))
     for name in ("Mass", "Nodule"):
         place = known.index(name)
         expected = [float(row @ arrays["logits/kernel"][:, place]) + arrays["logits/bias"][place] for row in seen]

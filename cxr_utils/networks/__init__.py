@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = on_first_use(
     __name__,
     {
         "models": ("normal_abnormal_cnn", "xray_cnn", "densenet121", "cost_by_part"),
+        "efficientnet": ("efficientnet_lite0",),
         "recipes": ("Recipe", "recipe"),
         "trained": ("Trained", "open_model"),
         "losses": ("class_weights",),

@@ -52,7 +52,7 @@ class _TensorsOnly(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> _Storage:
         kind, dtype, key, _, length, view = pid  # the place, "cpu" or a GPU's name, does not matter here
-        if kind != "storage" or dtype not in _STORAGES.values() or view is not None or not isinstance(key, str):
+        if kind != "storage" or dtype not in _STORAGES.values() or view is not None:
             raise pickle.UnpicklingError(f"it refers to {kind!r}, which is no storage of its own")
         return _Storage(key, dtype, _whole(length))
 
@@ -96,11 +96,11 @@ def _tensors(file: io.BytesIO, size: int) -> dict[str, np.ndarray]:
 
 def _numbers(file: io.BytesIO, storage: _Storage) -> np.ndarray:
     """The storage that begins here: its length once more, then its numbers."""
-    (length,) = struct.unpack("<q", file.read(8).ljust(8, b"\0"))
-    raw = file.read(storage.length * np.dtype(storage.dtype).itemsize)
-    if length != storage.length or len(raw) != length * np.dtype(storage.dtype).itemsize:
+    size = 8 + storage.length * np.dtype(storage.dtype).itemsize
+    raw = file.read(size)
+    if len(raw) != size or raw[:8] != struct.pack("<q", storage.length):
         raise ValueError(f"storage {storage.key} should hold {storage.length} numbers, and holds fewer or others")
-    return np.frombuffer(raw, storage.dtype)
+    return np.frombuffer(raw, storage.dtype, offset=8)
 
 
 def _array(name: str, tensor: _Tensor, numbers: np.ndarray) -> np.ndarray:
@@ -109,7 +109,7 @@ def _array(name: str, tensor: _Tensor, numbers: np.ndarray) -> np.ndarray:
     if tensor.hooks or math.prod(shape) > len(numbers) or last >= len(numbers):
         raise ValueError(f"tensor {name!r} has hooks, or does not lie within its storage of {len(numbers)} numbers")
     steps = [step * numbers.itemsize for step in stride]
-    return np.lib.stride_tricks.as_strided(numbers[tensor.offset :], shape, steps).copy()
+    return np.lib.stride_tricks.as_strided(numbers[tensor.offset :], shape, steps)
 
 
 def _whole(number: Any) -> int:

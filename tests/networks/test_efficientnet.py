@@ -111,7 +111,7 @@ def test_every_stage_has_the_numbers_that_numpy_finds(classifier, photographs):
 def test_a_grey_image_is_shown_as_a_photograph_of_half_the_deviation(classifier):
     """And the head for findings begins at zero."""
     keras = load_keras()
-    model = efficientnet.efficientnet_lite0(64, 3, "imagenet")
+    model = trained.build(Recipe("efficientnet_lite0", size=64, weights="imagenet"), 3)
     assert not any(array.any() for array in model.get_layer("logits").get_weights())
     picture = np.random.default_rng(0).normal(size=(2, 64, 64, 1)).astype(np.float32)
     seen = keras.Model(model.input, model.get_layer("avg_pool").output).predict(picture, verbose=0)

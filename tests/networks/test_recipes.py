@@ -47,6 +47,7 @@ def test_what_is_refused_says_what_was_given_and_what_would_do(values, told):
         {"oversample": True, "loss": "focal", "augment": ("shift",)},
         {"sample_weights": True, "loss": "weighted"},
         {"network": "densenet121"},  # from random numbers, all of it
+        {"network": "efficientnet_lite0", "weights": "imagenet", "trainable": "head"},
         DENSENET,
         DENSENET | {"trainable": "head", "loss": "weighted", "sample_weights": True},
         DENSENET | {"trainable": "last_block", "loss": "focal", "augment": ("shift",), "oversample": True},

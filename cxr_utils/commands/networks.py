@@ -70,23 +70,29 @@ def train(
 
 
 def pretrain(
+    judge: Annotated[
+        list[Path] | None, typer.Option(help="A folder of real X-rays whose validation part chooses the epoch; repeat.")
+    ] = None,
     rehearse: Annotated[bool, typer.Option("--rehearse", help="A handful of images, written below the cache.")] = False,
 ) -> None:
-    """Make the weights that the course ships again: about an hour on two cores. Stopped, it goes on when called again.
+    """Make the weights that the course ships again: hours on two cores. Stopped, it goes on when called again.
 
     Examples:
-      cxr pretrain                 writes data/weights/densenet121_simulated.npz and its record
-      cxr pretrain --rehearse      the same on 80 images, elsewhere, to see that it runs
+      cxr pretrain                                writes data/weights/efficientnet_lite0_simulated.npz and its record
+      cxr pretrain --judge ../nih --judge ../kermany      of the last epochs, takes the one that is worth most on these
+      cxr pretrain --rehearse                     the same on 80 images, elsewhere, to see that it runs
     """
     from cxr_utils import cache
+    from cxr_utils.data.opening import open_dataset
     from cxr_utils.networks import weights
     from cxr_utils.training import pretraining
 
+    judges = [open_dataset(folder).with_images() for folder in judge or ()]
     if rehearse:
         plan, target = pretraining.REHEARSAL, cache.root() / "rehearsal.npz"
     else:
-        plan, target = pretraining.PLAN, weights.simulated_path("densenet121")
-    print(pretraining.pretrain(plan, target))
+        plan, target = pretraining.PLAN, weights.simulated_path(pretraining.NETWORK)
+    print(pretraining.ship(pretraining.pretrain(plan), target, judges))
 
 
 def predict(

@@ -13,34 +13,32 @@ ones can: `judge` looks at the validation parts of real collections and ships th
 import functools
 import json
 import math
-import os
-import shutil
 import time
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
+import cxr_utils
 from cxr_utils import cache
+from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.pixelstore import standardised
+from cxr_utils.errors import RecipeError
 from cxr_utils.networks import losses, transfer, weights
 from cxr_utils.networks.backend import backend, load_keras
 from cxr_utils.networks.efficientnet import efficientnet_lite0
+from cxr_utils.networks.recipes import recipe
 from cxr_utils.phantom import FINDINGS, simulator_version
-from cxr_utils.training import randomization
+from cxr_utils.training import randomization, simulated
 from cxr_utils.training.fit import CODE
 
 if TYPE_CHECKING:
     import keras
 
 NETWORK = "efficientnet_lite0"
-#: Batches that are made before they are asked for, for each process that makes them.
-AHEAD = 3
-_PICTURES_A_TASK = 40
 
 
 @dataclass(frozen=True)
@@ -76,20 +74,6 @@ PLAN = Plan()
 REHEARSAL = replace(PLAN, images=80, drawn_at=64, size=64, epochs=2, batch_size=16)
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """Simulated radiographs on disk, memory-mapped: pixels (n, side, side), labels (n, 14), masks (n, 17, 32, 32)."""
-
-    pixels: np.ndarray
-    labels: np.ndarray
-    masks: np.ndarray
-
-    @classmethod
-    def open(cls, folder: Path) -> "Pictures":
-        """Those that `draw_pictures` has written."""
-        return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("pixels", "labels", "masks")))
-
-
 def pretrain(plan: Plan) -> Path:
     """Train, or go on training.
 
@@ -100,29 +84,41 @@ def pretrain(plan: Plan) -> Path:
         The folder of the run: `state.json`, and weights of each epoch for `ship`.
     """
     folder = run_folder(plan)
-    pictures = draw_pictures(plan)
-    state: dict[str, Any] = {"epochs_done": 0, "seconds": 0.0, "history": [], "plan": asdict(plan), "code": _code()}
+    pictures = simulated.draw_pictures(plan.images, plan.drawn_at, plan.seed)
+    state: dict[str, Any] = {
+        "epochs_done": 0, "seconds": 0.0, "history": [], "plan": asdict(plan), "simulator": simulator_version(),
+        "code": _code(),
+    }  # fmt: skip
     if (folder / "state.json").exists():
         state = json.loads((folder / "state.json").read_text())
-    with _processes() as pool:
+    with simulated.processes() as pool:
         model = None
         for epoch in range(state["epochs_done"], plan.epochs):
             started = time.perf_counter()
             if model is None:
                 model = _network(plan, folder / f"whole{(epoch - 1) % 2}.npz" if epoch else None)
-            feed = _Feed(plan, pictures, epoch, pool)
-            losses_seen = model.fit(
-                feed.for_keras(), epochs=1, verbose=0, shuffle=False, callbacks=[_rate(plan, epoch, len(feed))]
-            ).history
+            rows = _held_out(plan) + np.random.default_rng([plan.seed, epoch]).permutation(
+                plan.images - _held_out(plan)
+            )
+            batches = [rows[start : start + plan.batch_size] for start in range(0, len(rows), plan.batch_size)]
+            feed = simulated.feed(pictures, batches, (plan.seed, epoch), plan.size, pool)
+            rate = _rate(plan, epoch, len(batches))
+            losses_seen = model.fit(feed, epochs=1, verbose=0, shuffle=False, callbacks=[rate]).history
             seconds = state["seconds"] + time.perf_counter() - started
-            row = {name: round(float(values[-1]), 4) for name, values in losses_seen.items() if name != "learning_rate"}
-            row["auc_of_simulated_patients"] = round(_auc(plan, model, pictures, pool), 4)
+            row: dict[str, Any] = {
+                name: round(float(values[-1]), 4) for name, values in losses_seen.items() if name != "learning_rate"
+            }
+            row["auc_of_simulated_patients"] = _auc(plan, model, pictures, pool)
             done = {"epochs_done": epoch + 1, "seconds": seconds, "history": [*state["history"], row]}
-            state = {**state, **done, "backend": backend()}
-            weights.save(folder / f"epoch{epoch + 1:02}.npz", _shipped(model), "float16")
+            state = state | done | {"backend": backend()}
+            weights.save(folder / _epoch(epoch + 1), _shipped(model), "float16")
             weights.save(folder / f"whole{epoch % 2}.npz", _whole(model))  # in turn: the state names a whole one
             cache.write_text(folder / "state.json", json.dumps(state))
-            print(f"epoch {epoch + 1} of {plan.epochs}: {row}, {seconds:.0f} s in all", flush=True)
+            print(
+                f"epoch {epoch + 1} of {plan.epochs}: loss {row['loss']}, AUC of simulated patients "
+                f"{row['auc_of_simulated_patients']['mean']}, {seconds:.0f} s in all",
+                flush=True,
+            )
     return folder
 
 
@@ -135,126 +131,12 @@ def run_folder(plan: Plan) -> Path:
 
 
 def _code() -> str:
-    return cache.code_version(*CODE, "cxr_utils.training.randomization", "cxr_utils.networks.efficientnet")
+    return cache.code_version(*CODE, "cxr_utils.training.randomization", "cxr_utils.training.simulated")
 
 
-# --- pictures ------------------------------------------------------------------------------------------------------
-def draw_pictures(plan: Plan) -> Path:
-    """Make the simulated radiographs to learn from, once, by all cores.
-
-    Args:
-        plan: says how many, how large, and from which seed.
-
-    Returns:
-        A folder for `Pictures.open`.
-    """
-    version = cache.code_version("cxr_utils.training.randomization")
-    name = f"{plan.images}-{plan.drawn_at}-{plan.seed}-{simulator_version()}-{version}"
-    folder = cache.root() / "pretraining" / "pictures" / name
-    if folder.exists():
-        return folder
-    beside = folder.with_name(f"{name}.{os.getpid()}.part")
-    beside.mkdir(parents=True)
-    shapes = {
-        "pixels": (plan.drawn_at, plan.drawn_at),
-        "labels": (len(FINDINGS),),
-        "masks": (len(randomization.MASKS), randomization.MASK_SIZE, randomization.MASK_SIZE),
-    }
-    try:
-        arrays = [
-            np.lib.format.open_memmap(beside / f"{what}.npy", "w+", np.uint8, (plan.images, *shape))
-            for what, shape in shapes.items()
-        ]
-        starts = range(0, plan.images, _PICTURES_A_TASK)
-        with _processes() as pool, tqdm(total=plan.images, desc="simulating", unit="image") as bar:
-            tasks = (range(start, min(start + _PICTURES_A_TASK, plan.images)) for start in starts)
-            for numbers, drawn in pool.map(functools.partial(_draw_some, plan.seed, plan.drawn_at), tasks):
-                for array, values in zip(arrays, drawn, strict=True):
-                    array[numbers.start : numbers.stop] = values
-                bar.update(len(numbers))
-        for array in arrays:
-            array.flush()
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return folder
-
-
-def _draw_some(seed: int, size: int, numbers: range) -> tuple[range, list[np.ndarray]]:
-    drawn = zip(*(randomization.draw(seed, number, size) for number in numbers), strict=True)
-    return numbers, [np.stack(values) for values in drawn]
-
-
-def _processes() -> ProcessPoolExecutor:
-    """All cores; by "spawn" everywhere, because a fork of a process with a backend's threads may hang."""
-    return ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=_one_thread)
-
-
-def _one_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)  # the processes share the cores between them
-
-
-# --- batches -------------------------------------------------------------------------------------------------------
 def _held_out(plan: Plan) -> int:
     """How many pictures, the first ones, are not learned from."""
     return max(plan.images // 20, 8)
-
-
-class _Feed:
-    """The batches of one epoch, made by other processes before they are asked for.
-
-    Args:
-        plan: what to do.
-        pictures: folder of `draw_pictures`.
-        epoch: from 0.
-        pool: the processes.
-    """
-
-    def __init__(self, plan: Plan, pictures: Path, epoch: int, pool: ProcessPoolExecutor) -> None:
-        rows = _held_out(plan) + np.random.default_rng([plan.seed, epoch]).permutation(plan.images - _held_out(plan))
-        self.batches = [rows[start : start + plan.batch_size] for start in range(0, len(rows), plan.batch_size)]
-        self.pool, self.how = pool, (pictures, plan.seed, epoch, plan.size)
-        self.started: dict[int, Future] = {}
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, number: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        for other in range(number, min(number + AHEAD * (os.cpu_count() or 1), len(self))):
-            if other not in self.started:
-                self.started[other] = self.pool.submit(_changed, *self.how, self.batches[other])
-        pixels, labels, masks = self.started.pop(number).result()
-        return standardised(pixels), {"logits": labels.astype(np.float32), "masks": masks.astype(np.float32) / 255}
-
-    def for_keras(self) -> "keras.utils.PyDataset":
-        """What `fit` takes."""
-        base: Any = load_keras().utils.PyDataset
-
-        class Fed(base):
-            """One batch after the other, in order."""
-
-            num_batches = len(self)
-
-            def __getitem__(_, number: int):  # noqa: N805
-                return self[number]
-
-        return Fed()
-
-
-def _changed(folder: Path, seed: int, epoch: int, size: int, rows: np.ndarray) -> tuple[np.ndarray, ...]:
-    """A batch: pixels (b, size, size), labels (b, 14), masks (b, size / 16, size / 16, 17), all uint8."""
-    pictures = _opened(folder)
-    changed = [
-        randomization.change(pictures.pixels[row], pictures.masks[row], np.random.default_rng([seed, epoch, row]), size)
-        for row in rows
-    ]
-    pixels, masks = (np.stack(one) for one in zip(*changed, strict=True))
-    return pixels, pictures.labels[rows], masks.transpose(0, 2, 3, 1)
-
-
-_opened = functools.lru_cache(maxsize=1)(Pictures.open)
 
 
 # --- the network ---------------------------------------------------------------------------------------------------
@@ -327,10 +209,74 @@ def schedule(done: float) -> float:
     return done / warm if done < warm else (1 + math.cos(math.pi * (done - warm) / (1 - warm))) / 2
 
 
-def _auc(plan: Plan, model: "keras.Model", pictures: Path, pool: ProcessPoolExecutor) -> float:
-    """Mean AUC on the pictures that are not learned from, changed in the same way after every epoch."""
+def _auc(plan: Plan, model: "keras.Model", pictures: Path, pool: Executor) -> dict[str, float]:
+    """AUC of each finding on the pictures that are not learned from, changed in the same way after every epoch."""
     rows = np.array_split(np.arange(_held_out(plan)), max(_held_out(plan) // plan.batch_size, 1))
-    made = pool.map(functools.partial(_changed, pictures, plan.seed + 1, 0, plan.size), rows)
-    pixels, labels = (np.concatenate(one) for one in zip(*((some[0], some[1]) for some in made), strict=True))
+    change = functools.partial(simulated.Batch.changed, pictures, (plan.seed + 1, 0), plan.size)
+    made = [*pool.map(change, rows)]
+    pixels, labels = (np.concatenate([getattr(batch, what) for batch in made]) for what in ("pixels", "labels"))
     logits = model.predict(standardised(pixels), batch_size=plan.batch_size, verbose=0)["logits"]
-    return transfer.mean_auc(labels.astype(np.float32), logits)
+    auc = {name: transfer.mean_auc(labels[:, [place]] * 1.0, logits[:, [place]]) for place, name in enumerate(FINDINGS)}
+    return {name: round(area, 4) for name, area in (auc | {"mean": float(np.nanmean(list(auc.values())))}).items()}
+
+
+# --- what is shipped -----------------------------------------------------------------------------------------------
+def ship(run: Path, target: Path, judges: Sequence[Dataset] = ()) -> Path:
+    """Write the weights that a run has ended with, or those of the epoch that is worth most on real X-rays.
+
+    Args:
+        run: of `pretrain`.
+        target: the .npz file; the record goes beside it, ending in .json.
+        judges: real collections. On the training part of each, a head is fitted to the frozen features of each of the
+            last epochs, and judged by its mean AUC on the validation part; the best mean over the collections counts.
+
+    Returns:
+        The file.
+
+    Raises:
+        RecipeError: the run has not ended.
+    """
+    state = json.loads((run / "state.json").read_text())
+    plan = Plan(**state["plan"])
+    if state["epochs_done"] < plan.epochs:
+        raise RecipeError(
+            f"The run in {run} has gone through {state['epochs_done']} of {plan.epochs} epochs. Expected all, because "
+            'the learning rate falls until the last. Go on with "cxr pretrain".'
+        )
+    worth = {epoch: _worth(run / _epoch(epoch), judges) for epoch in _last_epochs(plan)} if judges else {}
+    best = max(worth, key=lambda epoch: np.mean(list(worth[epoch].values()))) if worth else plan.epochs
+    weights.save(target, weights.read(run / _epoch(best)), "float16")
+    record = {
+        "network": NETWORK,
+        "findings": list(FINDINGS),
+        "plan": state["plan"],
+        "epoch": best,
+        "auc_of_simulated_patients": state["history"][best - 1]["auc_of_simulated_patients"],
+        "auc_of_frozen_features_on_real_patients": {str(epoch): areas for epoch, areas in worth.items()},
+        "history": state["history"],
+        "data": "simulated radiographs with the simulator's own truth as labels; a twentieth is not learned from",
+        "start": f"photographs, {weights.identity(NETWORK, 'imagenet')}",
+        "seconds": round(state["seconds"]),
+        "backend": state["backend"],
+        "simulator": state["simulator"],
+        "code": state["code"],
+        "version": cxr_utils.__version__,
+    }
+    cache.write_text(target.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
+    return target
+
+
+def _epoch(number: int) -> str:
+    return f"epoch{number:02}.npz"
+
+
+def _last_epochs(plan: Plan) -> range:
+    """A quarter of all."""
+    return range(plan.epochs - plan.epochs // 4, plan.epochs + 1)
+
+
+def _worth(file: Path, judges: Sequence[Dataset]) -> dict[str, float]:
+    """Mean AUC on the validation part of each collection."""
+    frozen = replace(recipe("lite0-head"), weights=str(file))
+    histories = {one.name: transfer.fit_head(frozen, one.part("train"), one.part("valid"))[1] for one in judges}
+    return {name: round(max(row["val_auc"] for row in rows), 4) for name, rows in histories.items()}

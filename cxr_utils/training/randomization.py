@@ -162,7 +162,7 @@ def _moved(
 def _developed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Texture, shading, tone, equalisation, sharpness, resolution and noise; uint8 to uint8."""
     size = len(picture)
-    grey = picture.astype(np.float32) / 255
+    grey: np.ndarray = picture.astype(np.float32) / 255
     if rng.random() < 0.45:
         strength = 0.005 + 0.08 * rng.random() ** 2
         field = _noise(rng, size, rng.uniform(0.5, 3.2))
@@ -191,12 +191,12 @@ def _developed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         how = int(rng.choice([cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
         grey = cv2.resize(cv2.resize(grey, small, interpolation=cv2.INTER_AREA), (size, size), interpolation=how)
     if rng.random() < 0.5:
-        noise = rng.standard_normal((size, size), np.float32)
+        noise: np.ndarray = rng.standard_normal((size, size), np.float32)
         if rng.random() < 0.6:
             noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.4, 1.5))
-            noise /= noise.std()
-        strength = np.float32(0.003 + 0.05 * rng.random() ** 2)
-        grey = grey + strength * noise * (np.sqrt(np.clip(grey, 0, 1)) if rng.random() < 0.5 else 1)
+            noise = noise / noise.std()
+        noise = noise * np.float32(0.003 + 0.05 * rng.random() ** 2)
+        grey = grey + noise * (np.sqrt(np.clip(grey, 0, 1)) if rng.random() < 0.5 else 1)
     return _bytes(grey)
 
 
@@ -221,7 +221,7 @@ def _written_on(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         text = "".join(rng.choice(_LETTERS, int(rng.integers(1, 7))))
         across = rng.uniform(0, 0.2) if rng.random() < 0.5 else rng.uniform(0.7, 0.95)
         down = rng.uniform(0.03, 0.15) if rng.random() < 0.7 else rng.uniform(0.85, 0.98)
-        place, grey = (int(size * across), int(size * down)), int(rng.choice([0, 255, rng.integers(256)]))
+        place, grey = (int(size * across), int(size * down)), int(rng.choice(np.array([0, 255, rng.integers(256)])))
         font, height, thick = int(rng.integers(4)), rng.uniform(0.25, 0.7) * size / 224, int(rng.integers(1, 3))
         cv2.putText(picture, text, place, font, height, grey, thick, cv2.LINE_AA)
     return picture
@@ -231,7 +231,7 @@ def _stored(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Sometimes with JPEG's losses."""
     if rng.random() < 0.3:
         data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 95))])[1]
-        picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+        return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))
     return picture
 
 

@@ -1,64 +1,53 @@
-"""Pretraining, with a network of one convolution instead of DenseNet121: schedule, best epoch, going on."""
+"""Pretraining, with a network of four convolutions instead of EfficientNet-Lite0: going on, freezing, shipping."""
 
-import itertools
 import json
-from dataclasses import replace
-from types import SimpleNamespace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
-from tiny_dataset import tiny_dataset
 
-from cxr_utils.networks import models, weights
+from cxr_utils.errors import RecipeError
+from cxr_utils.networks import weights
 from cxr_utils.networks.backend import load_keras
-from cxr_utils.training import callbacks, pretraining
+from cxr_utils.training import pretraining, simulated
 from cxr_utils.training.pretraining import Plan
 
-PLAN = Plan(images=40, drawn_at=64, seed=7, stages=((16, 2), (24, 1)), judged_at=20, batch_size=8, learning_rate=0.02)
+PLAN = Plan(images=40, drawn_at=64, seed=7, size=64, epochs=3, batch_size=8, learning_rate=0.01, frozen=1)
+
+
+def small_network(size, outputs, source, dropout):
+    """Stages where pretraining looks for them."""
+    assert source == "imagenet" and dropout == 0.2
+    keras = load_keras()
+    x = image = keras.Input((size, size, 1), name="image")
+    for stage, stride in ((1, 4), (5, 4), (7, 2)):
+        x = keras.layers.Conv2D(4, 3, stride, padding="same", activation="relu", name=f"conv{stage}")(x)
+        x = keras.layers.BatchNormalization(name=f"norm{stage}")(x)
+        x = keras.layers.Activation("linear", name=f"stage{stage}")(x)
+    pooled = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
+    return keras.Model(image, keras.layers.Dense(outputs, dtype="float32", name="logits")(pooled))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_networks(workplace):
-    """One convolution that takes images of any size."""
-
-    def network(size, outputs, weights):
-        keras = load_keras()
-        image = keras.Input((size, size, 1))
-        maps = keras.layers.Conv2D(4, 3, activation="relu", name="maps")(image)
-        pooled = keras.layers.GlobalAveragePooling2D(name="pooled")(maps)
-        return keras.Model(image, keras.layers.Dense(outputs, name="logits")(pooled))
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(models, "densenet121", network)
-        pretraining._judge.cache_clear()
+        patch.setattr(pretraining, "efficientnet_lite0", small_network)
         yield
-        pretraining._judge.cache_clear()
 
 
 @pytest.fixture
-def judged(monkeypatch):
-    """Gives each epoch the next of scripted areas; the weights that were judged, by epoch."""
-    seen, areas = [], []
-
-    def judge(plan, arrays, valid):
-        seen.append(arrays)
-        return {"Mass": 0.51239, "mean": areas[len(seen) - 1]}
-
-    monkeypatch.setattr(pretraining, "_auc", judge)
-    return seen, areas
+def fresh(monkeypatch, tmp_path):
+    """A cache of its own, with the same pictures."""
+    pictures = simulated.draw_pictures(PLAN.images, PLAN.drawn_at, PLAN.seed)
+    (tmp_path / "cache" / "pretraining").mkdir(parents=True)
+    (tmp_path / "cache" / "pretraining" / "pictures").symlink_to(pictures.parent)
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path / "cache"))
+    return tmp_path
 
 
 def same(one, other, tolerance=0.0):
     assert one.keys() == other.keys()
     return all(np.allclose(one[name], other[name], atol=tolerance, rtol=0) for name in one)
-
-
-def fresh(monkeypatch, folder):
-    """Another cache, with the same images."""
-    (folder / "cache").mkdir(parents=True)
-    (folder / "cache" / "cohorts").symlink_to(pretraining.cache.root() / "cohorts")
-    monkeypatch.setenv("CXR_CACHE", str(folder / "cache"))
 
 
 @pytest.mark.parametrize(
@@ -70,117 +59,105 @@ def test_the_rate_rises_over_a_twentieth_and_falls_as_half_a_cosine(done, share)
     assert pretraining.schedule(done) == pytest.approx(share, abs=1e-12)
 
 
-def test_simulated_patients_are_labelled_by_what_was_drawn(workplace):
-    train, valid = pretraining.cohort(PLAN)
-    assert len(train) + len(valid) == 40 and not set(train.patients) & set(valid.patients)
-    assert set(valid.table["split"]) == {"valid"} and set(train.table["split"]) == {"train", "test"}
-    for part in (train, valid):
-        assert np.array_equal(part.labels, part.truth()[list(part.findings)].to_numpy())
+def test_a_stopped_run_ends_as_one_that_was_not_stopped(fresh, monkeypatch):
+    whole = pretraining.pretrain(PLAN)
+    ended, state = weights.read(whole / "epoch03.npz"), json.loads((whole / "state.json").read_text())
+    whole.rename(fresh / "whole")
+    save = weights.save
+
+    def killed(path, arrays, dtype="float32"):
+        if path.name == "epoch02.npz":
+            raise KeyboardInterrupt
+        save(path, arrays, dtype)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(weights, "save", killed)
+        pretraining.pretrain(PLAN)
+    assert json.loads((whole / "state.json").read_text())["epochs_done"] == 1
+    assert pretraining.pretrain(PLAN) == whole
+    again = json.loads((whole / "state.json").read_text())
+    assert same(weights.read(whole / "epoch03.npz"), ended, 2e-3)  # half precision
+    assert again["epochs_done"] == 3 and len(again["history"]) == 3 and again["plan"] == asdict(PLAN)
+    for row, before in zip(again["history"], state["history"], strict=True):
+        assert row["loss"] == pytest.approx(before["loss"], abs=1e-3)
+    assert not same(weights.read(whole / "epoch02.npz"), ended, 1e-3)  # the third has learned
 
 
-def test_the_best_epoch_is_published_and_the_rate_follows_the_schedule(judged, monkeypatch, tmp_path, capsys):
-    seen, areas = judged
-    pretraining.cohort(PLAN)
-    fresh(monkeypatch, tmp_path)
-    areas += [0.61, 0.73456, 0.7]
-    ticks = itertools.count(step=5)  # each epoch looks at the clock when it begins and when it ends
-    monkeypatch.setattr(pretraining, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
-    rates, sizes, starts, fed, step = [], [], [], [], callbacks.RateOfStep.on_train_batch_begin
+def test_an_ended_run_is_not_trained_again(fresh, monkeypatch):
+    plan = replace(PLAN, epochs=1)
+    folder = pretraining.pretrain(plan)
+    monkeypatch.setattr(pretraining, "_network", lambda *_: pytest.fail("trained again"))
+    assert pretraining.pretrain(plan) == folder
 
-    def watched(self, batch, logs=None):
-        if batch == 0:
-            starts.append(weights.collect(self.model.layers))
-        step(self, batch, logs)
-        rates.append(float(self.model.optimizer.learning_rate))
-        assert type(self.model.optimizer).__name__ == "AdamW" and self.model.optimizer.weight_decay == 0.01
-        sizes.append(self.model.input_shape[1])
 
-    def batches(read, labels, batch_size, *, augment=(), shuffle_seed=None, epochs=(0,)):
-        size = read(np.array([0])).shape[1]
-        fed.append((len(labels), size, batch_size, augment, shuffle_seed, list(epochs)))
-        return make(read, labels, batch_size, augment=augment, shuffle_seed=shuffle_seed, epochs=epochs)
+def test_frozen_stages_stay_and_the_others_learn(fresh):
+    plan = replace(PLAN, epochs=1)
+    folder = pretraining.pretrain(plan)
+    load_keras().utils.set_random_seed(plan.seed)
+    begun = weights.collect(small_network(64, 14, "imagenet", 0.2).layers)
+    ended = weights.read(folder / "epoch01.npz")
+    assert begun.keys() == ended.keys()  # the head that draws masks is not kept
+    changed = {name for name in begun if not np.allclose(begun[name], ended[name], atol=2e-3)}
+    assert changed and not {name for name in changed if name.startswith(("conv1", "norm1"))}
+    assert {"conv5/kernel", "conv7/kernel", "logits/kernel"} <= changed
 
-    make = pretraining.pipeline.batches
-    monkeypatch.setattr(pretraining.pipeline, "batches", batches)
-    monkeypatch.setattr(callbacks.RateOfStep, "on_train_batch_begin", watched)
-    target = pretraining.pretrain(PLAN, tmp_path / "w.npz")
-    assert target == tmp_path / "w.npz" and same(weights.read(target), seen[1], 1e-3)
-    assert not same(seen[0], seen[1], 1e-3) and not same(seen[1], seen[2], 1e-3)  # each epoch has learned
-    assert same(starts[1], seen[0]) and same(starts[2], seen[1])  # each epoch goes on, also with larger images
-    train, valid = pretraining.cohort(PLAN)
-    assert [one[:3] for one in fed] == [(len(train), 16, 8), (len(train), 16, 8), (len(train), 24, 8)]
-    assert [one[3:] for one in fed] == [(PLAN.augment, 7, [epoch]) for epoch in range(3)]
-    steps = int(np.ceil(len(train) / 8))
-    total = 3 * steps
-    assert sizes == [16] * 2 * steps + [24] * steps
-    expected = [(number + 1) / total for number in range(total)]  # of all steps, those of the other size included
-    expected = [done / 0.05 if done < 0.05 else (1 + np.cos(np.pi * (done - 0.05) / 0.95)) / 2 for done in expected]
-    assert rates == pytest.approx(0.02 * np.array(expected), rel=1e-5, abs=1e-8)
 
+def test_all_pictures_but_those_held_out_are_learned_from_once_an_epoch(fresh, monkeypatch):
+    shown, feed = [], simulated.feed
+
+    def watched(folder, batches, seed, size, pool):
+        shown.append((np.concatenate(batches).tolist(), seed, size, len(batches[0])))
+        return feed(folder, batches, seed, size, pool)
+
+    monkeypatch.setattr(simulated, "feed", watched)
+    pretraining.pretrain(replace(PLAN, epochs=2))
+    orders = [one[0] for one in shown]
+    assert [sorted(order) for order in orders] == [list(range(8, 40))] * 2 and orders[0] != orders[1]
+    assert [one[1:] for one in shown] == [((7, 0), 64, 8), ((7, 1), 64, 8)]
+
+
+@pytest.fixture
+def ended(tmp_path):
+    """A run of eight epochs, as files."""
+    plan, rows = replace(PLAN, epochs=8), []
+    for epoch in range(1, 9):
+        weights.save(tmp_path / f"epoch{epoch:02}.npz", {"logits/bias": np.full(14, epoch)})
+        rows.append({"loss": 0.5, "auc_of_simulated_patients": {"Mass": 0.5, "mean": round(0.6 + epoch / 100, 2)}})
+    state = {"plan": asdict(plan), "epochs_done": 8, "history": rows, "seconds": 10.4, "backend": "jax"}
+    (tmp_path / "state.json").write_text(json.dumps(state | {"simulator": "s", "code": "c"}))
+    return tmp_path
+
+
+@pytest.fixture
+def photographs(monkeypatch):
+    monkeypatch.setattr(weights, "identity", lambda network, source: f"{network} {source}")
+
+
+def test_without_real_x_rays_the_last_epoch_ships(ended, photographs, tmp_path):
+    target = pretraining.ship(ended, tmp_path / "w.npz")
+    with np.load(target) as file:
+        assert file["logits/bias"].tolist() == [8] * 14 and file["logits/bias"].dtype == np.float16
     record = json.loads(target.with_suffix(".json").read_text())
-    assert {array.dtype.name for array in np.load(target).values()} == {"float16"}  # half the size to ship
-    assert (
-        record["epochs_done"] == 2
-        and record["seconds"] == 10
-        and record["auc_of_judged_patients"] == {"Mass": 0.5124, "mean": 0.7346}
-    )
-    assert record["history"] == [
-        {"size": 16, "auc": 0.61, "of_epochs": 3}, {"size": 16, "auc": 0.7346, "of_epochs": 3},
+    assert record["epoch"] == 8 and record["auc_of_simulated_patients"] == {"Mass": 0.5, "mean": 0.68}
+    assert record["auc_of_frozen_features_on_real_patients"] == {}
+    assert record["plan"] == asdict(replace(PLAN, epochs=8)) and record["seconds"] == 10 and len(record["history"]) == 8
+    assert [record[name] for name in ("network", "backend", "simulator", "code")] == [
+        "efficientnet_lite0", "jax", "s", "c",
     ]  # fmt: skip
-    assert record["data"]["images"] == {"train": len(train), "judged": len(valid)}
-    assert record["data"]["patients"] == {"train": len(set(train.patients)), "judged": len(set(valid.patients))}
-    assert record["findings"] == list(train.findings) and record["plan"]["seed"] == 7
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(",")[0] for line in lines if line.startswith("epoch")] == [
-        "epoch 1 at 16 pixels: AUC 0.6100", "epoch 2 at 16 pixels: AUC 0.7346", "epoch 3 at 24 pixels: AUC 0.7000",
-    ]  # fmt: skip
+    assert record["start"] == "photographs, efficientnet_lite0 imagenet" and len(record["findings"]) == 14
 
 
-def test_a_stopped_run_goes_on_with_the_next_epoch(judged, monkeypatch, tmp_path):
-    seen, areas = judged
-    pretraining.cohort(PLAN)
-    fresh(monkeypatch, tmp_path)
-    areas += [0.6, 0.8]
-    with pytest.raises(IndexError):  # no third area: killed before the state was written
-        pretraining.pretrain(PLAN, tmp_path / "w.npz")
-    areas += [0.5, 0.7]  # the third epoch is judged twice
-    target = pretraining.pretrain(PLAN, tmp_path / "w.npz")
-    assert len(seen) == 4 and same(seen[2], seen[3])  # it began with what the second one had learned
-    assert same(weights.read(target), seen[1], 1e-3)  # still the best one
-    pretraining.pretrain(PLAN, tmp_path / "w.npz")
-    assert len(seen) == 4  # nothing left to do
-    (state,) = (tmp_path / "cache" / "pretraining").glob("*/state.json")
-    state = json.loads(state.read_text())
-    assert (state["epochs_done"], state["best"]) == (3, 0.8) and state["seconds"] > 0
-    assert [row["auc"] for row in state["history"]] == [0.6, 0.8, 0.7]
+def test_real_x_rays_choose_among_the_last_epochs(ended, photographs, tmp_path, monkeypatch):
+    areas = {6: {"a": 0.7, "b": 0.9}, 7: {"a": 0.9, "b": 0.8}, 8: {"a": 0.95, "b": 0.7}}
+    monkeypatch.setattr(pretraining, "_worth", lambda file, judges: areas[int(file.stem[-2:])])
+    record = json.loads(pretraining.ship(ended, tmp_path / "w.npz", ["some"]).with_suffix(".json").read_text())
+    assert record["epoch"] == 7
+    assert record["auc_of_frozen_features_on_real_patients"] == {str(epoch): one for epoch, one in areas.items()}
 
 
-def test_another_run_begins_anew(judged, monkeypatch, tmp_path):
-    """The network of a run before, in the same process, is not gone on with."""
-    seen, areas = judged
-    plan = replace(PLAN, stages=((16, 1),))
-    areas += [0.5, 0.5]
-    pretraining.cohort(plan)
-    for name in ("one", "two"):
-        with pytest.MonkeyPatch.context() as patch:
-            fresh(patch, tmp_path / name)
-            pretraining.pretrain(plan, tmp_path / name / "w.npz")
-    assert same(*seen)
-
-
-def test_epochs_are_judged_by_the_area_of_each_finding(workplace):
-    valid = tiny_dataset(workplace / "tiny", images=70)
-    model = models.densenet121(20, 2, weights=None)
-    logits = model.predict(valid.inputs(20), verbose=0)
-    areas = pretraining._auc(PLAN, weights.collect(model.layers), valid)
-    mass, nodule = (roc_auc_score(valid.labels[:, column], logits[:, column]) for column in (0, 1))
-    assert areas == pytest.approx({"Mass": mass, "Nodule": nodule, "mean": (mass + nodule) / 2})
-    assert mass != nodule
-    never = replace(valid, table=valid.table.assign(Nodule=np.int8(0)))
-    areas = pretraining._auc(PLAN, weights.collect(model.layers), never)
-    assert areas["mean"] == pytest.approx(mass) and np.isnan(areas["Nodule"])
-
-
-def test_the_plan_says_the_size_of_each_epoch():
-    assert PLAN.sizes == [16, 16, 24] and sum(pretraining.PLAN.sizes) == 6 * 64 + 3 * 96
-    assert pretraining.REHEARSAL.sizes == [32, 64] and pretraining.REHEARSAL.images < 100
+def test_a_run_that_has_not_ended_does_not_ship(ended, tmp_path):
+    state = json.loads((ended / "state.json").read_text())
+    (ended / "state.json").write_text(json.dumps(state | {"epochs_done": 5}))
+    with pytest.raises(RecipeError, match="5 of 8 epochs. Expected all"):
+        pretraining.ship(ended, tmp_path / "w.npz")
+    assert not (tmp_path / "w.npz").exists()

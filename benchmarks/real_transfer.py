@@ -1,0 +1,259 @@
+"""What a school is worth on real X-rays. Run: python benchmarks/real_transfer.py [--test] [--tuned] [--only nih_more]
+
+Each start is read by a penalised logistic regression whose penalty a validation part chooses; nothing else is learned:
+raw pixels; random weights of the same network, three draws, as the control; photographs; simulated X-rays (the weights
+that the course ships, or `--weights FILE`); the last two side by side. Networks are read at the last layer ("last") and
+as the course reads them (`lite0-head`: a middle layer over a grid, and a thumbnail; "course").
+
+- pneumonia (Kermany et al., Cell 2018): one finding, children; 50, 200 and all labels, five draws of each;
+- nih_more and nih (Wang et al., CVPR 2017): the findings that ten patients have, five folds by patient (three learn,
+  one chooses, one is judged), three times over.
+
+To choose by: patients of the training and validation parts of pneumonia dealt into five folds as well, and nih_more.
+To report, once (`--test`): pneumonia's own parts, and nih. Every figure is a mean over draws, or over folds and
+repetitions, with its 95 % interval over 1,000 resamples of the judged patients; the same resamples pair it with raw
+pixels, with the random weights' mean, and with photographs read in the same way. A start whose difference from either
+of the first two is not above zero is not worth shipping, and the last lines say so.
+
+`--tuned` adds fine-tuning of the recipe `lite0-transfer` with all labels (five seeds on pneumonia, five folds on nih),
+minutes each. Features and runs are kept below the cache. The collections lie in CXR_REAL_DATA or ../shared/real.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cxr_utils import cache
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.opening import open_dataset
+from cxr_utils.evaluation.intervals import bootstrap, ladder, percentile_interval, weighted_auc
+from cxr_utils.networks import transfer, weights
+from cxr_utils.networks.backend import load_keras
+from cxr_utils.networks.efficientnet import efficientnet_lite0
+from cxr_utils.networks.recipes import Recipe, recipe
+from cxr_utils.training import fit
+
+REAL = Path(os.environ.get("CXR_REAL_DATA", Path(__file__).parents[2] / "shared" / "real"))
+LABELS = (50, 200, None)
+FOLDS, DRAWS, REPETITIONS, CONTROLS = 5, 5, 3, 3
+REPLICATES = 1000
+FEWEST = 10  # patients with and without a finding
+SIDE = 32  # of the raw pixels
+COURSE = recipe("lite0-head")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows to learn from, to choose the penalty by, and to judge."""
+
+    learn: np.ndarray
+    choose: np.ndarray
+    judge: np.ndarray
+
+
+@dataclass(frozen=True)
+class Task:
+    """A collection, a number of labels, and how it is divided: some splits for each repetition."""
+
+    name: str
+    data: Dataset
+    repetitions: list[list[Split]]
+
+
+# --- tasks ---------------------------------------------------------------------------------------------------------
+def folds(data: Dataset, seed: int) -> list[Split]:
+    """Patients dealt into five folds: each is judged once, the next one chooses, three learn."""
+    patients, which = np.unique(data.patients, return_inverse=True)
+    fold = (np.random.default_rng(seed).permutation(len(patients)) % FOLDS)[which]
+    rows = [np.flatnonzero(fold == number) for number in range(FOLDS)]
+    turns = [[rows[(first + step) % FOLDS] for step in range(FOLDS)] for first in range(FOLDS)]
+    return [Split(np.concatenate(turn[2:]), turn[1], turn[0]) for turn in turns]
+
+
+def fewer(split: Split, labels: int | None, seed: int) -> Split:
+    """The same with some of the labels to learn from."""
+    drawn = np.random.default_rng([seed, labels or 0]).permutation(split.learn)[:labels]
+    return replace(split, learn=np.sort(drawn))
+
+
+def pneumonia(test: bool) -> Iterator[Task]:
+    """Three numbers of labels."""
+    data = open_dataset(REAL / "pneumonia").with_images()
+    parts = [np.flatnonzero(data.table["split"] == part) for part in ("train", "valid", "test")]
+    if not test:
+        data = data.subset(np.sort(np.concatenate(parts[:2])), data.name)
+    dealt = [Split(*parts)] * DRAWS if test else folds(data, 0)
+    for labels in LABELS:
+        drawn = [[fewer(split, labels, number)] for number, split in enumerate(dealt)]
+        yield Task(
+            f"pneumonia, {labels or len(dealt[0].learn)} labels", data, drawn[:1] if test and not labels else drawn
+        )
+
+
+def nih(folder: str) -> Iterator[Task]:
+    """All findings with enough patients."""
+    data = open_dataset(REAL / folder).with_images()
+    known = [
+        name
+        for name in data.findings
+        if min(len(set(data.patients[data.table[name] == value])) for value in (0, 1)) >= FEWEST
+    ]
+    repetitions = [folds(data, seed) for seed in range(REPETITIONS)]
+    yield Task(
+        f"{folder}, {len(data)} images, {len(known)} findings", replace(data, findings=tuple(known)), repetitions
+    )
+
+
+# --- starts --------------------------------------------------------------------------------------------------------
+def starts(shipped: str) -> dict[str, list[Recipe]]:
+    """Weights of each start, one or several."""
+    return {
+        "random": [replace(COURSE, weights=str(random_weights(seed))) for seed in range(CONTROLS)],
+        "photographs": [replace(COURSE, weights="imagenet")],
+        "simulation": [replace(COURSE, weights=shipped)],
+    }
+
+
+def random_weights(seed: int) -> Path:
+    """A file of the network's weights before it has learned anything."""
+    file = cache.root() / "random" / f"efficientnet_lite0-{seed}.npz"
+    if not file.exists():
+        load_keras().utils.set_random_seed(seed)
+        weights.save(file, weights.collect(efficientnet_lite0(64, 1).layers))
+    return file
+
+
+def inputs(task: Task, shipped: str) -> Iterator[tuple[str, str, list[np.ndarray]]]:
+    """Name of a start, how it is read, and its features (images, features), one array a draw of the weights."""
+    yield "pixels", "", [pixels(task.data, SIDE)]
+    seen: dict[tuple[str, str], np.ndarray] = {}
+    for name, recipes in starts(shipped).items():
+        for how, readout in (("last", ()), ("course", COURSE.readout)):
+            arrays = [transfer.features(task.data, replace(one, readout=readout)) for one in recipes]
+            seen[name, how] = arrays[0]
+            yield name, how, arrays
+    for how in ("last", "course"):
+        yield "both", how, [np.hstack([seen["photographs", how], seen["simulation", how]])]
+
+
+def pixels(data: Dataset, side: int) -> np.ndarray:
+    """The standardised image itself, shrunk."""
+    pictures = data.inputs(COURSE.size)[..., 0]
+    return np.stack([cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA).ravel() for one in pictures])
+
+
+# --- judging -------------------------------------------------------------------------------------------------------
+def scores(task: Task, features: np.ndarray) -> list[np.ndarray]:
+    """For each repetition the logits of all judged images (images, findings), NaN where an image was not judged."""
+    labels, result = task.data.labels, []
+    for splits in task.repetitions:
+        said = np.full(labels.shape, np.nan)
+        for split in splits:
+            learn, choose = ((features[rows], labels[rows]) for rows in (split.learn, split.choose))
+            arrays, _ = transfer.fit_regressions(learn, choose)
+            said[split.judge] = features[split.judge] @ arrays["logits/kernel"] + arrays["logits/bias"]
+        result.append(said)
+    return result
+
+
+def tuned(task: Task, start: Recipe) -> list[np.ndarray]:
+    """The same from fine-tuning the whole recipe; one repetition."""
+    asked = replace(recipe("lite0-transfer"), weights=start.weights)
+    result = []
+    for number, splits in enumerate(task.repetitions[:FOLDS]):
+        said = np.full(task.data.labels.shape, np.nan)
+        for split in splits:
+            part = np.full(len(task.data), "", object)
+            for name, rows in (("train", split.learn), ("valid", split.choose), ("test", split.judge)):
+                part[rows] = name
+            rows = np.flatnonzero(part != "")
+            given = replace(task.data, table=task.data.table.assign(split=part)).subset(rows, task.data.name)
+            said[split.judge] = fit.train(asked, given, number).predict(given.part("test")).to_numpy()
+        result.append(said)
+        if len(splits) > 1:
+            break
+    return result
+
+
+def areas(task: Task, said: list[np.ndarray]) -> tuple[float, np.ndarray]:
+    """Mean AUC over repetitions and findings, and the same of each resample of the patients (1000,)."""
+    labels, whole, resampled = task.data.labels, [], []
+    for scores in said:
+        judged = ~np.isnan(scores[:, 0])
+        patients = np.unique(task.data.patients[judged], return_inverse=True)[1]
+        columns = zip(labels[judged].T, scores[judged].T, strict=True)
+        steps = [ladder(truth, score, patients, tied=0.5, units=patients.max() + 1) for truth, score in columns]
+        whole.append(transfer.mean_auc(labels[judged], scores[judged]))
+        resampled.append(np.nanmean(bootstrap(steps, weighted_auc, REPLICATES, 0), axis=1))
+    return float(np.mean(whole)), np.mean(resampled, axis=0)
+
+
+def interval(values: np.ndarray) -> str:
+    """The 95 % interval in words."""
+    low, high = percentile_interval(values)
+    return f"{low:+.3f} to {high:+.3f}" if values.min() < 0 else f"{low:.3f} to {high:.3f}"
+
+
+def judge(task: Task, shipped: str, tune: bool) -> dict[tuple[str, str], tuple[float, np.ndarray]]:
+    """Print a row for each start and way of reading."""
+    print(f"\n### {task.name}\n\n| start | read | AUC | 95 % | less pixels | less random | less photographs |")
+    print("|:--|:--|--:|:--|:--|:--|:--|")
+    known: dict[tuple[str, str], tuple[float, np.ndarray]] = {}
+
+    def row(name: str, how: str, several: list[list[np.ndarray]]) -> None:
+        found = [areas(task, said) for said in several]
+        mean, resampled = float(np.mean([area for area, _ in found])), np.mean([one for _, one in found], axis=0)
+        known[name, how] = (mean, resampled)
+        cells = [name, how, f"{mean:.3f}", interval(resampled)]
+        for other in (("pixels", ""), ("random", how), ("photographs", how)):
+            if other in known and other != (name, how):
+                area, paired = known[other]
+                difference = resampled - paired
+                low, high = percentile_interval(difference)
+                cells.append(f"{mean - area:+.3f} ({low:+.3f} to {high:+.3f})")
+            else:
+                cells.append("")
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+    for name, how, arrays in inputs(task, shipped):
+        row(name, how, [scores(task, features) for features in arrays])
+    for name, recipes in starts(shipped).items() if tune else ():
+        row(name, "tuned", [tuned(task, one) for one in recipes[:1]])
+    return known
+
+
+def verdict(found: dict[str, dict]) -> int:
+    """Whether the simulated weights may ship: in every task, as the course reads them, above pixels and random ones."""
+    missed = []
+    for task, known in found.items():
+        for other in (("pixels", ""), ("random", "course")):
+            difference = known["simulation", "course"][1] - known[other][1]
+            if percentile_interval(difference)[0] <= 0:
+                missed.append(f"- {task}: not above {other[0]} for certain ({interval(difference)})")
+    print(
+        "\nSimulated weights beat raw pixels and random weights everywhere." if not missed else "\n" + "\n".join(missed)
+    )
+    return bool(missed)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--test", action="store_true", help="report, once, instead of choosing")
+    parser.add_argument("--tuned", action="store_true", help="fine-tune too")
+    parser.add_argument("--weights", default="simulated", help="other weights from simulation, an .npz file")
+    parser.add_argument("--only", nargs="*", default=(), help="pneumonia, nih_more, nih")
+    asked = parser.parse_args(arguments)
+    makers = {"pneumonia": lambda: pneumonia(asked.test)}
+    makers |= {"nih": lambda: nih("nih")} if asked.test else {"nih_more": lambda: nih("nih_more")}
+    chosen = [task for name, make in makers.items() if not asked.only or name in asked.only for task in make()]
+    return verdict({task.name: judge(task, asked.weights, asked.tuned) for task in chosen})
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from tiny_dataset import tiny_dataset
 
 from cxr_utils.errors import Missing
-from cxr_utils.networks import models, transfer, weights
+from cxr_utils.networks import losses, models, transfer, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
 
@@ -52,7 +52,7 @@ def test_the_penalty_with_the_best_validation_area_is_chosen(parts, changes):
     train, valid = parts
     recipe = replace(HEAD, **changes)
     _, history = transfer.fit_head(recipe, *parts)
-    says = list(regressions(train, transfer.example_weights(recipe, train.labels)))
+    says = list(regressions(train, losses.example_weights(recipe, train.labels)))
     areas = {
         name: [np.mean([roc_auc_score(part.labels[:, c], say(part.inputs)[:, c]) for c in (0, 1)]) for say in says]
         for name, part in (("train", train), ("valid", valid))
@@ -120,17 +120,17 @@ def test_a_finding_of_one_class_gets_its_frequency_one_half_image_short_of_certa
 
 def test_weights_of_labels_by_hand():
     labels = np.array([[1, 0], [0, 0], [0, 1], [0, 1]])
-    assert transfer.example_weights(HEAD, labels).tolist() == np.ones((4, 2)).tolist()
-    weighted = transfer.example_weights(replace(HEAD, loss="weighted"), labels)
+    assert losses.example_weights(HEAD, labels).tolist() == np.ones((4, 2)).tolist()
+    weighted = losses.example_weights(replace(HEAD, loss="weighted"), labels)
     # one of four is positive: 3/4 against 1/4, and on average (3/4 + 3 * 1/4) / 4 = 3/8
     assert weighted[:, 0].tolist() == pytest.approx([2, 2 / 3, 2 / 3, 2 / 3])
     assert weighted[:, 1].tolist() == [1, 1, 1, 1]
-    counted = transfer.example_weights(replace(HEAD, sample_weights=True), labels)
+    counted = losses.example_weights(replace(HEAD, sample_weights=True), labels)
     assert counted[:, 0].tolist() == pytest.approx([8 / 7, 4 / 7, 8 / 7, 8 / 7])  # 2, 1, 2 and 2 of 7/4
-    both = transfer.example_weights(replace(HEAD, loss="weighted", sample_weights=True), labels)
+    both = losses.example_weights(replace(HEAD, loss="weighted", sample_weights=True), labels)
     # 3/4 * 2, 1/4 * 1, 1/4 * 2 and 1/4 * 2, which add up to 11/4
     assert both[:, 0].tolist() == pytest.approx([24 / 11, 4 / 11, 8 / 11, 8 / 11])
-    some = transfer.example_weights(
+    some = losses.example_weights(
         replace(HEAD, loss="weighted"), np.array([[1, 0], [0, np.nan], [0, 1], [np.nan, 1]])
     )
     # one of three is positive: 2/3 against 1/3, and on average 4/9; two of three: 1/3 against 2/3

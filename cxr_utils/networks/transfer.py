@@ -28,8 +28,10 @@ from cxr_utils.networks.recipes import Recipe
 if TYPE_CHECKING:
     import keras
 
-#: Strengths of the head's penalty: every other one is tried, then the neighbours of the best.
+#: Strengths of the head's penalty; the validation images decide.
 PENALTIES = (3.0, 1e1, 3e1, 1e2, 3e2, 1e3, 3e3, 1e4)
+#: Those that are tried first; then the neighbours of the best, as long as one of them is new.
+TRIED_FIRST = (3e1, 3e2, 3e3)
 #: Images in a batch that is predicted, and batches that are read together.
 BATCH, TOGETHER = 64, 8
 
@@ -279,8 +281,8 @@ def _code() -> str:
 def fit_head(recipe: Recipe, train: Dataset, valid: Dataset) -> tuple[dict[str, np.ndarray], list[dict]]:
     """Fit one penalised logistic regression per finding to the frozen features of the images whose label is known.
 
-    The strength of the penalty, one for all findings, is the one with the best mean AUC on the validation images, out
-    of every other one of `PENALTIES` and the two beside the best of these.
+    The strength of the penalty, one for all findings, is the one with the best mean AUC on the validation images, found
+    by trying a few and walking on from the best of them to its neighbours in `PENALTIES`.
 
     Args:
         recipe: with trainable="head".
@@ -292,10 +294,12 @@ def fit_head(recipe: Recipe, train: Dataset, valid: Dataset) -> tuple[dict[str, 
     """
     seen, unseen = ((features(part, recipe), part.labels) for part in (train, valid))
     image_weights = losses.example_weights(recipe, train.labels)
-    tried = {penalty: _head(seen, unseen, image_weights, penalty) for penalty in PENALTIES[1::2]}
-    place = PENALTIES.index(_best(tried))
-    for penalty in set(PENALTIES[place - 1 : place + 2]) - set(tried):
-        tried[penalty] = _head(seen, unseen, image_weights, penalty)
+    tried: dict[float, tuple[dict, dict]] = {}
+    waiting = set(TRIED_FIRST)
+    while waiting:
+        tried |= {penalty: _head(seen, unseen, image_weights, penalty) for penalty in waiting}
+        place = PENALTIES.index(_best(tried))
+        waiting = set(PENALTIES[max(place - 1, 0) : place + 2]) - set(tried)
     best = _best(tried)
     return tried[best][0], [tried[penalty][1] | {"kept": penalty == best} for penalty in sorted(tried)]
 

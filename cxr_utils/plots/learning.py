@@ -18,8 +18,8 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Picture:
     Example:
         >>> history = {"epoch": [1, 2], "loss": [0.5, 0.4], "val_loss": [0.5, 0.6], "learning_rate": [0.1, 0.1]}
         >>> learning_curves({"from scratch": pd.DataFrame(history).assign(kept=[True, False])})
-        Picture: Loss over epochs of 1 run (from scratch): training solid, validation dashed, the epoch of the lowest \
-validation loss marked; below, the learning rate.
+        Picture: Loss over epochs of 1 run (from scratch): training solid, validation dashed, the kept epoch marked; \
+below, the learning rate.
     """
     count = len(histories)
     ratios = {"height_ratios": [3, 1]}
@@ -42,7 +42,7 @@ validation loss marked; below, the learning rate.
     return Picture(
         figure,
         f"Loss over epochs of {count} run{'s' * (count > 1)} ({', '.join(histories)}): training solid, validation "
-        "dashed, the epoch of the lowest validation loss marked; below, the learning rate.",
+        "dashed, the kept epoch marked; below, the learning rate.",
     )
 
 

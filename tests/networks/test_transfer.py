@@ -74,15 +74,15 @@ def test_the_penalty_with_the_best_validation_area_is_chosen(parts, changes):
 @pytest.mark.parametrize(
     ("best", "tried"),
     [
-        (10.0, [3, 10, 30, 100, 1000, 10000]),  # every other one, and the neighbours of the best of these
-        (300.0, [10, 100, 300, 1000, 3000, 10000]),
-        (1e4, [10, 100, 1000, 3000, 10000]),  # the strongest has one neighbour
+        (300.0, [30, 100, 300, 1000, 3000]),  # three far apart, then both neighbours of the best
+        (1000.0, [30, 100, 300, 1000, 3000]),
+        (3.0, [3, 10, 30, 100, 300, 3000]),  # on and on towards the weakest
+        (1e4, [30, 300, 1000, 3000, 10000]),  # the strongest has one neighbour
     ],
 )
-def test_the_neighbours_of_the_best_penalty_are_tried_too(parts, monkeypatch, best, tried):
+def test_the_search_walks_to_the_best_penalty(parts, monkeypatch, best, tried):
     def scored(seen, unseen, image_weights, penalty):
-        slower_above = 1.5 if penalty > best else 1.0  # so that 1000 looks better than 100 where 300 is best
-        distance = abs(np.log(penalty / best)) / slower_above
+        distance = abs(np.log(penalty / best))
         return {"of": penalty}, {"penalty": penalty, "val_loss": 1.0, "val_auc": 1 - distance / 100}
 
     monkeypatch.setattr(transfer, "_head", scored)

@@ -49,7 +49,9 @@ def features(dataset: Dataset, recipe: Recipe) -> np.ndarray:
     Raises:
         RecipeError: the weights are not at hand, or the readout does not fit the network.
     """
+    started = time.perf_counter()
     parts, key = _parts(recipe), _key(dataset, recipe) | {"readout": recipe.readout}
+    building = time.perf_counter() - started
     none = np.zeros((0, parts["features"]), np.float32)
 
     def averaged(missing: list[int], rows: Callable | None) -> Iterator[np.ndarray]:
@@ -60,7 +62,7 @@ def features(dataset: Dataset, recipe: Recipe) -> np.ndarray:
 
     def compute(missing: list[int]) -> Iterator[np.ndarray]:
         rows = tail_reader(dataset, recipe) if parts["trunk"] else None  # has clocks of its own
-        yield from _timed(_clock("features", key), averaged(missing, rows))
+        yield from _timed(_clock("features", key), averaged(missing, rows), building)
 
     stored, rows = cache.rows("features", key, pixelstore.file_names(dataset), none, compute)
     return stored[rows]
@@ -157,8 +159,8 @@ def _parts(recipe: Recipe) -> dict:
     """
 
     def make(folder: Path) -> None:
-        model = _frozen("none", recipe.network, None, recipe.size, recipe.readout)
-        names, cut = [layer.name for layer in model.layers], models.CUTS[recipe.network]  # in the order of computing
+        model, cut = _whole(recipe), models.CUTS[recipe.network]
+        names = [layer.name for layer in model.layers]  # in the order in which they are computed
         place = names.index(cut) if cut in names else len(names)
         reached = max((names.index(layer) for layer, _ in recipe.readout), default=len(names))
         divided = place < reached
@@ -191,17 +193,17 @@ def _read_clock(file: Path) -> dict:
     return json.loads(file.read_text()) if file.exists() else {"images": 0, "seconds": 0.0}
 
 
-def _timed(file: Path, rows: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Pass rows on as they are computed, and add up in a file how many came and how long they took."""
+def _timed(file: Path, rows: Iterator[np.ndarray], before: float = 0.0) -> Iterator[np.ndarray]:
+    """Pass rows on as they are computed; add up in a file how many came, and the seconds of them and of all before."""
     total = _read_clock(file)
+    total["seconds"] += before
     while True:
         started = time.perf_counter()
         chunk = next(rows, None)
         if chunk is None:
             return
-        total = {
-            "images": total["images"] + len(chunk), "seconds": total["seconds"] + time.perf_counter() - started
-        }  # fmt: skip
+        total["seconds"] += time.perf_counter() - started
+        total["images"] += len(chunk)
         file.parent.mkdir(parents=True, exist_ok=True)
         cache.write_text(file, json.dumps(total))
         yield chunk

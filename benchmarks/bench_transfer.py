@@ -18,7 +18,6 @@ import os
 import tempfile
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from cxr_utils.data.dataset import Dataset
@@ -62,10 +61,10 @@ def seconds_until(runs: dict[str, Trained], name: str, auc: float) -> float:
         before = runs["frozen"].card["seconds"]
         if runs["frozen"].kept["val_auc"] >= auc:
             return before
-    reached = np.flatnonzero(run.history["val_auc"].to_numpy() >= auc)
-    if not reached.size:
+    reached = run.history["epoch"][run.history["val_auc"] >= auc]
+    if reached.empty:
         return float("nan")
-    return before + (run.card["seconds"] - before) * (reached[0] + 1) / len(run.history)
+    return before + (run.card["seconds"] - before) * reached.iloc[0] / run.history["epoch"].max()
 
 
 def compare(runs: dict[str, Trained], test: Dataset) -> dict[str, pd.DataFrame]:
@@ -75,7 +74,7 @@ def compare(runs: dict[str, Trained], test: Dataset) -> dict[str, pd.DataFrame]:
     for name, run in runs.items():
         auc = auc_table(test.table, scores[name], test.patients).loc["mean"]
         interval = f"{auc['auc']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
-        print(f"{name:24} {interval:26} {run.card['seconds']:7.1f} s  {len(run.history):3} rounds")
+        print(f"{name:24} {interval:26} {run.card['seconds']:7.1f} s  {run.history['epoch'].max():3} rounds")
     return scores
 
 

@@ -192,7 +192,7 @@ def auc(run: Run) -> None:
     trained, test = fit.train(recipe(RECIPE, "full"), run.dataset, run.seed, verbose=True), run.dataset.part("test")
     table = auc_table(test.table, trained.predict(test), test.patients)
     sizes = f"{trained.card['images']['train']:,} training images, {len(test):,} test images"
-    about = f"{sizes}; {len(trained.history)} epochs in {trained.card['seconds']:,.0f} s."
+    about = f"{sizes}; {trained.history['epoch'].max()} epochs in {trained.card['seconds']:,.0f} s."
     run.state.keep(auc={"about": about, "rows": {name: row.to_dict() for name, row in table.iterrows()}})
 
 

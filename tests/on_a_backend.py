@@ -11,7 +11,7 @@ import numpy as np
 from tiny_dataset import tiny_dataset
 
 from cxr_utils.data import pixelstore
-from cxr_utils.networks import efficientnet, losses, models, weights
+from cxr_utils.networks import efficientnet, losses, models, trained, transfer, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
 from cxr_utils.training import callbacks, fit, pipeline
@@ -24,7 +24,7 @@ RECIPE = Recipe(
 
 
 def predictions():
-    """Logits of the four networks of the course, by name."""
+    """Logits of the four networks of the course, by name; of one that reads two layers, whole and cut."""
     pictures = np.random.default_rng(0).normal(size=(6, SIZE, SIZE, 1)).astype(np.float32)
     networks = [
         models.normal_abnormal_cnn(SIZE, 3),
@@ -32,7 +32,13 @@ def predictions():
         models.densenet121(SIZE, 3, weights=None),
         efficientnet.efficientnet_lite0(SIZE, 3),
     ]
-    return {f"logits {one.name}": with_usual_weights(one).predict(pictures, verbose=0) for one in networks}
+    found = {f"logits {one.name}": with_usual_weights(one).predict(pictures, verbose=0) for one in networks}
+    recipe = Recipe("efficientnet_lite0", SIZE, readout=(("stage5", 3), ("image", 16)))
+    read = with_usual_weights(trained.build(recipe, 3))
+    at_cut = [read.get_layer(name).output for name in ("stage4", "image_16x16")]
+    seen = load_keras().Model(read.input, at_cut).predict(pictures, verbose=0)
+    behind = transfer.tail(read, recipe).predict(tuple(seen), verbose=0)
+    return found | {"logits readout": read.predict(pictures, verbose=0), "logits behind the cut": behind}
 
 
 def with_usual_weights(model):

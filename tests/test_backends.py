@@ -70,7 +70,8 @@ def test_a_backend_agrees_with_tensorflow(backend, reference, tmp_path):
     assert found.keys() == reference.keys()
     assert np.array_equal(found["fed"], reference["fed"]) and found["fed"].std() > 0.5  # the same pictures, to the bit
     logits = [name for name in found if name.startswith("logits ")]
-    assert len(logits) == 4
+    assert len(logits) == 6
+    assert np.allclose(found["logits readout"], found["logits behind the cut"], rtol=1e-4, atol=1e-4)
     for name in logits:
         ours, theirs = (1 / (1 + np.exp(-table[name].astype(float))) for table in (reference, found))
         assert np.abs(ours - theirs).max() < 1e-4, name

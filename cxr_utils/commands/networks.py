@@ -180,7 +180,7 @@ def _summary(trained: "Trained") -> dict:
         "images": card["images"],
         "skipped": sorted(card["skipped"]),
         "weights": trained.weights_count,
-        "epochs": len(trained.history),
+        "epochs": int(trained.history["epoch"].max()),
         "val_loss": round(float(kept["val_loss"]), 4),
         "val_auc": round(auc, 4) if auc == auc else None,  # NaN where no finding has both classes
         "seconds": card["seconds"],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.models import on_grey
+from cxr_utils.networks.readout import Readout
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +27,9 @@ STAGES = (
 INPUT_SCALE = 0.5
 
 
-def efficientnet_lite0(size: int, outputs: int, weights: str | None = None, dropout: float = 0.0) -> "keras.Model":
+def efficientnet_lite0(
+    size: int, outputs: int, weights: str | None = None, dropout: float = 0.0, readout: Readout = ()
+) -> "keras.Model":
     """EfficientNet-Lite0 without its top: average of each map, dropout, logits.
 
     Args:
@@ -35,13 +38,15 @@ def efficientnet_lite0(size: int, outputs: int, weights: str | None = None, drop
         weights: None (random), "imagenet" (photographs; installed with the course), "simulated" or a path, as
             `weights.load` takes them. The logits are never loaded: they start at zero.
         dropout: fraction of the averaged features left out at each training step.
+        readout: what the head reads instead of the last maps' averages; see `readout.averages`.
 
     Returns:
         A network from images (batch, size, size, 1) to logits (batch, outputs). Its layers "stage1" to "stage7" put
         out the maps of each stage.
 
     Raises:
-        RecipeError: the image is too small, or the weights are not at hand or another network's.
+        RecipeError: the image is too small, the weights are not at hand or another network's, or the readout does not
+            fit the network.
 
     Example:
         >>> model = efficientnet_lite0(64, 14)
@@ -52,7 +57,7 @@ def efficientnet_lite0(size: int, outputs: int, weights: str | None = None, drop
     def scaled(rgb: Any) -> Any:
         return body(load_keras().layers.Rescaling(INPUT_SCALE, name="to_photographs_range")(rgb))
 
-    return on_grey("efficientnet_lite0", scaled, size, outputs, weights, dropout)
+    return on_grey("efficientnet_lite0", scaled, size, outputs, weights, dropout, readout)
 
 
 def body(rgb: Any) -> Any:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks.backend import load_keras
+from cxr_utils.networks.recipes import Recipe
 
 Loss = Callable[[Any, Any], Any]  # of tensors of Keras' backend
 Weight = float | np.ndarray
@@ -247,3 +248,22 @@ def _averaged(each: Loss, known: float) -> Loss:
         return ops.mean(ops.where(unknown, ops.zeros_like(losses), losses), axis=-1) / known
 
     return of_all if known == 1 else of_known
+
+
+def example_weights(recipe: Recipe, labels: np.ndarray) -> np.ndarray:
+    """How much each label of each image counts in the loss.
+
+    Args:
+        recipe: its `loss` and `sample_weights` decide.
+        labels: 0, 1 or NaN, shape (images, findings).
+
+    Returns:
+        Shape (images, findings), mean 1 over the known labels of each column, NaN for unknown ones.
+    """
+    result = np.where(np.isnan(labels), np.nan, 1.0)
+    if recipe.loss == "weighted":
+        positive, negative = class_weights(labels)
+        result = result * np.where(labels == 1, positive, negative)
+    if recipe.sample_weights:
+        result = result * sample_weights(labels)[:, np.newaxis]
+    return result / np.maximum(np.nanmean(result, axis=0), 1e-12)

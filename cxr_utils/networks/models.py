@@ -14,12 +14,13 @@ import pandas as pd
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks import weights as weight_files
 from cxr_utils.networks.backend import load_keras
+from cxr_utils.networks.readout import Readout, averages
 
 if TYPE_CHECKING:
     import keras
 
-#: DenseNet121 up to this layer is what fine-tuning leaves as it is; behind it stands the last dense block.
-LAST_FROZEN = "pool4_pool"
+#: What fine-tuning leaves as it is: a network up to this layer. Behind it stand the last dense block, or three stages.
+CUTS = {"densenet121": "pool4_pool", "efficientnet_lite0": "stage4"}
 
 
 def normal_abnormal_cnn(size: int, outputs: int, dropout: float = 0.5) -> "keras.Model":
@@ -96,7 +97,9 @@ def _convolution(x, channels: int, name: str, stride: int = 1, width: int = 3):
     return layers.Activation("relu", name=f"{name}_relu")(x)
 
 
-def densenet121(size: int, outputs: int, weights: str | None = "simulated", dropout: float = 0.0) -> "keras.Model":
+def densenet121(
+    size: int, outputs: int, weights: str | None = "simulated", dropout: float = 0.0, readout: Readout = ()
+) -> "keras.Model":
     """DenseNet121 (Huang et al. 2017) without its top: average of each map, dropout, logits.
 
     The grey image is given to the three colour channels alike. Standardised image by image it has mean 0 and
@@ -109,6 +112,7 @@ def densenet121(size: int, outputs: int, weights: str | None = "simulated", drop
             Keras), None (random), or a path to an .h5, .weights.h5, .keras or .npz file. The logits are
             never loaded: they start at zero.
         dropout: fraction of the averaged features left out at each training step.
+        readout: what the head reads instead of the last maps' averages; see `readout.averages`.
 
     Returns:
         A network from images (batch, size, size, 1) to logits (batch, outputs); layers named as in Keras.
@@ -124,11 +128,17 @@ def densenet121(size: int, outputs: int, weights: str | None = "simulated", drop
     def body(rgb: Any) -> Any:
         return load_keras().applications.DenseNet121(include_top=False, weights=None, input_tensor=rgb).output
 
-    return on_grey("densenet121", body, size, outputs, weights, dropout)
+    return on_grey("densenet121", body, size, outputs, weights, dropout, readout)
 
 
 def on_grey(
-    name: str, body: Callable[[Any], Any], size: int, outputs: int, weights: str | None, dropout: float
+    name: str,
+    body: Callable[[Any], Any],
+    size: int,
+    outputs: int,
+    weights: str | None,
+    dropout: float,
+    readout: Readout,
 ) -> "keras.Model":
     """A network made for colour photographs, on grey images and with a head for findings.
 
@@ -139,19 +149,26 @@ def on_grey(
         outputs: number of findings.
         weights: see `weights.load`; None for random ones.
         dropout: fraction of the averaged features left out at each training step.
+        readout: what the head reads; see `readout.averages`. Empty, it reads the average of each of the last maps.
 
     Returns:
-        A network from images (batch, size, size, 1) to logits (batch, outputs), which start at zero.
+        A network from images (batch, size, size, 1) to logits (batch, outputs), which start at zero. It ends where the
+        head reads: the layers behind are left out.
 
     Raises:
-        RecipeError: the image is too small, or the weights are not at hand or another network's.
+        RecipeError: the image is too small, the weights are not at hand or another network's, or the readout does not
+            fit the network.
     """
     if weights is not None:
         weight_files.require(name, weights)
     keras, layers = _layers(size, at_least=32)
     image = keras.Input((size, size, 1), name="image")
     rgb = layers.Concatenate(name="grey_to_rgb")([image, image, image])
-    x = layers.GlobalAveragePooling2D(name="avg_pool")(body(rgb))
+    maps = body(rgb)
+    if readout:
+        x = averages(keras.Model(image, maps), readout)
+    else:
+        x = layers.GlobalAveragePooling2D(name="avg_pool")(maps)
     x = layers.Dropout(dropout, name="dropout")(x)
     logits = layers.Dense(outputs, kernel_initializer="zeros", dtype="float32", name="logits")(x)
     model = keras.Model(image, logits, name=name)
@@ -187,7 +204,7 @@ def cost_by_part(model: "keras.Model") -> pd.DataFrame:
         Index: the three parts. Columns: parameters, and multiply-adds of one image in millions.
     """
     names = [layer.name for layer in model.layers]
-    ends = [names.index(LAST_FROZEN) + 1, names.index("logits")]
+    ends = [names.index(CUTS["densenet121"]) + 1, names.index("logits")]
     places = np.digitize(range(len(names)), ends)  # 0, 1 or 2 for each layer
     layers = [[layer for layer, at in zip(model.layers, places, strict=True) if at == part] for part in range(3)]
     return pd.DataFrame(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cxr_utils.errors import RecipeError
+from cxr_utils.networks.readout import Readout
 
 PRETRAINED = ("densenet121", "efficientnet_lite0")
 NETWORKS = ("xray_cnn", "normal_abnormal_cnn", *PRETRAINED)
@@ -17,6 +18,7 @@ QUESTIONS = ("findings", "any")
 _EXPECTED_TOGETHER = {
     "network, weights, trainable": 'weights=None and trainable="all": only densenet121 and '
     "efficientnet_lite0 come with weights to start from",
+    "network, readout": "readout=(): only densenet121 and efficientnet_lite0 can be read at other layers than the last",
     "trainable, weights": "trained weights, because the rest would stay random. Choose "
     'weights="simulated" or "imagenet", or trainable="all"',
     "trainable, loss, augment, oversample": 'loss "bce" or "weighted", no augmentation and no oversampling: '
@@ -43,13 +45,17 @@ class Recipe:
             length. Probabilities then follow what was drawn: choose thresholds on validation images.
         question: "findings" (which of the data set's findings are there?) or "any" (is there any at all?).
         weights: where a network of `PRETRAINED` starts: "simulated", "imagenet", a path, or None for random numbers.
-        trainable: "all", "last_block" (DenseNet121 from its last dense block up) or "head" (the logits only).
+        trainable: "all", "last_block" (what stands behind the network's cut, `models.CUTS`: of DenseNet121 its last
+            dense block) or "head" (the logits only).
         dropout: fraction of features left out before the logits.
         patience: epochs without a better validation loss after which training stops; after half as many the learning
             rate falls, and the best epoch's weights are kept. None: all epochs at one rate, and the last one's weights,
             as in most beginners' projects.
         mixed_precision: whether a GPU multiplies in 16 bits (bfloat16); weights and logits stay in 32. A processor
             ignores it.
+        readout: what the head of a network of `PRETRAINED` reads: pairs of a layer's name and the number of fields
+            along a side, over each of which its maps are averaged; "image" is the image. Empty: the last layer's
+            averages over the whole image. See `readout.averages`.
 
     Raises:
         RecipeError: a value is unknown, or the values do not go together.
@@ -79,6 +85,7 @@ densenet121, efficientnet_lite0. Correct the name.
     mixed_precision: bool = False
     oversample: bool = False
     question: str = "findings"
+    readout: Readout = ()
 
     def __post_init__(self) -> None:
         choices = {"network": NETWORKS, "loss": LOSSES, "trainable": TRAINABLE, "question": QUESTIONS}
@@ -91,10 +98,16 @@ densenet121, efficientnet_lite0. Correct the name.
             value = getattr(self, name)
             if not (name == "patience" and value is None) and not value > 0:
                 raise RecipeError(f"Recipe has {name}={value!r}. Expected more than zero. Choose another value.")
+        if not _is_readout(self.readout):
+            raise RecipeError(
+                f"Recipe has readout={self.readout!r}. Expected a tuple of pairs of a layer's name and a number of "
+                'fields from 1 up, each pair once, such as (("stage5", 3), ("image", 16)). Correct it.'
+            )
         tuned, weighted = self.trainable != "all", self.sample_weights or self.loss == "weighted"
         unfit_for_head = self.loss == "focal" or self.augment or self.oversample
         broken = {
             "network, weights, trainable": self.network not in PRETRAINED and (self.weights is not None or tuned),
+            "network, readout": self.network not in PRETRAINED and bool(self.readout),
             "trainable, weights": tuned and self.weights is None,
             "trainable, loss, augment, oversample": self.trainable == "head" and unfit_for_head,
             "oversample, sample_weights, loss": self.oversample and weighted,
@@ -104,11 +117,18 @@ densenet121, efficientnet_lite0. Correct the name.
             raise RecipeError(f"Recipe has {given}. Expected {_EXPECTED_TOGETHER[names]}.")
 
 
+def _is_readout(given: object) -> bool:
+    if not isinstance(given, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in given):
+        return False
+    fit = [isinstance(layer, str) and isinstance(fields, int) and fields > 0 for layer, fields in given]
+    return all(fit) and len(set(given)) == len(given)
+
+
 def head_of(recipe: Recipe) -> Recipe:
-    """The recipe of the head that fine-tuning starts from: same weights and images, nothing else trained.
+    """The recipe of the head that fine-tuning starts from: same weights, images and readout, nothing else trained.
 
     Args:
-        recipe: of a DenseNet121 with weights.
+        recipe: of a network with weights.
 
     Returns:
         A recipe with trainable="head".
@@ -120,7 +140,7 @@ def head_of(recipe: Recipe) -> Recipe:
     loss = "bce" if recipe.loss == "focal" else recipe.loss
     return Recipe(
         network=recipe.network, size=recipe.size, loss=loss, sample_weights=recipe.sample_weights,
-        weights=recipe.weights, trainable="head", question=recipe.question,
+        weights=recipe.weights, trainable="head", question=recipe.question, readout=recipe.readout,
     )  # fmt: skip
 
 
@@ -134,6 +154,9 @@ _DENSENET = Recipe(
     trainable="last_block",
     patience=2,
 )
+_LITE0 = replace(
+    _DENSENET, network="efficientnet_lite0", size=192, weights="imagenet", readout=(("stage5", 3), ("image", 16))
+)
 _QUICK = {
     "xray-vision": Recipe(epochs=10, patience=5),
     "normal-abnormal": Recipe(
@@ -144,6 +167,8 @@ _QUICK = {
     "densenet-transfer": _DENSENET,
     "densenet-focal": replace(_DENSENET, loss="focal", dropout=0.5),
     "course": replace(_DENSENET, loss="weighted"),
+    "lite0-head": head_of(_LITE0),
+    "lite0-transfer": _LITE0,
 }
 _CHANGES = ("rotate", "shift", "brightness")  # no flip: the heart belongs on the left
 _WHOLE: dict[str, Any] = {
@@ -157,6 +182,8 @@ _FULL: dict[str, dict[str, Any]] = {
     "densenet-transfer": _WHOLE,
     "densenet-focal": {**_WHOLE, "learning_rate": 1e-4, "augment": ("flip_horizontal", "rotate", "brightness")},
     "course": {**_WHOLE, "size": 320, "batch_size": 32},
+    "lite0-head": {"size": 224},
+    "lite0-transfer": _WHOLE,
 }
 
 
@@ -167,7 +194,8 @@ def recipe(name: str, profile: str = "quick") -> Recipe:
         name: "xray-vision" (a CNN from scratch), "normal-abnormal" (three convolutions and a dense layer: is there
             any finding?),
             "densenet-scratch", "densenet-head" (frozen), "densenet-transfer" (fine-tuned), "densenet-focal" (focal
-            loss) or "course" (weighted loss).
+            loss), "course" (weighted loss), "lite0-head" or "lite0-transfer" (EfficientNet-Lite0, read at a middle
+            layer beside a thumbnail of the image; frozen and fine-tuned).
         profile: "quick" or "full".
 
     Returns:

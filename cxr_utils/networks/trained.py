@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from cxr_utils.data.dataset import Dataset
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks import efficientnet, models, transfer, weights
 from cxr_utils.networks.backend import backend, load_keras, rounding
+from cxr_utils.networks.readout import Readout
 from cxr_utils.networks.recipes import PRETRAINED, Recipe
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ CODE = tuple(
         "data.pixelstore",
         "networks.efficientnet",
         "networks.models",
+        "networks.readout",
         "networks.torch_file",
         "networks.weights",
         "networks.transfer",
@@ -74,14 +76,16 @@ class Trained:
     @functools.cached_property
     def recipe(self) -> Recipe:
         """What it was trained by."""
-        return Recipe(**{**self.card["recipe"], "augment": tuple(self.card["recipe"]["augment"])})
+        told = self.card["recipe"]
+        pairs = tuple((layer, fields) for layer, fields in told.get("readout", ()))
+        return Recipe(**told | {"augment": tuple(told["augment"]), "readout": pairs})
 
     @functools.cached_property
     def history(self) -> pd.DataFrame:
-        """A row per epoch (for a head: per penalty tried).
+        """A row per epoch (for a head: per penalty tried); 0 is the head that fine-tuning starts from.
 
-        Columns: epoch, loss, val_loss, val_auc, learning_rate; and what it had cost by then: images_seen and
-        multiply_adds.
+        Columns: epoch, loss, val_loss, val_auc, learning_rate; what it had cost by then: images_seen and
+        multiply_adds; and which row is `kept`.
         """
         return pd.read_csv(self.folder / "history.csv")
 
@@ -89,18 +93,15 @@ class Trained:
     def kept(self) -> pd.Series:
         """The row of `history` whose weights these are: the lowest validation loss, without patience the last one.
 
-        Of a head the penalty with the highest validation AUC, where there is one.
+        Fine-tuning's head is epoch 0, and an epoch whose validation AUC is lower than the head's by more than
+        `callbacks.AUC_SPARED` is not kept. Of a head the penalty with the highest validation AUC, where there is one.
         """
-        history = self.history
-        if self.recipe.trainable == "head" and history["val_auc"].notna().any():
-            return history.loc[history["val_auc"].idxmax()]
-        last = self.recipe.trainable != "head" and self.recipe.patience is None
-        return history.iloc[-1] if last else history.loc[history["val_loss"].idxmin()]
+        return self.history[self.history["kept"]].iloc[0]
 
     @property
     def weights_count(self) -> int:
         """How many weights (numbers, not arrays) the whole network has, also those that were not trained."""
-        return _weights_count(self.recipe.network, self.recipe.size, len(self.findings))
+        return _weights_count(self.recipe.network, self.recipe.size, self.recipe.readout, len(self.findings))
 
     @functools.cached_property
     def model(self) -> "keras.Model":
@@ -200,7 +201,7 @@ class Trained:
     def _logits(self, dataset: Dataset) -> np.ndarray:
         if self.recipe.trainable == "head" and not self._exported:  # features and a product: no network is built
             head = weights.read(self.folder / "weights.npz")
-            seen = transfer.features(dataset, self.recipe.weights, self.recipe.size)
+            seen = transfer.features(dataset, self.recipe)
             return seen @ head["logits/kernel"] + head["logits/bias"]
         whole = replace(self.recipe, trainable="all") if self._exported else self.recipe
         model = self._tail() if from_trunk(whole) else self.model
@@ -208,41 +209,43 @@ class Trained:
 
     def _tail(self) -> "keras.Model":
         self._require_same_start()
-        tail = _shared_tail(self.recipe.size, len(self.findings))
+        tail = _shared_tail(self.recipe.network, self.recipe.size, self.recipe.readout, len(self.findings))
         weights.assign(tail, weights.read(self.folder / "weights.npz"))
         return tail
 
 
 @functools.lru_cache(maxsize=1)
-def _shared_tail(size: int, outputs: int) -> "keras.Model":
-    """What stands behind the frozen part, for predictions: building a DenseNet121 anew for each takes seconds."""
-    return transfer.tail(models.densenet121(size, outputs, weights=None))
+def _shared_tail(network: str, size: int, readout: Readout, outputs: int) -> "keras.Model":
+    """What stands behind the frozen part, for predictions: building a network anew for each takes seconds."""
+    recipe = Recipe(network, size, readout=readout)
+    return transfer.tail(build(recipe, outputs), recipe)
 
 
 @functools.cache
-def _weights_count(network: str, size: int, outputs: int) -> int:
-    return build(Recipe(network=network, size=size), outputs).count_params()
+def _weights_count(network: str, size: int, readout: Readout, outputs: int) -> int:
+    return build(Recipe(network, size, readout=readout), outputs).count_params()
 
 
 def build(recipe: Recipe, outputs: int) -> "keras.Model":
     """The network of a recipe, as it is before training.
 
     Args:
-        recipe: names network, size, dropout and weights.
+        recipe: names network, size, readout, dropout and weights.
         outputs: number of findings.
 
     Returns:
         A network from images (batch, size, size, 1) to logits (batch, outputs).
 
     Raises:
-        RecipeError: the weights are not at hand.
+        RecipeError: the weights are not at hand, or the readout does not fit the network.
     """
-    options = {"weights": recipe.weights} if recipe.network in PRETRAINED else {}
+    pretrained = recipe.network in PRETRAINED
+    options: dict[str, Any] = {"weights": recipe.weights, "readout": recipe.readout} if pretrained else {}
     home = efficientnet if recipe.network == "efficientnet_lite0" else models
     return getattr(home, recipe.network)(recipe.size, outputs, dropout=recipe.dropout, **options)
 
 
-def inputs(recipe: Recipe, dataset: Dataset) -> Callable[[np.ndarray], np.ndarray]:
+def inputs(recipe: Recipe, dataset: Dataset) -> Callable[[np.ndarray], Any]:
     """What the trained part of a network sees: pictures, or rows that the frozen part has computed.
 
     Args:
@@ -250,11 +253,10 @@ def inputs(recipe: Recipe, dataset: Dataset) -> Callable[[np.ndarray], np.ndarra
         dataset: every row must have its image file.
 
     Returns:
-        A function from rows of the table (n,) to inputs (n, ...).
+        A function from rows of the table (n,) to inputs (n, ...), or a tuple of them; see `transfer.tail_reader`.
     """
     if from_trunk(recipe):
-        stored, rows = transfer.trunk_rows(dataset, recipe.weights, recipe.size)
-        return lambda positions: stored[rows[positions]]
+        return transfer.tail_reader(dataset, recipe)
     return pixelstore.reader(dataset, recipe.size)
 
 

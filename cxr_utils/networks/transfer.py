@@ -1,7 +1,7 @@
 """Frugal transfer: what a trained network already sees, computed once an image, and a head fitted to it in seconds.
 
-DenseNet121 is cut before its last dense block. Nearly all of its work (24 of 25 multiplications) lies before the cut
-and is the same for every head and every fine-tuning, so its result is kept on disk, one row per image.
+A network is cut where fine-tuning begins (`models.CUTS`). Most of its work lies before the cut (of DenseNet121 24 of 25
+multiplications) and is the same for every head and every fine-tuning, so its result is kept on disk, one row per image.
 """
 
 import functools
@@ -9,8 +9,9 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,64 +19,93 @@ import pandas as pd
 from cxr_utils import cache
 from cxr_utils.data import pixelstore
 from cxr_utils.data.dataset import Dataset
-from cxr_utils.errors import Missing
-from cxr_utils.networks import losses, models, weights
+from cxr_utils.errors import Missing, RecipeError
+from cxr_utils.networks import efficientnet, losses, models, weights
 from cxr_utils.networks.backend import load_keras, rounding
+from cxr_utils.networks.readout import Readout, layer_name
 from cxr_utils.networks.recipes import Recipe
 
 if TYPE_CHECKING:
     import keras
 
-#: Strengths of the head's penalty that are tried; the validation images decide.
-PENALTIES = (1e2, 3e2, 1e3, 3e3, 1e4)
+#: Strengths of the head's penalty; the validation images decide.
+PENALTIES = (3.0, 1e1, 3e1, 1e2, 3e2, 1e3, 3e3, 1e4)
+#: Those that are tried first; then the neighbours of the best, as long as one of them is new.
+TRIED_FIRST = (3e1, 3e2, 3e3)
 #: Images in a batch that is predicted, and batches that are read together.
 BATCH, TOGETHER = 64, 8
 
 
-def features(dataset: Dataset, source: str | None = "simulated", size: int = 96) -> np.ndarray:
-    """What the frozen DenseNet121 says about each image: the average of each of its maps. Cached.
+def features(dataset: Dataset, recipe: Recipe) -> np.ndarray:
+    """What the frozen network says about each image: the averages that the head reads. Cached.
 
     Args:
         dataset: every row must have its image file.
-        source: weights, as for `models.densenet121`.
-        size: side of the image in pixels.
+        recipe: names network, weights, size and readout.
 
     Returns:
-        float32, shape (images, 1024).
-    """
-    none, key = np.zeros((0, 1024), np.float32), _key(dataset, source, size)
+        float32, shape (images, features).
 
-    def pooled(stored: np.ndarray, rows: np.ndarray, missing: list[int]) -> Iterator[np.ndarray]:
-        whole = _frozen(weights.identity("densenet121", source), source, size)
-        averaged = load_keras().Model(whole.get_layer(models.LAST_FROZEN).output, whole.get_layer("avg_pool").output)
-        yield from in_chunks(averaged, lambda positions: stored[rows[positions]], missing)
+    Raises:
+        RecipeError: the weights are not at hand, or the readout does not fit the network.
+    """
+    started = time.perf_counter()
+    parts, key = _parts(recipe), _key(dataset, recipe) | {"readout": recipe.readout}
+    building = time.perf_counter() - started
+    none = np.zeros((0, parts["features"]), np.float32)
+
+    def averaged(missing: list[int], rows: Callable | None) -> Iterator[np.ndarray]:
+        whole = _whole(recipe)
+        read = rows or pixelstore.reader(dataset, recipe.size)
+        seen = _at_cut(whole, recipe) if rows else whole.input
+        yield from in_chunks(load_keras().Model(seen, _read_by(whole)), read, missing)
 
     def compute(missing: list[int]) -> Iterator[np.ndarray]:
-        stored, rows = trunk_rows(dataset, source, size)  # has a clock of its own
-        yield from _timed(_clock("features", key), pooled(stored, rows, missing))
+        rows = tail_reader(dataset, recipe) if parts["trunk"] else None  # has clocks of its own
+        yield from _timed(_clock("features", key), averaged(missing, rows), building)
 
     stored, rows = cache.rows("features", key, pixelstore.file_names(dataset), none, compute)
     return stored[rows]
 
 
-def trunk_rows(dataset: Dataset, source: str | None, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The output of DenseNet121's frozen part, up to the cut. Cached.
+def tail_reader(dataset: Dataset, recipe: Recipe) -> Callable[[np.ndarray], Any]:
+    """What the part of a network behind its cut sees, read from what the frozen part has computed.
 
     Args:
         dataset: every row must have its image file.
-        source: weights, as for `models.densenet121`.
-        size: side of the image in pixels.
+        recipe: names network, weights, size and readout.
 
     Returns:
-        A memory-mapped array (m, height, width, 512) and the row number of each image (n,).
+        A function from rows of the table (n,) to maps at the cut (n, height, width, channels). Where the head reads
+        layers before the cut too, to a tuple of these maps and each such layer's averages (n, features).
     """
-    side = (size + 3) // 4 // 8  # a convolution and a pooling that round up, then three that round down
-    none, key = np.zeros((0, side, side, 512), np.float32), _key(dataset, source, size)
+    stored, rows = trunk_rows(dataset, recipe)
+    early = [features(dataset, one) for one in _early(recipe)]
+    if not early:
+        return lambda positions: stored[rows[positions]]
+    return lambda positions: (stored[rows[positions]], *(averages[positions] for averages in early))
+
+
+def trunk_rows(dataset: Dataset, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+    """The output of a network's frozen part, up to the cut. Cached.
+
+    Args:
+        dataset: every row must have its image file.
+        recipe: names network, weights and size, and a readout that looks behind the cut.
+
+    Returns:
+        A memory-mapped array (m, height, width, channels) and the row number of each image (n,).
+
+    Raises:
+        RecipeError: nothing that the head reads lies behind the cut.
+    """
+    require_tail(recipe)
+    none, key = np.zeros((0, *_parts(recipe)["trunk"]), np.float32), _key(dataset, recipe)
 
     def frozen_maps(missing: list[int]) -> Iterator[np.ndarray]:
-        whole = _frozen(weights.identity("densenet121", source), source, size)
-        trunk = load_keras().Model(whole.input, whole.get_layer(models.LAST_FROZEN).output)
-        yield from in_chunks(trunk, pixelstore.reader(dataset, size), missing)
+        whole = _whole(recipe)
+        trunk = load_keras().Model(whole.input, whole.get_layer(models.CUTS[recipe.network]).output)
+        yield from in_chunks(trunk, pixelstore.reader(dataset, recipe.size), missing)
 
     def compute(missing: list[int]) -> Iterator[np.ndarray]:
         return _timed(_clock("trunk", key), frozen_maps(missing))
@@ -83,20 +113,76 @@ def trunk_rows(dataset: Dataset, source: str | None, size: int) -> tuple[np.ndar
     return cache.rows("trunk", key, pixelstore.file_names(dataset), none, compute)
 
 
-def frozen_seconds(dataset: Dataset, source: str | None, size: int) -> float:
+def require_tail(recipe: Recipe) -> None:
+    """Make sure that there is something to fine-tune behind the cut.
+
+    Args:
+        recipe: of a network of `models.CUTS`.
+
+    Raises:
+        RecipeError: its head reads nothing that lies behind.
+    """
+    if not _parts(recipe)["trunk"]:
+        raise RecipeError(
+            f"The readout {recipe.readout} of {recipe.network} ends before what fine-tuning trains. Expected a layer "
+            f'behind {models.CUTS[recipe.network]!r}. Read a later one, or use trainable="head".'
+        )
+
+
+def frozen_seconds(dataset: Dataset, recipe: Recipe) -> float:
     """How long the frozen features of some images take on this machine, whether computed now or found in the cache.
 
     Args:
         dataset: its features have been computed before.
-        source: weights, as for `models.densenet121`.
-        size: side of the image in pixels.
+        recipe: names network, weights, size and readout.
 
     Returns:
         Seconds, from what images of this collection took on average; reading their files is counted in.
     """
-    key = _key(dataset, source, size)
-    clocks = [_read_clock(_clock(kind, key)) for kind in ("trunk", "features")]
+    key = _key(dataset, recipe)
+    readouts = [one.readout for one in (recipe, *_early(recipe))]
+    files = [_clock("trunk", key)] if _parts(recipe)["trunk"] else []
+    clocks = [_read_clock(file) for file in files + [_clock("features", key | {"readout": one}) for one in readouts]]
     return len(dataset) * sum(clock["seconds"] / max(1, clock["images"]) for clock in clocks)
+
+
+def _early(recipe: Recipe) -> list[Recipe]:
+    """For each pair of the readout that must be computed beside the maps at the cut: the recipe of it alone."""
+    return [replace(recipe, readout=((layer, fields),)) for layer, fields in _parts(recipe)["early"]]
+
+
+def _parts(recipe: Recipe) -> dict:
+    """How a network is divided. Kept on disk, because to see it a network must be built, which takes seconds.
+
+    Its entries: `features`, their number; `trunk`, the shape of the maps at the cut, or None where the head reads
+    nothing behind it; and if it does, `early`, the pairs of its readout before the cut.
+    """
+
+    def make(folder: Path) -> None:
+        model, cut = _whole(recipe), models.CUTS[recipe.network]
+        names = [layer.name for layer in model.layers]  # in the order in which they are computed
+        place = names.index(cut) if cut in names else len(names)
+        reached = max((names.index(layer) for layer, _ in recipe.readout), default=len(names))
+        divided = place < reached
+        early = [pair for pair in recipe.readout if divided and names.index(pair[0]) < place]
+        trunk = model.get_layer(cut).output.shape[1:] if divided else None
+        parts = {"features": _read_by(model).shape[1], "trunk": trunk, "early": early}
+        (folder / "parts.json").write_text(json.dumps(parts))
+
+    key = {"network": recipe.network, "size": recipe.size, "readout": recipe.readout, "code": _code()}
+    return json.loads((cache.entry("parts", key, make) / "parts.json").read_text())
+
+
+def _read_by(model: "keras.Model") -> Any:
+    """What the head reads: a tensor (batch, features)."""
+    return model.get_layer("dropout").input
+
+
+def _at_cut(model: "keras.Model", recipe: Recipe) -> Any:
+    """What `tail_reader` gives, as tensors of the network."""
+    early = [model.get_layer(layer_name(*pair)).output for one in _early(recipe) for pair in one.readout]
+    maps = model.get_layer(models.CUTS[recipe.network]).output
+    return (maps, *early) if early else maps
 
 
 def _clock(kind: str, key: dict) -> Path:
@@ -107,26 +193,32 @@ def _read_clock(file: Path) -> dict:
     return json.loads(file.read_text()) if file.exists() else {"images": 0, "seconds": 0.0}
 
 
-def _timed(file: Path, rows: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Pass rows on as they are computed, and add up in a file how many came and how long they took."""
+def _timed(file: Path, rows: Iterator[np.ndarray], before: float = 0.0) -> Iterator[np.ndarray]:
+    """Pass rows on as they are computed; add up in a file how many came, and the seconds of them and of all before."""
     total = _read_clock(file)
+    total["seconds"] += before
     while True:
         started = time.perf_counter()
         chunk = next(rows, None)
         if chunk is None:
             return
-        total = {
-            "images": total["images"] + len(chunk), "seconds": total["seconds"] + time.perf_counter() - started
-        }  # fmt: skip
+        total["seconds"] += time.perf_counter() - started
+        total["images"] += len(chunk)
         file.parent.mkdir(parents=True, exist_ok=True)
         cache.write_text(file, json.dumps(total))
         yield chunk
 
 
-@functools.lru_cache(maxsize=1)
-def _frozen(identity: str, source: str | None, size: int) -> "keras.Model":
+@functools.lru_cache(maxsize=2)
+def _frozen(identity: str, network: str, source: str | None, size: int, readout: Readout) -> "keras.Model":
     """Kept, because building a DenseNet121 takes seconds; `identity` notices when the file has changed."""
-    return models.densenet121(size, 1, source)
+    make = efficientnet.efficientnet_lite0 if network == "efficientnet_lite0" else models.densenet121
+    return make(size, 1, source, readout=readout)
+
+
+def _whole(recipe: Recipe) -> "keras.Model":
+    identity = weights.identity(recipe.network, recipe.weights)
+    return _frozen(identity, recipe.network, recipe.weights, recipe.size, recipe.readout)
 
 
 def in_chunks(
@@ -136,7 +228,7 @@ def in_chunks(
 
     Args:
         model: any network with one output.
-        read: a function from n positions to the network's inputs there, (n, ...).
+        read: a function from n positions to the network's inputs there, (n, ...), or a tuple of several.
         positions: where to read.
         batch: images that the network is shown together.
 
@@ -147,42 +239,52 @@ def in_chunks(
         yield model.predict(read(np.asarray(positions[start : start + TOGETHER * batch])), batch_size=batch, verbose=0)
 
 
-def frozen_cost(source: str | None, size: int) -> int:
+def frozen_cost(recipe: Recipe) -> int:
     """Multiply-adds of the frozen network with a head of one output, for one image.
 
     Args:
-        source: weights, as for `models.densenet121`.
-        size: side of the image in pixels.
+        recipe: names network, weights, size and readout.
     """
-    return models.multiply_adds(_frozen(weights.identity("densenet121", source), source, size))
+    return models.multiply_adds(_whole(recipe))
 
 
-def tail(model: "keras.Model") -> "keras.Model":
-    """The part of a DenseNet121 behind the cut; it shares its layers with the whole.
+def tail(model: "keras.Model", recipe: Recipe) -> "keras.Model":
+    """The part of a network behind the cut; it shares its layers with the whole.
 
     Args:
-        model: made by `models.densenet121`.
+        model: the network of the recipe.
+        recipe: names network, size and readout.
 
     Returns:
-        A network from the rows of `trunk_rows` to logits.
+        A network from what `tail_reader` gives to logits.
+
+    Raises:
+        RecipeError: nothing that the head reads lies behind the cut.
     """
-    return load_keras().Model(model.get_layer(models.LAST_FROZEN).output, model.output, name="tail")
+    require_tail(recipe)
+    return load_keras().Model(_at_cut(model, recipe), model.output, name="tail")
 
 
-def _key(dataset: Dataset, source: str | None, size: int) -> dict:
-    modules = ["cxr_utils.data.images", *(f"cxr_utils.networks.{name}" for name in ("models", "transfer", "weights"))]
+def _key(dataset: Dataset, recipe: Recipe) -> dict:
     return {
         "root": str(dataset.root.resolve()),
-        "size": size,
-        "weights": weights.identity("densenet121", source),
-        "code": cache.code_version(*modules),
+        "network": recipe.network,
+        "size": recipe.size,
+        "weights": weights.identity(recipe.network, recipe.weights),
+        "code": _code(),
     } | rounding()
+
+
+def _code() -> str:
+    names = ("efficientnet", "models", "readout", "torch_file", "transfer", "weights")
+    return cache.code_version("cxr_utils.data.images", *(f"cxr_utils.networks.{name}" for name in names))
 
 
 def fit_head(recipe: Recipe, train: Dataset, valid: Dataset) -> tuple[dict[str, np.ndarray], list[dict]]:
     """Fit one penalised logistic regression per finding to the frozen features of the images whose label is known.
 
-    The strength of the penalty, one for all findings, is the one with the best mean AUC on the validation images.
+    The strength of the penalty, one for all findings, is the one with the best mean AUC on the validation images, found
+    by trying a few and walking on from the best of them to its neighbours in `PENALTIES`.
 
     Args:
         recipe: with trainable="head".
@@ -190,41 +292,39 @@ def fit_head(recipe: Recipe, train: Dataset, valid: Dataset) -> tuple[dict[str, 
         valid: the images to choose with.
 
     Returns:
-        The weights of the logits layer, and for each penalty a row of history.
+        The weights of the logits layer, and for each penalty that was tried, from the weakest, a row of history.
     """
-    seen, unseen = (features(part, recipe.weights, recipe.size) for part in (train, valid))
+    seen, unseen = ((features(part, recipe), part.labels) for part in (train, valid))
+    image_weights = losses.example_weights(recipe, train.labels)
+    tried: dict[float, tuple[dict, dict]] = {}
+    waiting = set(TRIED_FIRST)
+    while waiting:
+        tried |= {penalty: _head(seen, unseen, image_weights, penalty) for penalty in waiting}
+        place = PENALTIES.index(_best(tried))
+        waiting = set(PENALTIES[max(place - 1, 0) : place + 2]) - set(tried)
+    best = _best(tried)
+    return tried[best][0], [tried[penalty][1] | {"kept": penalty == best} for penalty in sorted(tried)]
+
+
+def _best(tried: dict[float, tuple[dict, dict]]) -> float:
+    def quality(penalty: float) -> float:
+        row = tried[penalty][1]
+        return row["val_auc"] if np.isfinite(row["val_auc"]) else -row["val_loss"]
+
+    return max(sorted(tried), key=quality)
+
+
+def _head(train: tuple, valid: tuple, image_weights: np.ndarray, penalty: float) -> tuple[dict, dict]:
+    """Weights of the logits layer and a row of history, from features and labels of two parts."""
+    seen, labels = train
     centre, spread = seen.mean(axis=0), seen.std(axis=0) + 1e-6
-    image_weights = example_weights(recipe, train.labels)
-    scaled = (seen - centre) / spread
-    fits, history = [], []
-    for penalty in PENALTIES:
-        kernel, bias = _regressions(scaled, train.labels, image_weights, penalty)
-        kernel = kernel / spread[:, np.newaxis]
-        fits.append({"logits/kernel": kernel, "logits/bias": bias - centre @ kernel})
-        logits = [part @ fits[-1]["logits/kernel"] + fits[-1]["logits/bias"] for part in (seen, unseen)]
-        row = {"loss": losses.bce_numpy(train.labels, logits[0]), "val_loss": losses.bce_numpy(valid.labels, logits[1])}
-        history.append({"penalty": penalty, **row, "val_auc": mean_auc(valid.labels, logits[1])})
-    best = int(np.argmax([row["val_auc"] if np.isfinite(row["val_auc"]) else -row["val_loss"] for row in history]))
-    return fits[best], history
-
-
-def example_weights(recipe: Recipe, labels: np.ndarray) -> np.ndarray:
-    """How much each label of each image counts in the loss.
-
-    Args:
-        recipe: its `loss` and `sample_weights` decide.
-        labels: 0, 1 or NaN, shape (images, findings).
-
-    Returns:
-        Shape (images, findings), mean 1 over the known labels of each column, NaN for unknown ones.
-    """
-    result = np.where(np.isnan(labels), np.nan, 1.0)
-    if recipe.loss == "weighted":
-        positive, negative = losses.class_weights(labels)
-        result = result * np.where(labels == 1, positive, negative)
-    if recipe.sample_weights:
-        result = result * losses.sample_weights(labels)[:, np.newaxis]
-    return result / np.maximum(np.nanmean(result, axis=0), 1e-12)
+    kernel, bias = _regressions((seen - centre) / spread, labels, image_weights, penalty)
+    kernel = kernel / spread[:, np.newaxis]
+    arrays = {"logits/kernel": kernel, "logits/bias": bias - centre @ kernel}
+    logits = [inputs @ arrays["logits/kernel"] + arrays["logits/bias"] for inputs, _ in (train, valid)]
+    row = {"penalty": penalty, "loss": losses.bce_numpy(labels, logits[0])}
+    row |= {"val_loss": losses.bce_numpy(valid[1], logits[1]), "val_auc": mean_auc(valid[1], logits[1])}
+    return arrays, row
 
 
 def _regressions(inputs: np.ndarray, labels: np.ndarray, weight: np.ndarray, penalty: float):
@@ -276,23 +376,25 @@ def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(np.mean(areas)) if areas else float("nan")
 
 
-def own_head_scores(dataset: Dataset, size: int = 96) -> pd.DataFrame | Missing:
+def own_head_scores(
+    dataset: Dataset, size: int = 96, network: str = "densenet121", readout: Readout = ()
+) -> pd.DataFrame | Missing:
     """What the head says that the shipped weights were learned with: how much a new head on them could gain.
 
     Args:
         dataset: every row must have its image file.
         size: side of the image in pixels.
+        network: whose weights; the course must ship some.
+        readout: what that head reads.
 
     Returns:
         Logits, index image, columns the data set's findings; a `Missing` where that head does not know all of them.
     """
-    known = weights.simulated_record()["findings"]
+    known = weights.simulated_record(network)["findings"]
     if not set(dataset.findings) <= set(known):
         return Missing("The head that the shipped weights were learned with does not know these findings.")
-    arrays, columns = (
-        weights.read(weights.simulated_path("densenet121")),
-        [known.index(name) for name in dataset.findings],
-    )
-    seen = features(dataset, "simulated", size)
+    arrays = weights.read(weights.simulated_path(network))
+    columns = [known.index(name) for name in dataset.findings]
+    seen = features(dataset, Recipe(network, size, weights="simulated", readout=readout))
     logits = seen @ arrays["logits/kernel"][:, columns] + arrays["logits/bias"][columns]
     return pd.DataFrame(logits, pd.Index(dataset.table["image"], name="image"), list(dataset.findings))

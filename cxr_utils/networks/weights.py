@@ -261,8 +261,11 @@ def identity(network: str, source: str | None) -> str:
     return hashlib.sha256(_existing(network, source).read_bytes()).hexdigest()[:16]
 
 
-def simulated_record() -> dict:
-    """How the shipped weights of DenseNet121 were made: recipe, data, seed, code version, seconds, AUC per finding.
+def simulated_record(network: str = "densenet121") -> dict:
+    """How the shipped weights of a network were made: recipe, data, seed, code version, seconds, AUC per finding.
+
+    Args:
+        network: as in `recipes.NETWORKS`.
 
     Returns:
         The contents of the file beside the weights.
@@ -270,7 +273,7 @@ def simulated_record() -> dict:
     Raises:
         RecipeError: there are none.
     """
-    return json.loads(_existing("densenet121", "simulated").with_suffix(".json").read_text(encoding="utf-8"))
+    return json.loads(_existing(network, "simulated").with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def _through_keras(network: str, source: str) -> bool:

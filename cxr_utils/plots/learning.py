@@ -13,13 +13,13 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Picture:
     """Loss over epochs, training solid and validation dashed, the kept epoch marked; below it the learning rate.
 
     Args:
-        histories: for each run its `Trained.history`: columns epoch, loss, val_loss, learning_rate.
+        histories: for each run its `Trained.history`: columns epoch, loss, val_loss, learning_rate, kept.
 
     Example:
         >>> history = {"epoch": [1, 2], "loss": [0.5, 0.4], "val_loss": [0.5, 0.6], "learning_rate": [0.1, 0.1]}
-        >>> learning_curves({"from scratch": pd.DataFrame(history)})
-        Picture: Loss over epochs of 1 run (from scratch): training solid, validation dashed, the epoch of the lowest \
-validation loss marked; below, the learning rate.
+        >>> learning_curves({"from scratch": pd.DataFrame(history).assign(kept=[True, False])})
+        Picture: Loss over epochs of 1 run (from scratch): training solid, validation dashed, the kept epoch marked; \
+below, the learning rate.
     """
     count = len(histories)
     ratios = {"height_ratios": [3, 1]}
@@ -28,7 +28,7 @@ validation loss marked; below, the learning rate.
         upper, lower = axes[:, column]
         upper.plot(history["epoch"], history["loss"], color=PALETTE["blue"], label="training")
         upper.plot(history["epoch"], history["val_loss"], "--", color=PALETTE["orange"], label="validation")
-        kept = history.loc[history["val_loss"].idxmin()]
+        kept = history[history["kept"]].iloc[0]
         upper.plot(kept["epoch"], kept["val_loss"], "*", color=PALETTE["black"], markersize=12, label="kept")
         upper.set(title=name, ylabel="" if column else "loss (nats)")
         lower.step(history["epoch"], history["learning_rate"], where="mid", color=PALETTE["grey"])
@@ -42,7 +42,7 @@ validation loss marked; below, the learning rate.
     return Picture(
         figure,
         f"Loss over epochs of {count} run{'s' * (count > 1)} ({', '.join(histories)}): training solid, validation "
-        "dashed, the epoch of the lowest validation loss marked; below, the learning rate.",
+        "dashed, the kept epoch marked; below, the learning rate.",
     )
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 else:
     keras = load_keras()
 
+#: Mean validation AUC that an epoch may cost, against the head that training starts from, if it is to be kept.
+AUC_SPARED = 0.002
+
 
 class Watch(keras.callbacks.Callback):
     """Measures on the validation images, keeps the history, and stops a run whose loss is not a number.
@@ -39,6 +42,17 @@ class Watch(keras.callbacks.Callback):
         self.predict, self.truth, self.loss, self.verbose = predict, truth, loss, verbose
         self.history: list[dict] = []
         self.started = time.perf_counter()
+
+    def begin(self) -> dict:
+        """Measure the network as it is before the first epoch, and note it down as epoch 0.
+
+        Returns:
+            The new row of the history; loss and learning rate are NaN, because nothing has been trained.
+        """
+        logits = self.predict()
+        measured = {"val_loss": float(self.loss(self.truth, logits)), "val_auc": mean_auc(self.truth, logits)}
+        self.history.append({"epoch": 0, "loss": np.nan, **measured, "learning_rate": np.nan})
+        return self.history[0]
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
         """Measure, note down and, if asked for, tell."""
@@ -108,6 +122,10 @@ def warm_up(learning_rate: float, steps: int) -> RateOfStep:
 class Keeper(keras.callbacks.Callback):
     """Keeps the weights of the best epoch or of the last, and after every epoch all that the next one depends on.
 
+    The best epoch is the one with the lowest validation loss. Where training starts from a head, that is epoch 0, and
+    no epoch is kept whose mean validation AUC is lower than the head's by more than `AUC_SPARED`: the loss of a
+    penalised head falls when its probabilities grow bolder, whether or not they rank the images better.
+
     The state is one file, written beside its place and then renamed: a process that is killed at any moment leaves
     the state after a whole epoch, or none. What Keras' BackupAndRestore does not bring back is here: how long the other
     callbacks have waited for what, the weights to keep, and the history.
@@ -131,7 +149,7 @@ class Keeper(keras.callbacks.Callback):
         super().__init__()
         self.file, self.collect, self.watch, self.others, self.last = file, collect, watch, others, last
         self.kept: dict[str, np.ndarray] = {}
-        self.kept_loss = np.inf
+        self.kept_loss, self.kept_epoch = np.inf, 0
         self.epochs_done, self.stopped, self.seconds = 0, False, 0.0
         self.started = time.perf_counter()
         self._waiting: list[dict] = []
@@ -144,10 +162,21 @@ class Keeper(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
         """Keep the weights if they are the best (or the last ones asked for), and write the state."""
         self.epochs_done, self.stopped = epoch + 1, bool(self.model.stop_training)
-        if self.last or logs["val_loss"] < self.kept_loss:
-            self.kept_loss, self.kept = float(logs["val_loss"]), self.collect()
+        if self.last or (logs["val_loss"] < self.kept_loss and self._as_good_as_the_start(logs)):
+            self._keep(epoch + 1, logs)
         if self.file:
             self._write(self.file)
+
+    def begin(self) -> None:
+        """Keep the network as it is before the first epoch, as epoch 0."""
+        self._keep(0, self.watch.begin())
+
+    def _keep(self, epoch: int, logs: dict) -> None:
+        self.kept_epoch, self.kept_loss, self.kept = epoch, float(logs["val_loss"]), self.collect()
+
+    def _as_good_as_the_start(self, logs: dict) -> bool:
+        start = self.watch.history[0]
+        return not (start["epoch"] == 0 and logs["val_auc"] < start["val_auc"] - AUC_SPARED)
 
     def elapsed(self) -> float:
         """Seconds of training, those before an interruption included."""
@@ -169,7 +198,7 @@ class Keeper(keras.callbacks.Callback):
         state = json.loads(str(arrays.pop("state")))
         for number, variable in enumerate(_variables(model)):
             variable.assign(arrays.pop(f"variable {number}"))
-        self.kept, self.kept_loss = arrays, state["kept_loss"]
+        self.kept, self.kept_loss, self.kept_epoch = arrays, state["kept_loss"], state["kept_epoch"]
         self.epochs_done, self.stopped, self.seconds = state["epochs_done"], state["stopped"], state["seconds"]
         self.watch.history, self._waiting = state["history"], state["callbacks"]
 
@@ -178,6 +207,7 @@ class Keeper(keras.callbacks.Callback):
             "epochs_done": self.epochs_done,
             "stopped": self.stopped,
             "kept_loss": self.kept_loss,
+            "kept_epoch": self.kept_epoch,
             "seconds": self.elapsed(),
             "history": self.watch.history,
             "callbacks": [{"best": one.best, "wait": one.wait} for one in self.others],

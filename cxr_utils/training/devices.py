@@ -320,8 +320,8 @@ def _fit(
 
 def _of_tensorflow(batches: Batches) -> "tf.data.Dataset":
     tf = load_tensorflow()
-    shapes = [tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in batches[0]]
-    return tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=tuple(shapes))
+    shapes = tf.nest.map_structure(lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), batches[0])
+    return tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=shapes)
 
 
 def _step(strategy: Any, model: "keras.Model", loss: losses.Loss) -> Callable:

@@ -122,7 +122,9 @@ def train(
 ) -> Trained:
     """Train on the part "train", choose the best epoch on the part "valid"; or find that this has been done before.
 
-    A recipe without patience chooses nothing: its last epoch is kept. One with question="any" is asked whether there is
+    Training that starts from a head ends no worse: the head counts as epoch 0, and of the epochs that cost no more than
+    `callbacks.AUC_SPARED` of its mean validation AUC the one with the lowest validation loss is kept. A recipe without
+    patience chooses nothing: its last epoch is kept. One with question="any" is asked whether there is
     any finding, whatever findings the data set has (`Dataset.any_finding`).
 
     Args:
@@ -192,14 +194,14 @@ def _train_into(folder: Path, run: _Run) -> None:
     recipe, parts = run.recipe, run.parts
     if recipe.trainable == "head":
         for part in parts:  # what this takes is known for each image, whichever run had computed it
-            features(part, recipe.weights, recipe.size)
+            features(part, recipe)
         started = time.perf_counter()
         arrays, history = transfer.fit_head(recipe, *parts)
         table = pd.DataFrame(history).assign(epoch=range(1, len(history) + 1), learning_rate=np.nan)
         table["images_seen"] = len(parts[0])
-        table["multiply_adds"] = transfer.frozen_cost(recipe.weights, recipe.size) * len(parts[0])
+        table["multiply_adds"] = transfer.frozen_cost(recipe) * len(parts[0])
         seconds = time.perf_counter() - started
-        seconds += sum(transfer.frozen_seconds(part, recipe.weights, recipe.size) for part in parts)
+        seconds += sum(transfer.frozen_seconds(part, recipe) for part in parts)
     else:
         arrays, table, seconds = _fit(run)
     weights.save(folder / "weights.npz", arrays)
@@ -213,6 +215,8 @@ def _fit(run: _Run) -> tuple[dict[str, np.ndarray], pd.DataFrame, float]:
     from cxr_utils.training import callbacks
 
     recipe, (train_part, valid_part) = run.recipe, run.parts
+    if recipe.trainable == "last_block":
+        transfer.require_tail(recipe)
     head = train(head_of(recipe), run.dataset, run.seed) if recipe.weights else None
     started = time.perf_counter()
     with devices.open_devices(run.options.devices) as chosen:
@@ -228,9 +232,12 @@ def _fit(run: _Run) -> tuple[dict[str, np.ndarray], pd.DataFrame, float]:
         keeper.restore(fitted)
         if keeper.epochs_done < recipe.epochs and not keeper.stopped:
             with memory.shortage_explained(fitted, recipe.batch_size):
+                if head and not watch.history:
+                    keeper.begin()
                 _fit_epochs(run, chosen, fitted, keras_loss, standard)
     seconds = keeper.elapsed() + (head.card["seconds"] if head else 0)
-    return keeper.kept, _with_cost(watch.history, recipe, model, len(train_part)), seconds
+    history = _with_cost(watch.history, recipe, model, len(train_part))
+    return keeper.kept, history.assign(kept=history["epoch"] == keeper.kept_epoch), seconds
 
 
 def _fit_epochs(run: _Run, chosen: devices.Devices, fitted: "keras.Model", loss: losses.Loss, standard: list) -> None:
@@ -312,7 +319,7 @@ def _prepared(
                 # Batch normalisation that is not trainable also keeps the averages it has learned on more images.
                 layer.trainable = layer.name in learning and not isinstance(layer, keras.layers.BatchNormalization)
         chosen.synchronise(model)
-        fitted = transfer.tail(model) if from_trunk(recipe) else model
+        fitted = transfer.tail(model, recipe) if from_trunk(recipe) else model
         return model, compiled(fitted, keras.optimizers.Adam(recipe.learning_rate), loss)
 
 
@@ -331,7 +338,7 @@ def _trained_layers(model: "keras.Model", recipe: Recipe) -> list["keras.Layer"]
     if recipe.trainable == "all":
         return model.layers
     names = [layer.name for layer in model.layers]
-    return model.layers[names.index(models.LAST_FROZEN) + 1 :]
+    return model.layers[names.index(models.CUTS[recipe.network]) + 1 :]
 
 
 def _losses(recipe: Recipe, part: Dataset) -> tuple[losses.Loss, Callable[[np.ndarray, np.ndarray], float]]:

@@ -227,16 +227,16 @@ def test_known_and_strangers_are_in_order_of_the_strangers_with_the_mean_below()
     assert marks["met the patient in training"] == pytest.approx([0.85, 0.65, 0.75])
 
 
-def test_learning_curves_mark_the_epoch_of_the_lowest_validation_loss():
+def test_learning_curves_mark_the_epoch_that_was_kept():
     history = pd.DataFrame(
         {"epoch": [1, 2, 3], "loss": [0.9, 0.5, 0.1], "val_loss": [0.8, 0.6, 0.7], "learning_rate": [0.1, 0.1, 0.01]}
-    )
+    ).assign(kept=[False, False, True])
     figure = plots.learning_curves({"from scratch": history}).figure
     upper, lower = figure.axes
     lines = {line.get_label(): line for line in upper.lines}
     assert lines["training"].get_ydata().tolist() == [0.9, 0.5, 0.1] and lines["training"].get_linestyle() == "-"
     assert lines["validation"].get_ydata().tolist() == [0.8, 0.6, 0.7] and lines["validation"].get_linestyle() == "--"
-    assert lines["kept"].get_xydata().tolist() == [[2, 0.6]]
+    assert lines["kept"].get_xydata().tolist() == [[3, 0.7]]
     assert lower.lines[0].get_ydata().tolist() == [0.1, 0.1, 0.01]
     assert [text.get_text() for text in lower.get_yticklabels()] == ["0.01", "0.1"]
 

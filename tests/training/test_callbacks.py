@@ -78,6 +78,7 @@ def test_the_best_validation_epoch_is_kept_and_the_run_slows_down_and_stops(netw
     run = Run(network, STALLS, patience).go_on()
     best, epochs, rates = by_hand(STALLS, patience)
     assert best == 2 and run.keeper.kept["weights"].tolist() == [2, -2] and run.keeper.kept_loss == 0.4
+    assert run.keeper.kept_epoch == 3
     assert len(run.watch.history) == run.keeper.epochs_done == epochs == 3 + patience
     assert run.rates == pytest.approx(rates, rel=1e-6) and run.keeper.stopped
     assert [row["learning_rate"] for row in run.watch.history] == pytest.approx(rates, rel=1e-6)
@@ -94,6 +95,31 @@ def test_without_patience_nothing_slows_down_or_stops_and_the_last_epoch_is_kept
     run = Run(network, STALLS, patience=None).go_on()
     assert len(run.watch.history) == len(STALLS) and not run.keeper.stopped
     assert run.rates == pytest.approx([0.1] * len(STALLS)) and run.keeper.kept["weights"].tolist() == [13, -13]
+
+
+@pytest.mark.parametrize(
+    ("losses", "areas", "kept"),
+    [
+        ([0.6, 0.5, 0.7], [0.9, 0.9, 0.9], 0),  # none has a lower loss than the start
+        ([0.4, 0.3, 0.35], [0.8, 0.797, 0.799], 3),  # the lowest loss costs 0.003 of the area
+        ([0.4, 0.3, 0.35], [0.7, 0.7, 0.7], 0),  # each costs too much
+        ([0.4, 0.3, 0.35], [0.79, 0.81, 0.82], 2),
+        ([0.4, 0.3, 0.35], [np.nan, np.nan, np.nan], 2),  # without an area the loss decides alone
+    ],
+)
+def test_where_training_starts_from_a_head_that_is_epoch_0(network, monkeypatch, tmp_path, losses, areas, kept):
+    scripted = iter([0.8 + areas[0] * 0, *areas])
+    monkeypatch.setattr(callbacks, "mean_auc", lambda truth, logits: next(scripted))
+    network.set_weights([np.full((1, 1), -1.0), np.full(1, 1.0)])
+    first = Run(network, [0.5], 6, tmp_path / "state.npz")
+    first.epoch = 0
+    first.keeper.begin()
+    first.val_losses = losses
+    first.go_on(until=1)  # interrupted, and taken up
+    keeper = Run(network, losses, 6, tmp_path / "state.npz").go_on().keeper
+    assert [row["epoch"] for row in keeper.watch.history] == [0, 1, 2, 3]
+    assert (keeper.watch.history[0]["val_loss"], keeper.kept_epoch) == (0.5, kept)
+    assert keeper.kept["weights"].tolist() == [kept - 1, 1 - kept]
 
 
 @pytest.mark.parametrize("patience", [3, 4, None])
@@ -115,7 +141,7 @@ def test_an_interrupted_run_ends_like_an_undisturbed_one(network, tmp_path, pati
     assert second.keeper.stopped == alone.keeper.stopped and second.keeper.epochs_done == alone.keeper.epochs_done
     assert second.watch.history == alone.watch.history
     assert second.keeper.kept["weights"].tolist() == alone.keeper.kept["weights"].tolist()
-    assert second.keeper.kept_loss == alone.keeper.kept_loss
+    assert second.keeper.kept_loss == alone.keeper.kept_loss and second.keeper.kept_epoch == alone.keeper.kept_epoch
     again = [*network.get_weights(), float(network.optimizer.learning_rate)]
     assert all(np.array_equal(one, other) for one, other in zip(ended, again, strict=True))
     assert [path.name for path in file.parent.iterdir()] == ["state.npz"]

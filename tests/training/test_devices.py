@@ -15,7 +15,7 @@ from tiny_dataset import tiny_dataset
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks import trained, weights
 from cxr_utils.networks.recipes import Recipe
-from cxr_utils.training import devices, fit
+from cxr_utils.training import devices, fit, pipeline
 
 # Batch normalisation, augmentation, weighted images, and a last batch (36 = 2 x 16 + 4) that does not divide evenly.
 RECIPE = Recipe(
@@ -226,3 +226,10 @@ def test_a_processor_is_divided_where_several_devices_are_asked_for(monkeypatch,
     monkeypatch.delenv("CXR_CPU_DEVICES")
     devices.prepare(asked)
     assert os.environ.get("CXR_CPU_DEVICES") == told
+
+
+def test_a_network_with_two_inputs_is_fed_both():
+    first, second = np.arange(10.0).reshape(5, 2), np.arange(5).reshape(5, 1)
+    batches = pipeline.batches(lambda rows: (first[rows], second[rows]), np.ones((5, 3)), 2)
+    fed = [[part.numpy().tolist() for part in inputs] for inputs, _ in devices._of_tensorflow(batches)]
+    assert fed[1] == [[[4, 5], [6, 7]], [[2], [3]]] and fed[2] == [[[8, 9]], [[4]]]

@@ -38,11 +38,11 @@ def trained(dataset):
 
 @pytest.fixture(scope="module")
 def frozen(workplace):
-    """A DenseNet121 with random weights, which are good enough features for two squares."""
+    """The head of a DenseNet121 with random weights, which are good enough features for two squares."""
     load_keras().utils.set_random_seed(3)
     path = workplace / "random.npz"
     weights.save(path, weights.collect(models.densenet121(32, 1, weights=None).layers))
-    return str(path)
+    return Recipe("densenet121", 32, weights=str(path), trainable="head")
 
 
 def _aucs(truth, scores) -> list[float]:
@@ -242,7 +242,7 @@ def test_fine_tuning_sees_rows_with_weights_and_warms_up(asked_for, head, datase
     _, (rows, labels, image_weights), options = asked_for(recipe, dataset)
     train = dataset.part("train")
     counted = 1 + train.labels.sum(axis=1)
-    stored, numbers = transfer.trunk_rows(train, recipe.weights, 32)
+    stored, numbers = transfer.trunk_rows(train, recipe)
     order = _order(rows, stored[numbers])
     assert sorted(order) == list(range(36)) and np.array_equal(labels, train.labels[order])
     assert image_weights == pytest.approx(counted[order] / counted.mean())
@@ -273,40 +273,40 @@ def test_a_loss_that_is_no_number_is_explained(dataset):
 
 def test_features_are_the_averaged_maps(dataset, frozen):
     part = dataset.part("test")
-    seen = transfer.features(part, frozen, 32)
+    seen = transfer.features(part, frozen)
     keras = load_keras()
-    whole = models.densenet121(32, 1, frozen)
+    whole = models.densenet121(32, 1, frozen.weights)
     pictures = np.stack([images.load_image(part.path(image), 32) for image in part.table["image"]])
     expected = keras.Model(whole.input, whole.get_layer("avg_pool").output).predict(pictures, verbose=0)
     assert seen.shape == (12, 1024) and np.allclose(seen, expected, atol=1e-4)
 
 
 def test_features_are_computed_once_per_image(dataset, frozen, monkeypatch):
-    whole = transfer.features(dataset, frozen, 32)
+    whole = transfer.features(dataset, frozen)
     monkeypatch.setattr(transfer, "_frozen", None)
-    assert np.array_equal(transfer.features(dataset.part("valid"), frozen, 32), whole[36:48])
+    assert np.array_equal(transfer.features(dataset.part("valid"), frozen), whole[36:48])
 
 
 def test_frozen_seconds_are_no_more_than_passed(dataset, frozen, monkeypatch, tmp_path):
     monkeypatch.setenv("CXR_CACHE", str(tmp_path))
     started = time.perf_counter()
-    transfer.features(dataset, frozen, 32)
+    transfer.features(dataset, frozen)
     passed = time.perf_counter() - started
-    assert 0 < transfer.frozen_seconds(dataset, frozen, 32) <= passed  # each second on one clock only
+    assert 0 < transfer.frozen_seconds(dataset, frozen) <= passed  # each second on one clock only
 
 
 @pytest.fixture(scope="module")
 def head(dataset, frozen):
-    return fit.train(Recipe("densenet121", 32, weights=frozen, trainable="head"), dataset)
+    return fit.train(frozen, dataset)
 
 
 def test_the_head_is_scikit_learns_regression_and_the_whole_network_says_the_same(head, dataset, frozen):
     penalty = head.history["penalty"][head.history["val_auc"].idxmax()]
     train, test = dataset.part("train"), dataset.part("test")
-    seen = transfer.features(train, frozen, 32)
+    seen = transfer.features(train, frozen)
     centre, spread = seen.mean(0), seen.std(0) + 1e-6
     regression = LogisticRegression(C=1 / penalty).fit((seen - centre) / spread, train.labels[:, 0])
-    expected = regression.predict_proba((transfer.features(test, frozen, 32) - centre) / spread)[:, 1]
+    expected = regression.predict_proba((transfer.features(test, frozen) - centre) / spread)[:, 1]
     probabilities = head.predict(test)
     assert np.allclose(probabilities["Mass"], expected, atol=1e-3)
     one = head.predict_file(test.path(test.table["image"][4]))
@@ -315,7 +315,7 @@ def test_the_head_is_scikit_learns_regression_and_the_whole_network_says_the_sam
 
 def test_a_head_for_a_finding_that_never_occurs(dataset, frozen):
     table = dataset.table.assign(Nodule=np.int8(0))
-    never = fit.train(Recipe("densenet121", 32, weights=frozen, trainable="head"), replace(dataset, table=table))
+    never = fit.train(frozen, replace(dataset, table=table))
     probabilities = never.predict(dataset)
     assert probabilities["Nodule"].max() < 0.05 and probabilities["Mass"].std() > 0.01
 
@@ -323,22 +323,34 @@ def test_a_head_for_a_finding_that_never_occurs(dataset, frozen):
 def test_fine_tuning_starts_from_the_head_and_leaves_the_rest_alone(head, dataset, frozen):
     recipe = replace(head.recipe, trainable="last_block", epochs=3, batch_size=12, learning_rate=1e-4)
     tuned = fit.train(recipe, dataset)
-    start, end = weights.read(Path(frozen)), weights.collect(tuned.model.layers)
+    start, end = weights.read(Path(frozen.weights)), weights.collect(tuned.model.layers)
     changed = {name for name, array in start.items() if not np.array_equal(array, end[name])}
     assert all(name.startswith(("conv5_", "logits/")) for name in changed)
     assert not [name for name in changed if "_bn/" in name]  # batch normalisation stays in inference mode
     assert any(name.startswith("conv5_block16_2_conv") for name in changed)
     chosen = head.history["val_auc"].idxmax()
-    assert tuned.history["loss"].iloc[0] < head.history["loss"][chosen] + 0.1  # warm, not from scratch
+    assert tuned.history["loss"].iloc[1] < head.history["loss"][chosen] + 0.1  # warm, not from scratch
+    assert tuned.history["val_loss"].iloc[0] == pytest.approx(head.kept["val_loss"], abs=1e-5)  # epoch 0 is the head
     test = dataset.part("test")
     assert np.allclose(tuned.predict_file(test.path(test.table["image"][4])), tuned.predict(test).iloc[4], atol=1e-4)
     frozen_part, block, top = models.cost_by_part(tuned.model)["million multiply-adds an image"] * 1e6
     # the frozen part once, forward; what learns in each epoch, forward and about twice as much backward
-    expected = [36 * frozen_part + 3 * 36 * epoch * (block + top) for epoch in (1, 2, 3)]
+    expected = [36 * frozen_part + 3 * 36 * epoch * (block + top) for epoch in (0, 1, 2, 3)]
     assert tuned.history["multiply_adds"].tolist() == pytest.approx(expected)
-    assert tuned.history["images_seen"].tolist() == [36, 72, 108]
-    assert head.history["multiply_adds"].tolist() == pytest.approx([36 * (frozen_part + block + top / 2)] * 5)
+    assert tuned.history["images_seen"].tolist() == [0, 36, 72, 108]
+    assert head.history["multiply_adds"].tolist() == pytest.approx(
+        [36 * (frozen_part + block + top / 2)] * len(head.history)
+    )
     assert tuned.card["seconds"] > head.card["seconds"] > 0  # the head's are part of it
+
+
+def test_fine_tuning_never_ends_below_its_head(head, dataset):
+    """Steps so large that every epoch spoils what the head knew: the head itself is kept."""
+    spoiled = replace(head.recipe, trainable="last_block", epochs=2, batch_size=12, learning_rate=0.3)
+    tuned = fit.train(spoiled, dataset)
+    assert tuned.history["val_loss"].iloc[1:].min() > tuned.history["val_loss"].iloc[0]
+    assert tuned.kept["epoch"] == 0 and tuned.kept["val_auc"] == pytest.approx(head.kept["val_auc"])
+    assert np.allclose(tuned.predict(dataset), head.predict(dataset), atol=1e-4)
 
 
 def test_one_question_is_asked_of_any_data_set(dataset, monkeypatch):
@@ -356,7 +368,7 @@ def test_one_question_is_asked_of_any_data_set(dataset, monkeypatch):
 
 
 def test_fine_tuning_on_one_question_starts_from_a_head_for_it(frozen):
-    recipe = Recipe("densenet121", 32, weights=frozen, trainable="last_block", question="any")
+    recipe = replace(frozen, trainable="last_block", question="any")
     assert recipes.head_of(recipe).question == "any"
 
 
@@ -393,7 +405,15 @@ def test_recipes_refuse_what_does_not_go_together():
 
 
 def test_named_recipes_exist_in_both_profiles():
-    for name in ("xray-vision", "normal-abnormal", "densenet-head", "densenet-transfer", "densenet-focal", "course"):
+    for name in (
+        "xray-vision",
+        "normal-abnormal",
+        "densenet-head",
+        "densenet-transfer",
+        "densenet-focal",
+        "course",
+        "lite0-head",
+    ):
         assert recipes.recipe(name, "full").size > recipes.recipe(name, "quick").size
     with pytest.raises(RecipeError, match="'xray'.*xray-vision"):
         recipes.recipe("xray")
@@ -437,7 +457,7 @@ def test_the_package_does_not_import_tensorflow():
 
 
 def test_a_weights_file_that_changed_is_not_taken_for_the_old_one(dataset, frozen, workplace, monkeypatch):
-    arrays = weights.read(Path(frozen))
+    arrays = weights.read(Path(frozen.weights))
     other = workplace / "changing.npz"
     weights.save(other, arrays)
     recipe = Recipe("densenet121", 32, weights=str(other), trainable="head")

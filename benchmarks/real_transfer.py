@@ -31,12 +31,13 @@ import numpy as np
 from cxr_utils import cache
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.opening import open_dataset
+from cxr_utils.data.pixelstore import standardised
 from cxr_utils.evaluation.intervals import bootstrap, ladder, percentile_interval, weighted_auc
 from cxr_utils.networks import transfer, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.efficientnet import efficientnet_lite0
 from cxr_utils.networks.recipes import Recipe, recipe
-from cxr_utils.training import fit
+from cxr_utils.training import fit, randomization
 
 REAL = Path(os.environ.get("CXR_REAL_DATA", Path(__file__).parents[2] / "shared" / "real"))
 LABELS = (50, 200, None)
@@ -120,11 +121,20 @@ def starts(shipped: str) -> dict[str, list[Recipe]]:
 
 
 def random_weights(seed: int) -> Path:
-    """A file of the network's weights before it has learned anything."""
-    file = cache.root() / "random" / f"efficientnet_lite0-{seed}.npz"
+    """A file of the network's weights before it has learned anything.
+
+    Its normalisations are measured on simulated pictures: without that, maps fade away from layer to layer.
+    """
+    file = cache.root() / "random" / f"efficientnet_lite0-{COURSE.size}-{seed}.npz"
     if not file.exists():
         load_keras().utils.set_random_seed(seed)
-        weights.save(file, weights.collect(efficientnet_lite0(64, 1).layers))
+        model = efficientnet_lite0(COURSE.size, 1)
+        for layer in model.layers:
+            if layer.name.endswith("_norm"):
+                layer.momentum = 0.0
+        pictures = np.stack([randomization.draw(seed, number, COURSE.size)[0] for number in range(64)])
+        model(standardised(pictures), training=True)
+        weights.save(file, weights.collect(model.layers))
     return file
 
 

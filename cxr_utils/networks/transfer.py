@@ -281,10 +281,7 @@ def _code() -> str:
 
 
 def fit_head(recipe: Recipe, train: Dataset, valid: Dataset) -> tuple[dict[str, np.ndarray], list[dict]]:
-    """Fit one penalised logistic regression per finding to the frozen features of the images whose label is known.
-
-    The strength of the penalty, one for all findings, is the one with the best mean AUC on the validation images, found
-    by trying a few and walking on from the best of them to its neighbours in `PENALTIES`.
+    """Fit a head to the frozen features of the images whose label is known.
 
     Args:
         recipe: with trainable="head".
@@ -292,10 +289,39 @@ def fit_head(recipe: Recipe, train: Dataset, valid: Dataset) -> tuple[dict[str, 
         valid: the images to choose with.
 
     Returns:
-        The weights of the logits layer, and for each penalty that was tried, from the weakest, a row of history.
+        As `fit_regressions`.
     """
     seen, unseen = ((features(part, recipe), part.labels) for part in (train, valid))
-    image_weights = losses.example_weights(recipe, train.labels)
+    return fit_regressions(seen, unseen, losses.example_weights(recipe, train.labels))
+
+
+def fit_regressions(
+    seen: tuple[np.ndarray, np.ndarray],
+    unseen: tuple[np.ndarray, np.ndarray],
+    image_weights: np.ndarray | None = None,
+) -> tuple[dict[str, np.ndarray], list[dict]]:
+    """Fit one penalised logistic regression per finding.
+
+    The strength of the penalty, one for all findings, is the one with the best mean AUC on the validation images, found
+    by trying a few and walking on from the best of them to its neighbours in `PENALTIES`.
+
+    Args:
+        seen: features (images, features) to fit to, and labels (images, findings) of 0, 1 or NaN.
+        unseen: the same to choose with.
+        image_weights: how much each label of `seen` counts, shape (images, findings); all alike where not given.
+
+    Returns:
+        The weights of the logits layer, and for each penalty that was tried, from the weakest, a row of history.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> labels = rng.integers(0, 2, (80, 1)).astype(np.float32)
+        >>> inputs = labels + rng.normal(0, 0.1, (80, 5))
+        >>> head, history = fit_regressions((inputs[:60], labels[:60]), (inputs[60:], labels[60:]))
+        >>> head["logits/kernel"].shape, max(row["val_auc"] for row in history)
+        ((5, 1), 1.0)
+    """
+    image_weights = np.ones_like(seen[1]) if image_weights is None else image_weights
     tried: dict[float, tuple[dict, dict]] = {}
     waiting = set(TRIED_FIRST)
     while waiting:

@@ -61,12 +61,12 @@ class Plan:
     images: int = 12_000
     drawn_at: int = 256
     seed: int = 1000
-    size: int = 192
-    epochs: int = 16
+    size: int = 160
+    epochs: int = 6
     batch_size: int = 64
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     weight_decay: float = 2e-2
-    frozen: int = 2
+    frozen: int = 3
     mask_weight: float = 1.0
 
 

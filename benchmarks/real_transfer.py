@@ -36,6 +36,7 @@ from cxr_utils.evaluation.intervals import bootstrap, ladder, percentile_interva
 from cxr_utils.networks import transfer, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.efficientnet import efficientnet_lite0
+from cxr_utils.networks.readout import fit_regressions, mean_auc
 from cxr_utils.networks.recipes import Recipe, recipe
 from cxr_utils.training import fit, randomization
 
@@ -165,7 +166,7 @@ def scores(task: Task, features: np.ndarray) -> list[np.ndarray]:
         said = np.full(labels.shape, np.nan)
         for split in splits:
             learn, choose = ((features[rows], labels[rows]) for rows in (split.learn, split.choose))
-            arrays, _ = transfer.fit_regressions(learn, choose)
+            arrays, _ = fit_regressions(learn, choose)
             said[split.judge] = features[split.judge] @ arrays["logits/kernel"] + arrays["logits/bias"]
         result.append(said)
     return result
@@ -198,7 +199,7 @@ def areas(task: Task, said: list[np.ndarray]) -> tuple[float, np.ndarray]:
         patients = np.unique(task.data.patients[judged], return_inverse=True)[1]
         columns = zip(labels[judged].T, scores[judged].T, strict=True)
         steps = [ladder(truth, score, patients, tied=0.5, units=patients.max() + 1) for truth, score in columns]
-        whole.append(transfer.mean_auc(labels[judged], scores[judged]))
+        whole.append(mean_auc(labels[judged], scores[judged]))
         resampled.append(np.nanmean(bootstrap(steps, weighted_auc, REPLICATES, 0), axis=1))
     return float(np.mean(whole)), np.mean(resampled, axis=0)
 

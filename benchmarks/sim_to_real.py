@@ -40,7 +40,7 @@ from cxr_utils.data.opening import open_dataset
 from cxr_utils.evaluation import baselines
 from cxr_utils.evaluation.intervals import bootstrap, ladder, percentile_interval, weighted_auc
 from cxr_utils.evaluation.metrics import auc_table
-from cxr_utils.networks import losses, models, trained, transfer, weights
+from cxr_utils.networks import losses, models, readout, trained, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
 from cxr_utils.training import fit, pipeline
@@ -127,7 +127,7 @@ def one_run(plan: Plan, data: Dataset, arm: str, count: int, rate: float, seed: 
         logits = model.predict_on_batch(watch)
         loss, since = losses.bce_numpy(valid.labels, logits), since + 1
         if loss < best["loss"]:
-            auc = transfer.mean_auc(valid.labels, logits)
+            auc = readout.mean_auc(valid.labels, logits)
             best, since = {"loss": float(loss), "auc": auc, "steps": look * plan.every}, 0
             kept = weights.collect(model.layers)
         if since == plan.patience:
@@ -194,7 +194,7 @@ def thumbnail_aucs(plan: Plan, data: Dataset, count: int) -> list[float]:
         rows = data.part("train").table["image"].isin(some.table["image"]).to_numpy()
         given = pixels["train"][rows], some.table, pixels["test"], test.table
         scores = baselines.thumbnail_scores(*given, data.findings)
-        out.append(transfer.mean_auc(test.labels, scores.to_numpy()))
+        out.append(readout.mean_auc(test.labels, scores.to_numpy()))
     return out
 
 
@@ -212,7 +212,7 @@ def learning_curve(plan: Plan, data: Dataset) -> Iterator[dict]:
             arm: [runs.test_logits(arm, count, row[f"{arm}: rate"], seed) for seed in range(plan.seeds)] for arm in ARMS
         }
         for arm in ARMS:
-            areas = [transfer.mean_auc(test.labels, one) for one in logits[arm]]
+            areas = [readout.mean_auc(test.labels, one) for one in logits[arm]]
             row[arm], row[f"{arm}: spread"] = float(np.mean(areas)), float(np.std(areas, ddof=1))
         areas = thumbnail_aucs(plan, data, count)
         row["16 x 16 pixels"], row["16 x 16 pixels: spread"] = float(np.mean(areas)), float(np.std(areas, ddof=1))

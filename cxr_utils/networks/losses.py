@@ -7,14 +7,16 @@ teaches nothing.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks.backend import load_keras
-from cxr_utils.networks.recipes import Recipe
+
+if TYPE_CHECKING:
+    from cxr_utils.networks.recipes import Recipe
 
 Loss = Callable[[Any, Any], Any]  # of tensors of Keras' backend
 Weight = float | np.ndarray
@@ -250,7 +252,7 @@ def _averaged(each: Loss, known: float) -> Loss:
     return of_all if known == 1 else of_known
 
 
-def example_weights(recipe: Recipe, labels: np.ndarray) -> np.ndarray:
+def example_weights(recipe: "Recipe", labels: np.ndarray) -> np.ndarray:
     """How much each label of each image counts in the loss.
 
     Args:

@@ -7,7 +7,6 @@ multiplications) and is the same for every head and every fine-tuning, so its re
 import functools
 import json
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,16 +21,12 @@ from cxr_utils.data.dataset import Dataset
 from cxr_utils.errors import Missing, RecipeError
 from cxr_utils.networks import efficientnet, losses, models, weights
 from cxr_utils.networks.backend import load_keras, rounding
-from cxr_utils.networks.readout import Readout, layer_name
+from cxr_utils.networks.readout import Readout, fit_regressions, layer_name
 from cxr_utils.networks.recipes import Recipe
 
 if TYPE_CHECKING:
     import keras
 
-#: Strengths of the head's penalty; the validation images decide.
-PENALTIES = (3.0, 1e1, 3e1, 1e2, 3e2, 1e3, 3e3, 1e4)
-#: Those that are tried first; then the neighbours of the best, as long as one of them is new.
-TRIED_FIRST = (3e1, 3e2, 3e3)
 #: Images in a batch that is predicted, and batches that are read together.
 BATCH, TOGETHER = 64, 8
 
@@ -289,117 +284,10 @@ def fit_head(recipe: Recipe, train: Dataset, valid: Dataset) -> tuple[dict[str, 
         valid: the images to choose with.
 
     Returns:
-        As `fit_regressions`.
+        As `readout.fit_regressions`.
     """
     seen, unseen = ((features(part, recipe), part.labels) for part in (train, valid))
     return fit_regressions(seen, unseen, losses.example_weights(recipe, train.labels))
-
-
-def fit_regressions(
-    seen: tuple[np.ndarray, np.ndarray],
-    unseen: tuple[np.ndarray, np.ndarray],
-    image_weights: np.ndarray | None = None,
-) -> tuple[dict[str, np.ndarray], list[dict]]:
-    """Fit one penalised logistic regression per finding.
-
-    The strength of the penalty, one for all findings, is the one with the best mean AUC on the validation images, found
-    by trying a few and walking on from the best of them to its neighbours in `PENALTIES`.
-
-    Args:
-        seen: features (images, features) to fit to, and labels (images, findings) of 0, 1 or NaN.
-        unseen: the same to choose with.
-        image_weights: how much each label of `seen` counts, shape (images, findings); all alike where not given.
-
-    Returns:
-        The weights of the logits layer, and for each penalty that was tried, from the weakest, a row of history.
-
-    Example:
-        >>> rng = np.random.default_rng(0)
-        >>> labels = rng.integers(0, 2, (80, 1)).astype(np.float32)
-        >>> inputs = labels + rng.normal(0, 0.1, (80, 5))
-        >>> head, history = fit_regressions((inputs[:60], labels[:60]), (inputs[60:], labels[60:]))
-        >>> head["logits/kernel"].shape, max(row["val_auc"] for row in history)
-        ((5, 1), 1.0)
-    """
-    image_weights = np.ones_like(seen[1]) if image_weights is None else image_weights
-    tried: dict[float, tuple[dict, dict]] = {}
-    waiting = set(TRIED_FIRST)
-    while waiting:
-        tried |= {penalty: _head(seen, unseen, image_weights, penalty) for penalty in waiting}
-        place = PENALTIES.index(_best(tried))
-        waiting = set(PENALTIES[max(place - 1, 0) : place + 2]) - set(tried)
-    best = _best(tried)
-    return tried[best][0], [tried[penalty][1] | {"kept": penalty == best} for penalty in sorted(tried)]
-
-
-def _best(tried: dict[float, tuple[dict, dict]]) -> float:
-    def quality(penalty: float) -> float:
-        row = tried[penalty][1]
-        return row["val_auc"] if np.isfinite(row["val_auc"]) else -row["val_loss"]
-
-    return max(sorted(tried), key=quality)
-
-
-def _head(train: tuple, valid: tuple, image_weights: np.ndarray, penalty: float) -> tuple[dict, dict]:
-    """Weights of the logits layer and a row of history, from features and labels of two parts."""
-    seen, labels = train
-    centre, spread = seen.mean(axis=0), seen.std(axis=0) + 1e-6
-    kernel, bias = _regressions((seen - centre) / spread, labels, image_weights, penalty)
-    kernel = kernel / spread[:, np.newaxis]
-    arrays = {"logits/kernel": kernel, "logits/bias": bias - centre @ kernel}
-    logits = [inputs @ arrays["logits/kernel"] + arrays["logits/bias"] for inputs, _ in (train, valid)]
-    row = {"penalty": penalty, "loss": losses.bce_numpy(labels, logits[0])}
-    row |= {"val_loss": losses.bce_numpy(valid[1], logits[1]), "val_auc": mean_auc(valid[1], logits[1])}
-    return arrays, row
-
-
-def _regressions(inputs: np.ndarray, labels: np.ndarray, weight: np.ndarray, penalty: float):
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
-    kernel, bias = np.zeros((inputs.shape[1], labels.shape[1])), np.zeros(labels.shape[1])
-    for column, given in enumerate(labels.T):
-        rows = known_rows(given)
-        truth = given[rows]
-        if truth.min() == truth.max():  # nothing to tell apart: the frequency, one image short of certain
-            bias[column] = np.log((truth.sum() + 0.5) / (len(truth) - truth.sum() + 0.5))
-            continue
-        # One thread: for matrices this small, threads wait for each other, and on a busy machine almost only wait.
-        with warnings.catch_warnings(), threadpool_limits(1):
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits do not matter here
-            model = LogisticRegression(C=1 / penalty, max_iter=100).fit(inputs[rows], truth, weight[rows, column])
-        kernel[:, column], bias[column] = model.coef_[0], model.intercept_[0]
-    return kernel.astype(np.float32), bias.astype(np.float32)
-
-
-def known_rows(truth: np.ndarray) -> np.ndarray | slice:
-    """Where labels (images,) are known; a slice where all are, because it copies nothing."""
-    known = ~np.isnan(truth)
-    return slice(None) if known.all() else known
-
-
-def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve over the images whose label is known, averaged over the findings that have both classes.
-
-    Args:
-        labels: 0, 1 or NaN, shape (images, findings).
-        scores: any increasing function of the probability, same shape.
-
-    Returns:
-        From 0 to 1; NaN if no finding has both classes.
-
-    Example:
-        >>> mean_auc(np.array([[0, 0], [1, 0]]), np.array([[0.1, 0.3], [0.2, 0.1]]))
-        1.0
-    """
-    from sklearn.metrics import roc_auc_score
-
-    pairs = [
-        (truth[known_rows(truth)], said[known_rows(truth)]) for truth, said in zip(labels.T, scores.T, strict=True)
-    ]
-    areas = [roc_auc_score(truth, said) for truth, said in pairs if len(truth) and truth.min() != truth.max()]
-    return float(np.mean(areas)) if areas else float("nan")
 
 
 def own_head_scores(

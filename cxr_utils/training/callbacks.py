@@ -12,8 +12,8 @@ import numpy as np
 
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks.backend import load_keras
+from cxr_utils.networks.readout import mean_auc
 from cxr_utils.networks.recipes import Recipe
-from cxr_utils.networks.transfer import mean_auc
 
 if TYPE_CHECKING:
     import keras

@@ -27,7 +27,7 @@ from cxr_utils import cache
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.pixelstore import standardised
 from cxr_utils.errors import RecipeError
-from cxr_utils.networks import losses, transfer, weights
+from cxr_utils.networks import losses, readout, transfer, weights
 from cxr_utils.networks.backend import backend, load_keras
 from cxr_utils.networks.efficientnet import efficientnet_lite0
 from cxr_utils.networks.recipes import recipe
@@ -216,7 +216,7 @@ def _auc(plan: Plan, model: "keras.Model", pictures: Path, pool: Executor) -> di
     made = [*pool.map(change, rows)]
     pixels, labels = (np.concatenate([getattr(batch, what) for batch in made]) for what in ("pixels", "labels"))
     logits = model.predict(standardised(pixels), batch_size=plan.batch_size, verbose=0)["logits"]
-    auc = {name: transfer.mean_auc(labels[:, [place]] * 1.0, logits[:, [place]]) for place, name in enumerate(FINDINGS)}
+    auc = {name: readout.mean_auc(labels[:, [place]] * 1.0, logits[:, [place]]) for place, name in enumerate(FINDINGS)}
     return {name: round(area, 4) for name, area in (auc | {"mean": float(np.nanmean(list(auc.values())))}).items()}
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from tiny_dataset import tiny_dataset
 
 from cxr_utils.errors import Missing
-from cxr_utils.networks import losses, models, transfer, weights
+from cxr_utils.networks import losses, models, readout, transfer, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
 
@@ -50,7 +50,7 @@ def test_the_penalty_with_the_best_validation_area_is_chosen(parts, changes):
     train, valid = parts
     recipe = replace(HEAD, **changes)
     image_weights = losses.example_weights(recipe, train.labels)
-    says = {penalty: regression(train, image_weights, penalty) for penalty in transfer.PENALTIES}
+    says = {penalty: regression(train, image_weights, penalty) for penalty in readout.PENALTIES}
     best = {}
     for which, judge in (("valid", valid), ("train", train)):
         arrays, history = transfer.fit_head(recipe, train, judge)
@@ -85,7 +85,7 @@ def test_the_search_walks_to_the_best_penalty(parts, monkeypatch, best, tried):
         distance = abs(np.log(penalty / best))
         return {"of": penalty}, {"penalty": penalty, "val_loss": 1.0, "val_auc": 1 - distance / 100}
 
-    monkeypatch.setattr(transfer, "_head", scored)
+    monkeypatch.setattr(readout, "_head", scored)
     arrays, history = transfer.fit_head(HEAD, *parts)
     assert [row["penalty"] for row in history] == tried and arrays == {"of": best}
     assert [row["penalty"] for row in history if row["kept"]] == [best]
@@ -160,8 +160,8 @@ def test_the_area_is_the_mean_over_findings_with_both_classes():
     labels = np.array([[0, 1, 1], [1, 1, 0], [0, 1, 1], [1, 1, 0]])
     scores = np.array([[0.1, 0.5, 0.4], [0.3, 0.1, 0.6], [0.2, 0.9, 0.3], [0.15, 0.3, 0.9]])
     # 3 of 4 pairs in the right order for the first, none for the third; nothing to rank for the second
-    assert transfer.mean_auc(labels, scores) == pytest.approx((0.75 + 0) / 2)
-    assert np.isnan(transfer.mean_auc(labels[:, [1]], scores[:, [1]]))
+    assert readout.mean_auc(labels, scores) == pytest.approx((0.75 + 0) / 2)
+    assert np.isnan(readout.mean_auc(labels[:, [1]], scores[:, [1]]))
 
 
 def test_scores_of_the_head_that_the_weights_were_learned_with(tmp_path, monkeypatch):

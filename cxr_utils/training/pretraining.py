@@ -97,17 +97,9 @@ def pretrain(plan: Plan) -> Path:
             started = time.perf_counter()
             if model is None:
                 model = _network(plan, folder / f"whole{(epoch - 1) % 2}.npz" if epoch else None)
-            rows = _held_out(plan) + np.random.default_rng([plan.seed, epoch]).permutation(
-                plan.images - _held_out(plan)
-            )
-            batches = [rows[start : start + plan.batch_size] for start in range(0, len(rows), plan.batch_size)]
-            feed = simulated.feed(pictures, batches, (plan.seed, epoch), plan.size, pool)
-            rate = _rate(plan, epoch, len(batches))
-            losses_seen = model.fit(feed, epochs=1, verbose=0, shuffle=False, callbacks=[rate]).history
+            learned = _learn(plan, model, epoch, pictures, pool)
             seconds = state["seconds"] + time.perf_counter() - started
-            row: dict[str, Any] = {
-                name: round(float(values[-1]), 4) for name, values in losses_seen.items() if name != "learning_rate"
-            }
+            row: dict[str, Any] = {name: round(float(value), 4) for name, value in learned.items()}
             row["auc_of_simulated_patients"] = _auc(plan, model, pictures, pool)
             done = {"epochs_done": epoch + 1, "seconds": seconds, "history": [*state["history"], row]}
             state = state | done | {"backend": backend()}
@@ -184,12 +176,19 @@ def _whole(model: "keras.Model") -> dict[str, np.ndarray]:
     return weights.collect(model.layers) | known
 
 
-def _rate(plan: Plan, epoch: int, steps: int):
-    """The learning rates of an epoch are its piece of the schedule of all."""
-    from cxr_utils.training.callbacks import RateOfStep
-
-    total = steps * plan.epochs
-    return RateOfStep(lambda _, step: plan.learning_rate * schedule((epoch * steps + step + 1) / total))
+def _learn(plan: Plan, model: "keras.Model", epoch: int, pictures: Path, pool: Executor) -> dict[str, float]:
+    """One epoch; its learning rates are its piece of the schedule of all. Returns its mean losses."""
+    first = _held_out(plan)
+    rows = first + np.random.default_rng([plan.seed, epoch]).permutation(plan.images - first)
+    batches = [rows[start : start + plan.batch_size] for start in range(0, len(rows), plan.batch_size)]
+    feed = simulated.feed(pictures, batches, (plan.seed, epoch), plan.size, pool)
+    model.reset_metrics()
+    seen: dict[str, float] = {}
+    for step, (images, targets) in enumerate(feed):  # not `fit`: TensorFlow's own queue may hang where an epoch ends
+        done = (epoch * len(batches) + step + 1) / (len(batches) * plan.epochs)
+        model.optimizer.learning_rate = plan.learning_rate * schedule(done)
+        seen = model.train_on_batch(images, targets, return_dict=True)
+    return seen
 
 
 def schedule(done: float) -> float:

@@ -3,24 +3,21 @@
 import functools
 import os
 import shutil
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
 from cxr_utils import cache
 from cxr_utils.data.pixelstore import standardised
-from cxr_utils.networks.backend import load_keras
 from cxr_utils.phantom import FINDINGS, simulator_version
 from cxr_utils.training import randomization
-
-if TYPE_CHECKING:
-    import keras
 
 #: Batches that are made before they are asked for, for each process that makes them.
 AHEAD = 3
@@ -127,8 +124,8 @@ _opened = functools.lru_cache(maxsize=1)(Pictures.open)
 
 def feed(
     folder: Path, batches: Sequence[np.ndarray], seed: tuple[int, int], size: int, pool: Executor
-) -> "keras.utils.PyDataset":
-    """What `fit` takes for one epoch, made by other processes before it is asked for.
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """The batches of one epoch, made by other processes before they are asked for.
 
     Args:
         folder: of `draw_pictures`.
@@ -137,23 +134,16 @@ def feed(
         size: side in pixels.
         pool: of `processes`.
 
-    Returns:
-        Batches of standardised images (b, size, size, 1), and of "logits" (b, 14) and "masks" from 0 to 1.
+    Yields:
+        Standardised images (b, size, size, 1), and targets: "logits" (b, 14), and "masks" from 0 to 1.
     """
-    base: Any = load_keras().utils.PyDataset
-
-    class Fed(base):
-        """Keeps what is being made, by number of the batch."""
-
-        num_batches = len(batches)
-        started: dict[int, Future] = {}  # noqa: RUF012
-
-        def __getitem__(self, number: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-            for other in range(number, min(number + AHEAD * (os.cpu_count() or 1), len(batches))):
-                if other not in self.started:
-                    self.started[other] = pool.submit(Batch.changed, folder, seed, size, batches[other])
-            batch = self.started.pop(number).result()
-            targets = {"logits": batch.labels.astype(np.float32), "masks": batch.masks.astype(np.float32) / 255}
-            return standardised(batch.pixels), targets
-
-    return Fed()
+    waiting = deque[Future[Batch]]()
+    rows = iter(batches)
+    ahead = AHEAD * (os.cpu_count() or 1)
+    for _ in batches:
+        waiting.extend(
+            pool.submit(Batch.changed, folder, seed, size, some) for some in islice(rows, ahead - len(waiting))
+        )
+        batch = waiting.popleft().result()
+        targets = {"logits": batch.labels.astype(np.float32), "masks": batch.masks.astype(np.float32) / 255}
+        yield standardised(batch.pixels), targets

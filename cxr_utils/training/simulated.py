@@ -145,5 +145,8 @@ def feed(
             pool.submit(Batch.changed, folder, seed, size, some) for some in islice(rows, ahead - len(waiting))
         )
         batch = waiting.popleft().result()
-        targets = {"logits": batch.labels.astype(np.float32), "masks": batch.masks.astype(np.float32) / 255}
+        targets: dict[str, np.ndarray] = {
+            "logits": batch.labels.astype(np.float32),
+            "masks": batch.masks.astype(np.float32) / 255,
+        }
         yield standardised(batch.pixels), targets

@@ -1,7 +1,7 @@
 """Trained weights as files: the set that the course ships, ImageNet's, and whatever a learner brings.
 
-The shipped set is `data/weights/densenet121_simulated.npz`, half precision, with a record beside it that says how it
-was made. `cxr pretrain` makes both again. ImageNet's come through Keras for DenseNet121, and for EfficientNet-Lite0
+The shipped sets lie in data/weights, half precision, each with a record beside it that says how it was made; `cxr
+pretrain` makes EfficientNet-Lite0's again. ImageNet's come through Keras for DenseNet121, and for EfficientNet-Lite0
 from a package that is installed with the course.
 """
 
@@ -287,7 +287,7 @@ def _existing(network: str, source: str) -> Path:
     if not path.is_file() and source == "simulated":
         raise RecipeError(
             f'weights="simulated" asks for {path}, which does not exist. Expected the file that comes with the '
-            'course. Make it with "cxr pretrain", or use weights=None or weights="imagenet".'
+            'course, or that "cxr pretrain" makes for efficientnet_lite0. Or use weights=None or weights="imagenet".'
         )
     if not path.is_file() or path.suffix not in KINDS:
         raise RecipeError(

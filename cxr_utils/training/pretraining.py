@@ -6,7 +6,9 @@ same on a handful of images, elsewhere.
 The network starts from what photographs teach, and learns from pictures that differ in all that is no finding
 (`randomization`): to name the findings, and, with a second head that is thrown away afterwards, to draw them, both
 lungs and the heart, because only a simulator knows where they are. After every epoch weights and optimizer are kept, so
-that a run that was stopped goes on with the next epoch; only dropout begins its random numbers anew. Simulated patients cannot say what is worth most on real X-rays; real
+that a run that was stopped goes on with the next epoch; only dropout begins its random numbers anew.
+
+Simulated patients cannot say what is worth most on real X-rays; real
 ones can: given some, `ship` looks at their validation parts and takes the best of the last epochs.
 """
 

@@ -29,7 +29,7 @@ REPLICATES = 1000
 
 def improvements(plain: Recipe) -> dict[str, Recipe]:
     """The plain recipe, and one change to it each."""
-    transfer = replace(recipe("densenet-transfer"), question="any")
+    transfer = replace(recipe("lite0-transfer"), question="any")
     return {
         "plain": plain,
         "augmentation": replace(plain, augment=("rotate", "shift", "brightness")),

@@ -1,7 +1,7 @@
 """`cxr predict` on one file, from the command to the answer, on every backend that is installed.
 
 Run from the checkout: python benchmarks/bench_predict.py [--rounds 5]
-The network is the course's own, `densenet-transfer` on the simulated data, written out once so that all backends open
+The network is the course's own, `lite0-transfer` on the simulated data, written out once so that all backends open
 the same one. Rounds take turns among the backends; printed are medians, and how far the answers differ. One call each
 comes first and is not counted: what a backend compiles, it may keep. Limit (two cores): 4 s on the fastest.
 """
@@ -44,7 +44,7 @@ def main() -> None:
     dataset = open_dataset("phantom").with_images()
     file = dataset.path(dataset.part("test").table["image"].iloc[0])
     with tempfile.TemporaryDirectory() as folder:
-        model = fit.train(recipe("densenet-transfer"), dataset).export(Path(folder) / "network").folder
+        model = fit.train(recipe("lite0-transfer"), dataset).export(Path(folder) / "network").folder
         said = {name: answer(name, file, model)[1] for name in backends}
         rounds = [{name: answer(name, file, model)[0] for name in backends} for _ in range(asked.rounds)]
     seconds = {name: statistics.median(one[name] for one in rounds) for name in backends}

@@ -39,8 +39,8 @@ def candidates() -> dict[str, Recipe]:
         "xray-vision, augmented": replace(small, epochs=18, augment=CHANGES),
         "xray-vision, augmented, longer": replace(small, epochs=60, patience=15, augment=CHANGES),
         "xray-vision, augmented, 96 pixels": replace(small, size=96, epochs=18, augment=CHANGES),
-        "densenet-head": recipe("densenet-head"),
-        "densenet-transfer": recipe("densenet-transfer"),
+        "lite0-head": recipe("lite0-head"),
+        "lite0-transfer": recipe("lite0-transfer"),
     }
 
 

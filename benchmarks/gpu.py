@@ -66,7 +66,7 @@ from cxr_utils.networks.trained import build
 from cxr_utils.phantom.cohort import make_cohort
 from cxr_utils.training import devices, fit, pipeline
 
-RECIPE = "densenet-transfer"
+RECIPE = "lite0-transfer"
 TICK, GRACE = 30, 20  # seconds between two lines that say how far it is; seconds in which a step may end by itself
 EPOCHS = 3
 MOST_WAITING = 0.10

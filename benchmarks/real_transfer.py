@@ -3,7 +3,7 @@
 Each start is read by a penalised logistic regression whose penalty a validation part chooses; nothing else is learned:
 raw pixels; random weights of the same network, three draws, as the control; photographs; simulated X-rays (the weights
 that the course ships, or `--weights FILE`); the last two side by side. Networks are read at the last layer ("last") and
-as the course reads them (`lite0-head`: a middle layer over a grid, and a thumbnail; "course").
+as the course reads them (`lite0-head`: a middle layer over a grid, a late one and a thumbnail; "course").
 
 - pneumonia (Kermany et al., Cell 2018): one finding, children; 50, 200 and all labels, five draws of each;
 - nih_more and nih (Wang et al., CVPR 2017): the findings that ten patients have, five folds by patient (three learn,
@@ -15,8 +15,9 @@ repetitions, with its 95 % interval over 1,000 resamples of the judged patients;
 pixels, with the random weights' mean, and with photographs read in the same way. A start whose difference from either
 of the first two is not above zero is not worth shipping, and the last lines say so.
 
-`--tuned` adds fine-tuning of the recipe `lite0-transfer` with all labels (five seeds on pneumonia, five folds on nih),
-minutes each. Features and runs are kept below the cache. The collections lie in CXR_REAL_DATA or ../shared/real.
+`--tuned` adds fine-tuning by the recipe `lite0-transfer` of the weights from simulation, with all labels (on nih one
+repetition of the folds), minutes each. Features and runs are kept below the cache. The collections lie in CXR_REAL_DATA
+or ../shared/real.
 """
 
 import argparse
@@ -25,37 +26,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from cxr_utils import cache
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.opening import open_dataset
-from cxr_utils.data.pixelstore import standardised
 from cxr_utils.evaluation.intervals import bootstrap, ladder, percentile_interval, weighted_auc
-from cxr_utils.networks import transfer, weights
-from cxr_utils.networks.backend import load_keras
+from cxr_utils.networks import models, transfer, weights
 from cxr_utils.networks.efficientnet import efficientnet_lite0
-from cxr_utils.networks.readout import fit_regressions, mean_auc
+from cxr_utils.networks.readout import Split, folds, judged, mean_auc
 from cxr_utils.networks.recipes import Recipe, recipe
-from cxr_utils.training import fit, randomization
+from cxr_utils.training import fit
 
 REAL = Path(os.environ.get("CXR_REAL_DATA", Path(__file__).parents[2] / "shared" / "real"))
 LABELS = (50, 200, None)
-FOLDS, DRAWS, REPETITIONS, CONTROLS = 5, 5, 3, 3
+DRAWS, REPETITIONS, CONTROLS = 5, 3, 3
 REPLICATES = 1000
 FEWEST = 10  # patients with and without a finding
-SIDE = 32  # of the raw pixels
 COURSE = recipe("lite0-head")
-
-
-@dataclass(frozen=True)
-class Split:
-    """Rows to learn from, to choose the penalty by, and to judge."""
-
-    learn: np.ndarray
-    choose: np.ndarray
-    judge: np.ndarray
+PIXELS = replace(COURSE, weights="random", readout=(("image", 32),))  # a thumbnail of 32 x 32, and no network
 
 
 @dataclass(frozen=True)
@@ -65,22 +54,14 @@ class Task:
     name: str
     data: Dataset
     repetitions: list[list[Split]]
+    every_label: bool = True
 
 
 # --- tasks ---------------------------------------------------------------------------------------------------------
-def folds(data: Dataset, seed: int) -> list[Split]:
-    """Patients dealt into five folds: each is judged once, the next one chooses, three learn."""
-    patients, which = np.unique(data.patients, return_inverse=True)
-    fold = (np.random.default_rng(seed).permutation(len(patients)) % FOLDS)[which]
-    rows = [np.flatnonzero(fold == number) for number in range(FOLDS)]
-    turns = [[rows[(first + step) % FOLDS] for step in range(FOLDS)] for first in range(FOLDS)]
-    return [Split(np.concatenate(turn[2:]), turn[1], turn[0]) for turn in turns]
-
-
 def fewer(split: Split, labels: int | None, seed: int) -> Split:
     """The same with some of the labels to learn from."""
     drawn = np.random.default_rng([seed, labels or 0]).permutation(split.learn)[:labels]
-    return replace(split, learn=np.sort(drawn))
+    return split._replace(learn=np.sort(drawn))
 
 
 def pneumonia(test: bool) -> Iterator[Task]:
@@ -89,12 +70,11 @@ def pneumonia(test: bool) -> Iterator[Task]:
     parts = [np.flatnonzero(data.table["split"] == part) for part in ("train", "valid", "test")]
     if not test:
         data = data.subset(np.sort(np.concatenate(parts[:2])), data.name)
-    dealt = [Split(*parts)] * DRAWS if test else folds(data, 0)
+    dealt = [Split(*parts)] * DRAWS if test else folds(data.patients)
     for labels in LABELS:
         drawn = [[fewer(split, labels, number)] for number, split in enumerate(dealt)]
-        yield Task(
-            f"pneumonia, {labels or len(dealt[0].learn)} labels", data, drawn[:1] if test and not labels else drawn
-        )
+        kept = drawn[:1] if test and not labels else drawn
+        yield Task(f"pneumonia, {labels or len(dealt[0].learn)} labels", data, kept, labels is None)
 
 
 def nih(folder: str) -> Iterator[Task]:
@@ -105,7 +85,7 @@ def nih(folder: str) -> Iterator[Task]:
         for name in data.findings
         if min(len(set(data.patients[data.table[name] == value])) for value in (0, 1)) >= FEWEST
     ]
-    repetitions = [folds(data, seed) for seed in range(REPETITIONS)]
+    repetitions = [folds(data.patients, seed) for seed in range(REPETITIONS)]
     yield Task(
         f"{folder}, {len(data)} images, {len(known)} findings", replace(data, findings=tuple(known)), repetitions
     )
@@ -122,26 +102,16 @@ def starts(shipped: str) -> dict[str, list[Recipe]]:
 
 
 def random_weights(seed: int) -> Path:
-    """A file of the network's weights before it has learned anything.
-
-    Its normalisations are measured on simulated pictures: without that, maps fade away from layer to layer.
-    """
+    """A file of the network's weights before it has learned anything."""
     file = cache.root() / "random" / f"efficientnet_lite0-{COURSE.size}-{seed}.npz"
     if not file.exists():
-        load_keras().utils.set_random_seed(seed)
-        model = efficientnet_lite0(COURSE.size, 1)
-        for layer in model.layers:
-            if layer.name.endswith("_norm"):
-                layer.momentum = 0.0
-        pictures = np.stack([randomization.draw(seed, number, COURSE.size)[0] for number in range(64)])
-        model(standardised(pictures), training=True)
-        weights.save(file, weights.collect(model.layers))
+        weights.save(file, models.random_weights(efficientnet_lite0(COURSE.size, 1), seed))
     return file
 
 
 def inputs(task: Task, shipped: str) -> Iterator[tuple[str, str, list[np.ndarray]]]:
     """Name of a start, how it is read, and its features (images, features), one array a draw of the weights."""
-    yield "pixels", "", [pixels(task.data, SIDE)]
+    yield "pixels", "", [transfer.features(task.data, PIXELS)]
     seen: dict[tuple[str, str], np.ndarray] = {}
     for name, recipes in starts(shipped).items():
         for how, readout in (("last", ()), ("course", COURSE.readout)):
@@ -152,31 +122,17 @@ def inputs(task: Task, shipped: str) -> Iterator[tuple[str, str, list[np.ndarray
         yield "both", how, [np.hstack([seen["photographs", how], seen["simulation", how]])]
 
 
-def pixels(data: Dataset, side: int) -> np.ndarray:
-    """The standardised image itself, shrunk."""
-    pictures = data.inputs(COURSE.size)[..., 0]
-    return np.stack([cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA).ravel() for one in pictures])
-
-
 # --- judging -------------------------------------------------------------------------------------------------------
 def scores(task: Task, features: np.ndarray) -> list[np.ndarray]:
     """For each repetition the logits of all judged images (images, findings), NaN where an image was not judged."""
-    labels, result = task.data.labels, []
-    for splits in task.repetitions:
-        said = np.full(labels.shape, np.nan)
-        for split in splits:
-            learn, choose = ((features[rows], labels[rows]) for rows in (split.learn, split.choose))
-            arrays, _ = fit_regressions(learn, choose)
-            said[split.judge] = features[split.judge] @ arrays["logits/kernel"] + arrays["logits/bias"]
-        result.append(said)
-    return result
+    return [judged(features, task.data.labels, splits) for splits in task.repetitions]
 
 
 def tuned(task: Task, start: Recipe) -> list[np.ndarray]:
     """The same from fine-tuning the whole recipe; one repetition."""
     asked = replace(recipe("lite0-transfer"), weights=start.weights)
     result = []
-    for number, splits in enumerate(task.repetitions[:FOLDS]):
+    for number, splits in enumerate(task.repetitions[:DRAWS]):
         said = np.full(task.data.labels.shape, np.nan)
         for split in splits:
             part = np.full(len(task.data), "", object)
@@ -233,8 +189,8 @@ def judge(task: Task, shipped: str, tune: bool) -> dict[tuple[str, str], tuple[f
 
     for name, how, arrays in inputs(task, shipped):
         row(name, how, [scores(task, features) for features in arrays])
-    for name, recipes in starts(shipped).items() if tune else ():
-        row(name, "tuned", [tuned(task, one) for one in recipes[:1]])
+    if tune and task.every_label:
+        row("simulation", "tuned", [tuned(task, replace(COURSE, weights=shipped))])
     return known
 
 

@@ -1,7 +1,7 @@
 """Do two checkouts compute the same? Weights and predictions to the bit, figures of `cxr evaluate`, claims of a run.
 
     git worktree add ../before 064f0fa
-    python benchmarks/same_results.py ../before . --recipes xray-vision densenet-transfer
+    python benchmarks/same_results.py ../before . --recipes xray-vision lite0-transfer
 
 Only the command `cxr` is used, so that the two may be arranged in any way. Both make the simulated data set and
 train in folders of their own. A line that begins with MISSED names a difference, and the exit status is 1.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-RECIPES = ("xray-vision", "normal-abnormal", "densenet-head", "densenet-transfer", "densenet-focal", "course")
+RECIPES = ("xray-vision", "normal-abnormal", "lite0-head", "lite0-transfer")
 PICTURES = 40
 
 

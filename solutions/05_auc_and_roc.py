@@ -54,7 +54,7 @@ people = len(set(test.patients))
 print(f"Test part: {len(test)} images of {people} patients, {test.table[finding].sum():.0f} with {finding}")
 
 # %%
-network = cxr.train(cxr.recipe("densenet-transfer", profile), dataset, seed=seed)
+network = cxr.train(cxr.recipe("lite0-transfer", profile), dataset, seed=seed)
 scores_valid, scores = network.predict(valid), network.predict(test)
 
 # %% [markdown]

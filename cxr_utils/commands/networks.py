@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cxr_utils.networks.trained import Trained
 
 #: What `cxr predict` and `cxr explain` ask when no --model is given.
-DEFAULT_RECIPE = "densenet-transfer"
+DEFAULT_RECIPE = "lite0-transfer"
 Model = Annotated[
     Path | None,
     typer.Option(help=f"Folder that `cxr train` wrote; when not given, the course's own {DEFAULT_RECIPE}."),
@@ -41,7 +41,7 @@ def train(
 
     Examples:
       cxr train --recipe xray-vision                     on the data set that the course makes itself
-      cxr train --recipe densenet-transfer --data ../shared/real/nih --seed 1 --out models/nih
+      cxr train --recipe lite0-transfer --data ../shared/real/nih --seed 1 --out models/nih
       cxr train --recipe xray-vision --data /data/nih --images 5000      a random part of a large collection
       cxr train --recipe course --profile full --devices all --resume
     """

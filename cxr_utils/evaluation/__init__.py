@@ -13,7 +13,6 @@ __getattr__, __dir__, __all__ = on_first_use(
             "average_precision",
         ),
         "curves": ("roc_points", "pr_points", "macro_roc", "macro_pr"),
-        "intervals": ("delong", "delong_test"),
         "thresholds": ("choose_thresholds", "operating_points", "decision_curve"),
         "calibration": ("reliability_table", "calibration_table", "CALIBRATIONS", "prior_correction"),
         "subgroups": ("subgroup_table",),

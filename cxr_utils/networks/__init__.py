@@ -10,8 +10,7 @@ __getattr__, __dir__, __all__ = on_first_use(
         "recipes": ("Recipe", "recipe"),
         "trained": ("Trained", "open_model"),
         "losses": ("class_weights",),
-        "transfer": ("own_head_scores",),
-        "weights": ("simulated_record",),
+        "weights": ("simulated_record", "at_hand"),
         "likeness": ("Likeness",),
     },
 )

@@ -35,8 +35,8 @@ def efficientnet_lite0(
     Args:
         size: side of the image in pixels; at least 32. The weights of photographs were learned at 224.
         outputs: number of findings.
-        weights: None (random), "imagenet" (photographs; installed with the course), "simulated" or a path, as
-            `weights.load` takes them. The logits are never loaded: they start at zero.
+        weights: None (to be trained), "imagenet" (photographs; installed with the course), "simulated", "random" or
+            a path, as `weights.load` takes them. The logits are never loaded: they start at zero.
         dropout: fraction of the averaged features left out at each training step.
         readout: what the head reads instead of the last maps' averages; see `readout.averages`.
 

@@ -6,14 +6,16 @@ can be cut at its last convolution, which is what Grad-CAM and transfer learning
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from cxr_utils import cache
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks import weights as weight_files
-from cxr_utils.networks.backend import load_keras
+from cxr_utils.networks.backend import backend, load_keras
 from cxr_utils.networks.readout import Readout, averages
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ def _convolution(x, channels: int, name: str, stride: int = 1, width: int = 3):
 
 
 def densenet121(
-    size: int, outputs: int, weights: str | None = "simulated", dropout: float = 0.0, readout: Readout = ()
+    size: int, outputs: int, weights: str | None = None, dropout: float = 0.0, readout: Readout = ()
 ) -> "keras.Model":
     """DenseNet121 (Huang et al. 2017) without its top: average of each map, dropout, logits.
 
@@ -108,9 +110,8 @@ def densenet121(
     Args:
         size: side of the image in pixels; at least 32.
         outputs: number of findings.
-        weights: "simulated" (shipped with the course, learned on simulated radiographs), "imagenet" (fetched through
-            Keras), None (random), or a path to an .h5, .weights.h5, .keras or .npz file. The logits are
-            never loaded: they start at zero.
+        weights: None (to be trained), "imagenet" (photographs, fetched through Keras), "random" or a path, as
+            `weights.load` takes them. The logits are never loaded: they start at zero.
         dropout: fraction of the averaged features left out at each training step.
         readout: what the head reads instead of the last maps' averages; see `readout.averages`.
 
@@ -147,7 +148,7 @@ def on_grey(
         body: from pictures (batch, size, size, 3) to maps (batch, height, width, channels), flat layers.
         size: side of the image in pixels; at least 32.
         outputs: number of findings.
-        weights: see `weights.load`; None for random ones.
+        weights: see `weights.load`; "random" for those of `random_weights`; None for Keras' own, to be trained.
         dropout: fraction of the averaged features left out at each training step.
         readout: what the head reads; see `readout.averages`. Empty, it reads the average of each of the last maps.
 
@@ -172,9 +173,64 @@ def on_grey(
     x = layers.Dropout(dropout, name="dropout")(x)
     logits = layers.Dense(outputs, kernel_initializer="zeros", dtype="float32", name="logits")(x)
     model = keras.Model(image, logits, name=name)
-    if weights is not None:
+    if weights == "random":
+        weight_files.assign(model, _random(model))
+    elif weights is not None:
         weight_files.load(model, weights)
     return model
+
+
+def random_weights(model: "keras.Model", seed: int = 0) -> dict[str, np.ndarray]:
+    """Weights that have learned nothing, with which a network still passes on what it sees: the control of a start.
+
+    Kernels are drawn (He et al., ICCV 2015). Mean and deviation of each normalisation are measured on noise with the
+    spectrum of pictures: without that, what a deep network passes on fades or swells from layer to layer.
+
+    Args:
+        model: is not changed.
+        seed: other weights for another.
+
+    Returns:
+        Arrays by "layer/variable".
+
+    Example:
+        >>> random_weights(xray_cnn(32, 1))["stem_conv/kernel"].shape
+        (5, 5, 1, 16)
+    """
+    keras = load_keras()
+    copy = keras.models.clone_model(model)
+    for number, layer in enumerate(copy.layers):
+        for kernel in (variable for variable in layer.weights if variable.name == "kernel"):
+            inputs = math.prod(
+                kernel.shape[:2] if isinstance(layer, keras.layers.DepthwiseConv2D) else kernel.shape[:-1]
+            )
+            values = np.random.default_rng([seed, number]).normal(0, np.sqrt(2 / inputs), kernel.shape)
+            kernel.assign(values.astype(np.float32))
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    copy(_pink_noise(32, model.input_shape[1], seed), training=True)
+    return weight_files.collect(copy.layers)
+
+
+def _random(model: "keras.Model") -> dict[str, np.ndarray]:
+    """Those of seed 0, all but the logits', which start at zero. Cached."""
+
+    def make(folder: Path) -> None:
+        weight_files.save(folder / "weights.npz", random_weights(model))
+
+    key = {"network": model.name, "size": model.input_shape[1], "layers": len(model.layers), "backend": backend()}
+    folder = cache.entry("random", key | {"code": cache.code_version(__name__)}, make)
+    arrays = weight_files.read(folder / "weights.npz")
+    return {name: array for name, array in arrays.items() if not name.startswith("logits/")}
+
+
+def _pink_noise(pictures: int, size: int, seed: int) -> np.ndarray:
+    """Standardised noise (pictures, size, size, 1) in which slow waves are strong and fast ones weak."""
+    frequency = np.hypot(np.fft.fftfreq(size)[:, np.newaxis], np.fft.rfftfreq(size))
+    strength = (frequency > 0) / np.maximum(frequency, 1 / size)  # no brightness of the whole
+    white = np.random.default_rng(seed).normal(size=(pictures, size, size))
+    noise = np.fft.irfft2(np.fft.rfft2(white) * strength, (size, size))
+    return (noise / noise.std(axis=(1, 2), keepdims=True))[..., np.newaxis].astype(np.float32)
 
 
 def multiply_adds(model: "keras.Model", trained_only: bool = False) -> int:
@@ -195,16 +251,17 @@ def multiply_adds(model: "keras.Model", trained_only: bool = False) -> int:
 
 
 def cost_by_part(model: "keras.Model") -> pd.DataFrame:
-    """Where the parameters and the work of a DenseNet121 are: frozen blocks, last block, head.
+    """Where the parameters and the work of a network of `CUTS` are: before the cut, behind it, in the head.
 
     Args:
-        model: made by `densenet121`.
+        model: made by `densenet121` or `efficientnet_lite0`.
 
     Returns:
         Index: the three parts. Columns: parameters, and multiply-adds of one image in millions.
     """
     names = [layer.name for layer in model.layers]
-    ends = [names.index(CUTS["densenet121"]) + 1, names.index("logits")]
+    cut = CUTS[model.name]
+    ends = [names.index(cut) + 1, names.index("logits")]
     places = np.digitize(range(len(names)), ends)  # 0, 1 or 2 for each layer
     layers = [[layer for layer, at in zip(model.layers, places, strict=True) if at == part] for part in range(3)]
     return pd.DataFrame(
@@ -212,7 +269,7 @@ def cost_by_part(model: "keras.Model") -> pd.DataFrame:
             "parameters": [sum(layer.count_params() for layer in part) for part in layers],
             "million multiply-adds an image": [sum(map(_cost, part)) / 1e6 for part in layers],
         },
-        index=["first three dense blocks", "last dense block", "head"],
+        index=[f"up to {cut}", f"behind {cut}", "head"],
     )
 
 

@@ -7,7 +7,8 @@ sees where ("spatial pyramid pooling"; He et al., ECCV 2014).
 
 import difflib
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -126,6 +127,61 @@ def fit_regressions(
         waiting = set(PENALTIES[max(place - 1, 0) : place + 2]) - set(tried)
     best = _best(tried)
     return tried[best][0], [tried[penalty][1] | {"kept": penalty == best} for penalty in sorted(tried)]
+
+
+class Split(NamedTuple):
+    """Rows (n,) to fit to, to choose the penalty by, and to judge."""
+
+    learn: np.ndarray
+    choose: np.ndarray
+    judge: np.ndarray
+
+
+def folds(patients: np.ndarray, seed: int = 0, number: int = 5) -> list[Split]:
+    """Patients dealt into folds, each of which is judged once; the next one chooses, the others are learned from.
+
+    Args:
+        patients: of each image, shape (images,).
+        seed: another one deals otherwise.
+        number: of folds, at least three.
+
+    Returns:
+        As many splits.
+
+    Example:
+        >>> [split.judge.tolist() for split in folds(np.array(["a", "a", "b", "c"]), number=3)]
+        [[3], [0, 1], [2]]
+    """
+    people, which = np.unique(patients, return_inverse=True)
+    fold = (np.random.default_rng(seed).permutation(len(people)) % number)[which]
+    rows = [np.flatnonzero(fold == one) for one in range(number)]
+    turns = [[rows[(first + step) % number] for step in range(number)] for first in range(number)]
+    return [Split(np.concatenate(turn[2:]), turn[1], turn[0]) for turn in turns]
+
+
+def judged(features: np.ndarray, labels: np.ndarray, splits: Sequence[Split]) -> np.ndarray:
+    """What regressions say of images that they were not fitted to.
+
+    Args:
+        features: shape (images, features).
+        labels: 0, 1 or NaN, shape (images, findings).
+        splits: such as `folds` gives.
+
+    Returns:
+        Logits (images, findings); NaN where no split judges an image.
+
+    Example:
+        >>> labels = np.arange(60).reshape(60, 1) % 2 * 1.0
+        >>> said = judged(labels * 3, labels, folds(np.arange(60)))
+        >>> mean_auc(labels, said)
+        1.0
+    """
+    said = np.full(labels.shape, np.nan)
+    for split in splits:
+        seen, unseen = ((features[rows], labels[rows]) for rows in (split.learn, split.choose))
+        head, _ = fit_regressions(seen, unseen)
+        said[split.judge] = features[split.judge] @ head["logits/kernel"] + head["logits/bias"]
+    return said
 
 
 def _best(tried: dict[float, tuple[dict, dict]]) -> float:

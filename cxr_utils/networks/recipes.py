@@ -19,8 +19,8 @@ _EXPECTED_TOGETHER = {
     "network, weights, trainable": 'weights=None and trainable="all": only densenet121 and '
     "efficientnet_lite0 come with weights to start from",
     "network, readout": "readout=(): only densenet121 and efficientnet_lite0 can be read at other layers than the last",
-    "trainable, weights": "trained weights, because the rest would stay random. Choose "
-    'weights="simulated" or "imagenet", or trainable="all"',
+    "trainable, weights": "weights to start from, because the rest would never learn. Choose "
+    'weights="simulated", "imagenet" or "random", or trainable="all"',
     "trainable, loss, augment, oversample": 'loss "bce" or "weighted", no augmentation and no oversampling: '
     "a head is fitted to features computed once, all of them at a time",
     "oversample, sample_weights, loss": "one cure for rare findings: together they would count them twice. "
@@ -44,7 +44,8 @@ class Recipe:
         oversample: whether rare images are drawn more often, as `losses.expected_draws` says; an epoch keeps its
             length. Probabilities then follow what was drawn: choose thresholds on validation images.
         question: "findings" (which of the data set's findings are there?) or "any" (is there any at all?).
-        weights: where a network of `PRETRAINED` starts: "simulated", "imagenet", a path, or None for random numbers.
+        weights: where a network of `PRETRAINED` starts: "simulated" or "imagenet", "random" (the control: as if it had
+            learned, but it has not), a path, or None for random numbers that are all trained.
         trainable: "all", "last_block" (what stands behind the network's cut, `models.CUTS`: of DenseNet121 its last
             dense block) or "head" (the logits only).
         dropout: fraction of features left out before the logits.
@@ -150,20 +151,24 @@ _DENSENET = Recipe(
     epochs=8,
     batch_size=64,
     learning_rate=3e-4,
-    weights="simulated",
+    weights="imagenet",
     trainable="last_block",
     patience=2,
 )
 _LITE0 = replace(
-    _DENSENET, network="efficientnet_lite0", size=192, weights="imagenet", readout=(("stage5", 3), ("image", 16))
+    _DENSENET,
+    network="efficientnet_lite0",
+    size=192,
+    epochs=3,
+    learning_rate=1e-4,
+    weights="simulated",
+    readout=(("stage5", 3), ("stage7", 1), ("image", 16)),
 )
 _QUICK = {
     "xray-vision": Recipe(epochs=10, patience=5),
     "normal-abnormal": Recipe(
         "normal_abnormal_cnn", epochs=10, learning_rate=1e-3, dropout=0.5, patience=None, question="any"
     ),
-    "densenet-scratch": replace(_DENSENET, epochs=4, learning_rate=1e-3, weights=None, trainable="all"),
-    "densenet-head": head_of(_DENSENET),
     "densenet-transfer": _DENSENET,
     "densenet-focal": replace(_DENSENET, loss="focal", dropout=0.5),
     "course": replace(_DENSENET, loss="weighted"),
@@ -177,8 +182,6 @@ _WHOLE: dict[str, Any] = {
 _FULL: dict[str, dict[str, Any]] = {
     "xray-vision": {"size": 128, "epochs": 40, "batch_size": 64, "augment": _CHANGES, "sample_weights": True},
     "normal-abnormal": {"size": 224},
-    "densenet-scratch": _WHOLE,
-    "densenet-head": {"size": 224},
     "densenet-transfer": _WHOLE,
     "densenet-focal": {**_WHOLE, "learning_rate": 1e-4, "augment": ("flip_horizontal", "rotate", "brightness")},
     "course": {**_WHOLE, "size": 320, "batch_size": 32},
@@ -193,9 +196,9 @@ def recipe(name: str, profile: str = "quick") -> Recipe:
     Args:
         name: "xray-vision" (a CNN from scratch), "normal-abnormal" (three convolutions and a dense layer: is there
             any finding?),
-            "densenet-scratch", "densenet-head" (frozen), "densenet-transfer" (fine-tuned), "densenet-focal" (focal
+            "densenet-transfer" (fine-tuned), "densenet-focal" (focal
             loss), "course" (weighted loss), "lite0-head" or "lite0-transfer" (EfficientNet-Lite0, read at a middle
-            layer beside a thumbnail of the image; frozen and fine-tuned).
+            layer, a late one and a thumbnail of the image; frozen and fine-tuned, the course's main network).
         profile: "quick" or "full".
 
     Returns:

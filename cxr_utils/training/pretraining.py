@@ -9,7 +9,7 @@ lungs and the heart, because only a simulator knows where they are. After every 
 that a run that was stopped goes on with the next epoch; only dropout begins its random numbers anew.
 
 Simulated patients cannot say what is worth most on real X-rays; real
-ones can: given some, `ship` looks at their validation parts and takes the best of the last epochs.
+ones can: given some, `ship` looks at all but their test parts and takes the best of the last epochs.
 """
 
 import functools
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import keras
 
 NETWORK = "efficientnet_lite0"
+_FEWEST = 10  # patients with and without a finding that is judged
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,12 @@ class Plan:
     images: int = 12_000
     drawn_at: int = 256
     seed: int = 1000
-    size: int = 160
-    epochs: int = 6
+    size: int = 192
+    epochs: int = 10
     batch_size: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     weight_decay: float = 2e-2
-    frozen: int = 3
+    frozen: int = 2
     mask_weight: float = 1.0
 
 
@@ -227,8 +228,9 @@ def ship(run: Path, target: Path, judges: Sequence[Dataset] = ()) -> Path:
     Args:
         run: of `pretrain`.
         target: the .npz file; the record goes beside it, ending in .json.
-        judges: real collections. On the training part of each, a head is fitted to the frozen features of each of the
-            last epochs, and judged by its mean AUC on the validation part; the best mean over the collections counts.
+        judges: real collections, of which all but the test part is looked at. Heads are fitted to the frozen features
+            of each of the last epochs, and judged by their mean AUC over folds of patients; the best mean over the
+            collections counts.
 
     Returns:
         The file.
@@ -276,7 +278,16 @@ def _last_epochs(plan: Plan) -> range:
 
 
 def _worth(file: Path, judges: Sequence[Dataset]) -> dict[str, float]:
-    """Mean AUC on the validation part of each collection."""
-    frozen = replace(recipe("lite0-head"), weights=str(file))
-    histories = {one.name: transfer.fit_head(frozen, one.part("train"), one.part("valid"))[1] for one in judges}
-    return {name: round(max(row["val_auc"] for row in rows), 4) for name, rows in histories.items()}
+    """Mean AUC over folds of the patients of each collection, those of its test part left out.
+
+    Only findings count that enough patients have and enough have not.
+    """
+    frozen, worth = replace(recipe("lite0-head"), weights=str(file)), {}
+    for one in judges:
+        looked_at = one.subset(one.table["split"].to_numpy() != "test", one.name)
+        patients, labels = looked_at.patients, looked_at.labels
+        people = [[len(set(patients[column == value])) for value in (0, 1)] for column in labels.T]
+        labels = labels[:, [min(both) >= _FEWEST for both in people]]
+        said = readout.judged(transfer.features(looked_at, frozen), labels, readout.folds(patients))
+        worth[one.name] = round(readout.mean_auc(labels, said), 4)
+    return worth

@@ -277,9 +277,9 @@ def test_without_a_model_the_network_of_the_lessons_answers_and_an_exported_one_
     assert cxr("predict", file)[0] == 2 and not asked  # no simulated data: nobody can have trained on them
     (tmp_path / "data/phantom/quick-seed0").mkdir(parents=True)
     status, out, _ = cxr("predict", file, "--json")
-    assert status == 0 and asked == [(recipes.recipe("densenet-transfer"), "phantom")]
+    assert status == 0 and asked == [(recipes.recipe("lite0-transfer"), "phantom")]
     assert json.loads(out)[0]["probabilities"] == trained.predict_file(file).to_dict()
-    shutil.copytree(exported.folder, tmp_path / "runs/models/densenet-transfer-phantom-quick-seed0")
+    shutil.copytree(exported.folder, tmp_path / "runs/models/lite0-transfer-phantom-quick-seed0")
     assert cxr("predict", file)[0] == 0 and len(asked) == 1
 
 
@@ -287,7 +287,7 @@ def test_what_cannot_be_done_is_one_line(cxr, exported, workplace, tmp_path, mon
     file = next((workplace / "images").glob("*.png"))
     monkeypatch.setenv("CXR_HOME", str(tmp_path))
     wrong = {
-        "cxr train --recipe densenet-transfer": ["predict", file],
+        "cxr train --recipe lite0-transfer": ["predict", file],
         "Expected one of what the network knows: Mass, Nodule": [
             "explain", file, "--model", exported.folder, "--finding", "Gout",
         ],

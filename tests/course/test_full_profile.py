@@ -20,6 +20,7 @@ from cxr_utils.checks.claims import ClaimNotBorneOut
 from cxr_utils.course.derive import PARAMETERS, solution_notebook
 from cxr_utils.course.lessons import Lesson, find_lessons
 from cxr_utils.networks import recipes, transfer
+from cxr_utils.networks.recipes import PRETRAINED
 from cxr_utils.networks.trained import Trained
 from cxr_utils.phantom.cohort import make_cohort
 from cxr_utils.training import devices
@@ -45,7 +46,7 @@ def make_small() -> None:
     fit, claim = devices.Devices.fit, cxr.claim
 
     def short(self, model, *given, **options):
-        model.run_eagerly = model.name == "densenet121"  # to trace 121 layers takes half a minute
+        model.run_eagerly = model.name in PRETRAINED  # to trace so many layers takes half a minute
         fit(self, model, *given, **options | {"epochs": options["initial_epoch"] + 1})
 
     def told(statement, holds):
@@ -94,7 +95,7 @@ def test_every_lesson_trains_by_the_recipes_of_the_full_profile(tmp_path):
 
     trained = [Trained(file.parent) for file in (tmp_path / "cache" / "models").glob("*/card.json")]
     precision = {replace(one.recipe, batch_size=1): one.card["precision"] for one in trained}
-    for name in ("xray-vision", "normal-abnormal", "densenet-head", "densenet-transfer", "densenet-focal", "course"):
+    for name in ("xray-vision", "normal-abnormal", "lite0-head", "lite0-transfer"):
         full = replace(cxr.recipe(name, "full"), batch_size=1)
         assert precision[full] == ("mixed_bfloat16" if full.mixed_precision else "float32"), name
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cohorts import FINDINGS, cohort
+from normal_intervals import delong, delong_test
 from scipy import stats
 from sklearn import metrics as oracle
 
@@ -12,8 +13,6 @@ from cxr_utils.evaluation import intervals
 from cxr_utils.evaluation.intervals import (
     auc_and_influence,
     bootstrap,
-    delong,
-    delong_test,
     ladder,
     percentile_interval,
     resample_weights,

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from cohorts import FINDINGS, image_table
+from normal_intervals import delong
 from scipy import stats
 
 from cxr_utils.errors import DataError, Missing
 from cxr_utils.evaluation import metrics, subgroups
-from cxr_utils.evaluation.intervals import delong, resample_weights
+from cxr_utils.evaluation.intervals import resample_weights
 
 
 def test_subgroups_equal_the_table_of_the_selected_images():

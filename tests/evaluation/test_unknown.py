@@ -8,6 +8,7 @@ import pytest
 from cohorts import FINDINGS, cohort, image_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from normal_intervals import delong, delong_test
 from sklearn import metrics as oracle
 
 from cxr_utils.errors import CxrError
@@ -137,14 +138,12 @@ def test_every_figure_of_one_finding_is_that_of_its_known_images(case):
         few = labels.to_numpy(), values.to_numpy()
         for figure in (calibration.reliability_table, thresholds.decision_curve, curves.pr_points):
             pd.testing.assert_frame_equal(figure(*whole), figure(*few))
-        test = [
-            function(*arrays, p) for arrays, p in ((whole, patients), (few, own)) for function in (intervals.delong,)
-        ]
+        test = [function(*arrays, p) for arrays, p in ((whole, patients), (few, own)) for function in (delong,)]
         pd.testing.assert_series_equal(*test)
         other = np.random.default_rng(0).random(len(truth))
         pd.testing.assert_series_equal(
-            intervals.delong_test(*whole, other, patients),
-            intervals.delong_test(*few, other[truth[name].notna()], own),
+            delong_test(*whole, other, patients),
+            delong_test(*few, other[truth[name].notna()], own),
         )
 
 
@@ -235,7 +234,7 @@ def test_a_finding_of_which_nothing_is_known_has_a_reason_and_no_figure():
         with pytest.raises(CxrError, match=r"None of 400 labels is known|All 0 labels|None of 0 labels"):
             function(*one)
     with pytest.raises(CxrError, match="positive images of 0 and negative images of 0 patients"):
-        intervals.delong(*one)
+        delong(*one)
 
 
 def test_a_score_beside_an_unknown_label_is_not_asked_for_and_not_kept():

@@ -32,7 +32,7 @@ def classifier():
     image = keras.Input((224, 224, 3))
     averages = keras.layers.GlobalAveragePooling2D()(efficientnet.body(image))
     model = keras.Model(image, keras.layers.Dense(1000, name="logits")(averages))
-    assert weights.assign(model, weights.photographs(model.layers)) == len(model.weights)
+    assert weights.assign(model, torch_file.by_layers(weights._in_package(), model.layers)) == len(model.weights)
     return model
 
 

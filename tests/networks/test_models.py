@@ -8,10 +8,11 @@ import urllib.request
 import numpy as np
 import pytest
 
-from cxr_utils.errors import RecipeError
+from cxr_utils.errors import Missing, RecipeError
 from cxr_utils.heatmaps import gradcam
 from cxr_utils.networks import models, weights
 from cxr_utils.networks.backend import load_keras
+from cxr_utils.networks.efficientnet import efficientnet_lite0
 
 PICTURES = np.random.default_rng(0).normal(size=(3, 64, 64, 1)).astype(np.float32)
 
@@ -150,8 +151,37 @@ def test_imagenet_offline_says_so_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     for answer in (hang, lambda *a, **o: (_ for _ in ()).throw(socket.gaierror())):
         monkeypatch.setattr(urllib.request, "urlopen", answer)
-        with pytest.raises(RecipeError, match='weights="simulated"'):
+        with pytest.raises(RecipeError, match='weights="random"'):
             models.densenet121(64, 2, weights="imagenet")
+
+
+def test_what_is_at_hand_is_known_without_asking_the_internet(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(urllib.request, "urlopen", None)
+    absent = weights.at_hand("densenet121", "imagenet")
+    assert isinstance(absent, Missing) and str(tmp_path) in str(absent)
+    fetched = tmp_path / "models" / "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    fetched.parent.mkdir()
+    fetched.write_bytes(b"")
+    assert weights.at_hand("densenet121", "imagenet") is True
+    for network, source in (("efficientnet_lite0", "simulated"), ("densenet121", "random")):
+        assert weights.at_hand(network, source) is True
+    assert "does not exist" in str(weights.at_hand("densenet121", "simulated"))
+
+
+@pytest.mark.parametrize("make", [models.densenet121, efficientnet_lite0])
+def test_random_weights_are_the_same_everywhere_and_pass_on_what_they_see(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("CXR_CACHE", str(tmp_path))
+    model = make(64, 2, weights="random")
+    first, again, other = (models.random_weights(model, seed) for seed in (0, 0, 1))
+    assert all(np.array_equal(first[name], array) for name, array in weights.collect(model.layers[:-1]).items())
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    kernel = next(name for name in first if name.endswith("kernel"))
+    assert not np.array_equal(first[kernel], other[kernel]) and not model.layers[-1].kernel.numpy().any()
+    noise = models._pink_noise(8, 64, 7)
+    assert np.allclose(noise.std(axis=(1, 2)), 1, atol=1e-4) and np.allclose(noise.mean(axis=(1, 2)), 0, atol=1e-4)
+    seen = load_keras().Model(model.input, model.layers[-2].output).predict(noise, verbose=0)
+    assert 0.02 < seen.std(axis=0).mean() < 5  # neither faded nor swollen, and not the same for every picture
 
 
 def test_identity_follows_the_contents(tmp_path):
@@ -170,7 +200,7 @@ def test_parts_of_densenet_by_the_arithmetic_of_its_paper(densenet):
     normalisation = sum(4 * maps + 4 * 128 for maps in inputs) + 4 * 1024
     parts = models.cost_by_part(densenet)
     cost = parts["million multiply-adds an image"]
-    assert parts.index.tolist() == ["first three dense blocks", "last dense block", "head"]
+    assert parts.index.tolist() == ["up to pool4_pool", "behind pool4_pool", "head"]
     assert parts["parameters"].tolist()[1:] == [convolutions + normalisation, 1024 * 2 + 2]
     assert parts["parameters"].sum() == densenet.count_params()
     assert cost.tolist()[1:] == pytest.approx([4 * convolutions / 1e6, 1024 * 2 / 1e6])

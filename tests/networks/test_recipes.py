@@ -25,8 +25,11 @@ DENSENET = {"network": "densenet121", "weights": "simulated"}
         ({"patience": 0}, "patience=0. Expected more than zero"),
         ({"weights": "simulated"}, "network='xray_cnn', weights='simulated'.*only densenet121"),
         ({"trainable": "head"}, "network='xray_cnn', .*trainable='head'.*only densenet121"),
-        ({"network": "densenet121", "trainable": "head"}, "trainable='head', weights=None.*stay random"),
-        ({"network": "densenet121", "trainable": "last_block"}, "trainable='last_block', weights=None.*stay random"),
+        ({"network": "densenet121", "trainable": "head"}, "trainable='head', weights=None.*never learn"),
+        (
+            {"network": "densenet121", "trainable": "last_block"},
+            "trainable='last_block', weights=None.*never learn",
+        ),
         (DENSENET | {"trainable": "head", "loss": "focal"}, "trainable='head', loss='focal'"),
         (DENSENET | {"trainable": "head", "augment": ("shift",)}, "trainable='head', .*augment=.'shift'"),
         (DENSENET | {"trainable": "head", "oversample": True}, "trainable='head', .*oversample=True"),

@@ -78,7 +78,7 @@ def test_chunks_are_read_one_at_a_time(monkeypatch):
 
 
 def test_only_what_sees_unchanged_images_through_frozen_layers_learns_from_stored_rows():
-    tuned = Recipe("densenet121", weights="simulated", trainable="last_block")
+    tuned = Recipe("densenet121", weights="random", trainable="last_block")
     assert from_trunk(tuned) and from_trunk(replace(tuned, trainable="head"))
     assert not from_trunk(replace(tuned, augment=("shift",))) and not from_trunk(replace(tuned, trainable="all"))
 

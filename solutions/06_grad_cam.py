@@ -410,7 +410,7 @@ gallery(list(zip(misses["image"], misses["finding"], strict=True)), maps, "the s
 # ## A better network, a better map?
 #
 # A network that hardly tells a finding can hardly point at it. The course's main network, EfficientNet-Lite0 as
-# lesson 04 has fine-tuned it, tells them better. Does it point better too? Same pictures, same boxes, same method.
+# lesson 04 has fine-tuned it, tells them better. Does it point better too? The pictures and the boxes stay the same.
 
 # %%
 main = cxr.train(cxr.recipe("lite0-transfer", profile), dataset, seed)
@@ -484,9 +484,9 @@ gallery(surest_of, main_maps, "the same images and findings, explained by the ma
 # while this map is hot in spots. Three scores are not three words for one thing. Whoever shows you one of them has
 # chosen it.
 #
-# And look again at the validation part's table: the same network, the same layer, and two ways of averaging a
-# gradient lie further apart than many networks. Where a head reads fields, the mean over all fields says of no place
-# what it means.
+# Look again at the validation part's table. Network and layer stay the same, and still Grad-CAM and HiResCAM are far
+# apart behind the fifth stage. Its head gives each field a weight of its own. Grad-CAM averages these weights over the
+# whole picture, and so loses which field spoke for the finding.
 #
 # ## Does the map know the network?
 #
@@ -671,7 +671,8 @@ cheating, clean = shortcut_auc["trained with"]["auc"], shortcut_auc["trained wit
 hits = {kind: table.loc["all", "hit"] for kind, table in tables.items()}
 hits |= {kind: one.summary(seed=seed).loc["all", "hit"] for kind, one in ranked.items()}
 kinds = ("small network", "main network", "mean box", "random")
-pointing = "points into the box: " + ", ".join(f"{kind} {hits[kind]:.0%}" for kind in kinds) if boxed else "no boxes"
+told = ", ".join(f"{kind} {hits[kind]:.0%}" for kind in kinds if kind in hits)
+pointing = f"points into the box: {told}" if boxed else "no boxes"
 falls = f"{cheating['test, with marker']:.2f} to {cheating['test, without marker']:.2f}"
 cxr.headline(f"{pointing}; AUC without the marker falls from {falls} ({patients[1]} test patients)")
 

@@ -34,7 +34,7 @@ from cxr_utils.data.opening import open_dataset
 from cxr_utils.evaluation.intervals import bootstrap, ladder, percentile_interval, weighted_auc
 from cxr_utils.networks import models, transfer, weights
 from cxr_utils.networks.efficientnet import efficientnet_lite0
-from cxr_utils.networks.readout import Split, folds, judged, mean_auc
+from cxr_utils.networks.readout import Split, fewest_patients, folds, judged, mean_auc
 from cxr_utils.networks.recipes import Recipe, recipe
 from cxr_utils.training import fit
 
@@ -80,15 +80,10 @@ def pneumonia(test: bool) -> Iterator[Task]:
 def nih(folder: str) -> Iterator[Task]:
     """All findings with enough patients."""
     data = open_dataset(REAL / folder).with_images()
-    known = [
-        name
-        for name in data.findings
-        if min(len(set(data.patients[data.table[name] == value])) for value in (0, 1)) >= FEWEST
-    ]
+    known = np.array(data.findings)[fewest_patients(data.labels, data.patients) >= FEWEST]
     repetitions = [folds(data.patients, seed) for seed in range(REPETITIONS)]
-    yield Task(
-        f"{folder}, {len(data)} images, {len(known)} findings", replace(data, findings=tuple(known)), repetitions
-    )
+    data = replace(data, findings=tuple(known.tolist()))
+    yield Task(f"{folder}, {len(data)} images, {len(known)} findings", data, repetitions)
 
 
 # --- starts --------------------------------------------------------------------------------------------------------
@@ -129,22 +124,17 @@ def scores(task: Task, features: np.ndarray) -> list[np.ndarray]:
 
 
 def tuned(task: Task, start: Recipe) -> list[np.ndarray]:
-    """The same from fine-tuning the whole recipe; one repetition."""
+    """The same from fine-tuning the whole recipe; the first repetition only."""
     asked = replace(recipe("lite0-transfer"), weights=start.weights)
-    result = []
-    for number, splits in enumerate(task.repetitions[:DRAWS]):
-        said = np.full(task.data.labels.shape, np.nan)
-        for split in splits:
-            part = np.full(len(task.data), "", object)
-            for name, rows in (("train", split.learn), ("valid", split.choose), ("test", split.judge)):
-                part[rows] = name
-            rows = np.flatnonzero(part != "")
-            given = replace(task.data, table=task.data.table.assign(split=part)).subset(rows, task.data.name)
-            said[split.judge] = fit.train(asked, given, number).predict(given.part("test")).to_numpy()
-        result.append(said)
-        if len(splits) > 1:
-            break
-    return result
+    said = np.full(task.data.labels.shape, np.nan)
+    for split in task.repetitions[0]:
+        part = np.full(len(task.data), "", object)
+        for name, rows in (("train", split.learn), ("valid", split.choose), ("test", split.judge)):
+            part[rows] = name
+        rows = np.flatnonzero(part != "")
+        given = replace(task.data, table=task.data.table.assign(split=part)).subset(rows, task.data.name)
+        said[split.judge] = fit.train(asked, given, 0).predict(given.part("test")).to_numpy()
+    return [said]
 
 
 def areas(task: Task, said: list[np.ndarray]) -> tuple[float, np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 from tiny_dataset import tiny_dataset
 
 from cxr_utils.data import pixelstore
-from cxr_utils.networks import efficientnet, losses, models, trained, transfer, weights
+from cxr_utils.networks import efficientnet, losses, models, transfer, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
 from cxr_utils.training import callbacks, fit, pipeline
@@ -34,7 +34,7 @@ def predictions():
     ]
     found = {f"logits {one.name}": with_usual_weights(one).predict(pictures, verbose=0) for one in networks}
     recipe = Recipe("efficientnet_lite0", SIZE, readout=(("stage5", 3), ("image", 16)))
-    read = with_usual_weights(trained.build(recipe, 3))
+    read = with_usual_weights(transfer.build(recipe, 3))
     at_cut = [read.get_layer(name).output for name in ("stage4", "image_16x16")]
     seen = load_keras().Model(read.input, at_cut).predict(pictures, verbose=0)
     behind = transfer.tail(read, recipe).predict(tuple(seen), verbose=0)

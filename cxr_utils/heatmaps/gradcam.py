@@ -1,4 +1,4 @@
-"""Where in the image a logit comes from: Grad-CAM and two relatives.
+"""Where in the image a logit comes from: Grad-CAM and HiResCAM.
 
 Grad-CAM (Selvaraju et al., ICCV 2017) looks at the features that one layer puts out, usually the last map. The gradient
 of a logit with respect to these features says how much each of them matters; the features, weighted with it, summed and
@@ -20,7 +20,7 @@ from cxr_utils.networks.backend import backend, load_keras, load_tensorflow
 if TYPE_CHECKING:
     import keras
 
-METHODS = ("gradcam", "hirescam", "gradcam++")
+METHODS = ("gradcam", "hirescam")
 #: Images that pass the trunk together; bounds the memory of features and gradients.
 BATCH = 32
 
@@ -32,6 +32,7 @@ def grad_cam(
     layer: str | None = None,
     *,
     method: str = "gradcam",
+    wanted: np.ndarray | None = None,
 ) -> np.ndarray:
     """Heat maps of several findings for a batch of images, in one pass through the network.
 
@@ -42,16 +43,17 @@ def grad_cam(
         layer: name of the layer whose features to weigh, any of `map_layers(model)`; None means the last one that
             still is a map. What reaches the logits around that layer, as in a residual block, is held constant.
         method: "gradcam" weights each feature with its mean gradient; "hirescam" (Draelos & Carin 2020) each
-            place of each feature with its own gradient; "gradcam++" (Chattopadhay et al. 2018) corrects for
-            the size of what is seen.
+            place of each feature with its own gradient.
+        wanted: shape (images, outputs), True where a map is wanted; None means everywhere. The other maps stay
+            zero, and cost nothing.
 
     Returns:
         (images, outputs, map height, map width) float32 from 0 to 1, each map scaled so that its maximum is
         1. A map that is zero everywhere (nothing speaks for the finding) stays zero. See `upsample`.
 
     Raises:
-        RecipeError: unknown layer, output or method, a model that ends in probabilities, images of another
-            shape, or maps that are not finite.
+        RecipeError: unknown layer, output or method, a model that ends in probabilities, images or `wanted` of
+            another shape, or maps that are not finite.
 
     Example:
         >>> from cxr_utils.networks import models
@@ -61,9 +63,20 @@ def grad_cam(
     """
     outputs = _checked(model, images, outputs, method)
     chosen = _layer(model, layer)
-    batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
-    maps = [_raw_maps(*_gradients(model, chosen, batch, outputs), method) for batch in batches]
-    return _scaled(np.concatenate(maps).astype(np.float32))
+    logits = np.eye(model.output_shape[-1], dtype=np.float32)[list(outputs)]
+    if wanted is None:
+        every = np.broadcast_to(logits, (len(images), *logits.shape))
+        return _scaled(_raw_maps(model, chosen, images, every, method))
+    if wanted.shape != (len(images), len(outputs)) or not wanted.any():
+        raise RecipeError(
+            f"Received `wanted` of shape {wanted.shape}, {np.count_nonzero(wanted)} of it True. Expected "
+            f"{(len(images), len(outputs))}, images and outputs, and one True at least. Take these images' labels."
+        )
+    rows, columns = np.nonzero(wanted)
+    maps = _raw_maps(model, chosen, images[rows], logits[columns][:, None], method)
+    all_maps = np.zeros((*wanted.shape, *maps.shape[2:]), np.float32)
+    all_maps[rows, columns] = _scaled(maps)[:, 0]
+    return all_maps
 
 
 def cut(model: "keras.Model", layer: str | None = None) -> tuple["keras.Model", "keras.Model"]:
@@ -203,14 +216,19 @@ def _tapped(layer: "keras.Layer", tap: Callable[[Any], Any]) -> Iterator[None]:
 
 
 def _gradients(
-    model: "keras.Model", layer: "keras.Layer", images: np.ndarray, outputs: Sequence[int]
+    model: "keras.Model", layer: "keras.Layer", images: np.ndarray, explained: np.ndarray
 ) -> tuple[Any, Iterator[Any]]:
-    """The features of a layer, and for each output the gradient of its logit with respect to them."""
-    return _GRADIENTS[backend()](model, layer, load_keras().ops.convert_to_tensor(images, "float32"), outputs)
+    """The features of a layer, and the gradients of some logits with respect to them.
+
+    `explained` (images, gradients, logits) is 1 at the logit of which an image's gradient is asked for, and else 0.
+    """
+    ops = load_keras().ops
+    each = [ops.convert_to_tensor(one) for one in explained.swapaxes(0, 1)]
+    return _GRADIENTS[backend()](model, layer, ops.convert_to_tensor(images, "float32"), each)
 
 
 def _tensorflow_gradients(
-    model: "keras.Model", layer: "keras.Layer", images: Any, outputs: Sequence[int]
+    model: "keras.Model", layer: "keras.Layer", images: Any, each: list[Any]
 ) -> tuple[Any, Iterator[Any]]:
     seen = []
     with load_tensorflow().GradientTape(persistent=True, watch_accessed_variables=False) as tape:
@@ -222,13 +240,12 @@ def _tensorflow_gradients(
 
         with _tapped(layer, watch):
             logits = model(images, training=False)
-        chosen = [logits[:, output] for output in outputs]
     features = _single(seen, layer)
-    return features, (tape.gradient(logit, features) for logit in chosen)
+    return features, (tape.gradient(logits, features, output_gradients=one) for one in each)
 
 
 def _jax_gradients(
-    model: "keras.Model", layer: "keras.Layer", images: Any, outputs: Sequence[int]
+    model: "keras.Model", layer: "keras.Layer", images: Any, each: list[Any]
 ) -> tuple[Any, Iterator[Any]]:
     import jax
 
@@ -244,13 +261,12 @@ def _jax_gradients(
         return logits, _single(seen, layer)
 
     shape = jax.eval_shape(logits_and_features, 0.0)[1]
-    logits, pull_back, features = jax.vjp(logits_and_features, jax.numpy.zeros(shape.shape), has_aux=True)
-    # Images do not touch each other: pulling ones back gives each image the gradient of its own logit.
-    return features, (pull_back(jax.numpy.zeros_like(logits).at[:, output].set(1))[0] for output in outputs)
+    _, pull_back, features = jax.vjp(logits_and_features, jax.numpy.zeros(shape.shape), has_aux=True)
+    return features, (pull_back(one)[0] for one in each)
 
 
 def _torch_gradients(
-    model: "keras.Model", layer: "keras.Layer", images: Any, outputs: Sequence[int]
+    model: "keras.Model", layer: "keras.Layer", images: Any, each: list[Any]
 ) -> tuple[Any, Iterator[Any]]:
     import torch
 
@@ -264,9 +280,7 @@ def _torch_gradients(
     with torch.no_grad(), _tapped(layer, watch):
         logits = model(images, training=False)
     features = _single(seen, layer)
-    return features.detach(), (
-        torch.autograd.grad(logits[:, output].sum(), features, retain_graph=True)[0] for output in outputs
-    )
+    return features.detach(), (torch.autograd.grad(logits, features, one, retain_graph=True)[0] for one in each)
 
 
 _GRADIENTS = {"tensorflow": _tensorflow_gradients, "jax": _jax_gradients, "torch": _torch_gradients}
@@ -281,29 +295,22 @@ def _single(seen: list[Any], layer: "keras.Layer") -> Any:
     return seen[0]
 
 
-def _raw_maps(features: Any, gradients: Iterator[Any], method: str) -> np.ndarray:
+def _raw_maps(
+    model: "keras.Model", layer: "keras.Layer", images: np.ndarray, explained: np.ndarray, method: str
+) -> np.ndarray:
+    """Maps before they are scaled: (images, outputs, height, width) float32; `explained` as for `_gradients`."""
+    parts = [slice(start, start + BATCH) for start in range(0, len(images), BATCH)]
+    maps = [_weighted(*_gradients(model, layer, images[part], explained[part]), method) for part in parts]
+    return np.concatenate(maps).astype(np.float32)
+
+
+def _weighted(features: Any, gradients: Iterator[Any], method: str) -> np.ndarray:
     """Weighted sums of the features, rectified: (images, outputs, height, width)."""
     ops = load_keras().ops
-    if method == "hirescam":  # each place has weights of its own
-        maps = ops.stack([ops.sum(features * gradient, axis=-1) for gradient in gradients], axis=1)
-    else:
-        weights = ops.stack([_weights(features, gradient, method) for gradient in gradients], axis=2)
-        count, height, width, channels = features.shape
-        maps = ops.matmul(ops.reshape(features, (count, height * width, channels)), weights)
-        maps = ops.reshape(ops.transpose(maps, (0, 2, 1)), (count, -1, height, width))
+    # HiResCAM: each place of a feature has a weight of its own; Grad-CAM: all its places have the mean.
+    weights = (one if method == "hirescam" else ops.mean(one, axis=(1, 2), keepdims=True) for one in gradients)
+    maps = ops.stack([ops.sum(features * weight, axis=-1) for weight in weights], axis=1)
     return ops.convert_to_numpy(ops.relu(maps))
-
-
-def _weights(features: Any, gradient: Any, method: str) -> Any:
-    """How much each feature counts: (images, channels)."""
-    ops = load_keras().ops
-    if method == "gradcam":
-        return ops.mean(gradient, axis=(1, 2))
-    # Equation 19 of Chattopadhay et al.; their factor exp(logit) is the same for a whole map and cancels.
-    sums = ops.sum(features, axis=(1, 2), keepdims=True)
-    whole = 2 * gradient**2 + sums * gradient**3
-    alpha = ops.where(whole == 0, 0.0, gradient**2 / ops.where(whole == 0, 1.0, whole))
-    return ops.sum(alpha * ops.relu(gradient), axis=(1, 2))
 
 
 def _scaled(maps: np.ndarray) -> np.ndarray:

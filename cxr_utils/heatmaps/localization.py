@@ -263,7 +263,7 @@ def _score(
             hit, energy_in_box(heat, mask), overlap.max(initial=0.0), overlap_area(values, overlap),
             *overlap_at(values, overlap, THRESHOLDS),
         )  # fmt: skip
-        rows.append((image, finding, mask.mean(), size_class(mask.mean()), *scores))
+        rows.append((image, finding, mask.mean(), _size_class(mask.mean()), *scores))
     if not rows:
         raise DataError(
             f"None of {what} belongs to these {len(images)} images and {len(findings)} findings. "
@@ -273,19 +273,8 @@ def _score(
     return pd.DataFrame(rows, columns=["image", "finding", "area", "size", *SCORES, *CURVE])
 
 
-def size_class(area: float) -> str:
-    """Class of a box or mask by the share of the image that it covers.
-
-    Args:
-        area: from 0 to 1.
-
-    Returns:
-        One of the names in `SIZES`.
-
-    Example:
-        >>> size_class(0.004), size_class(0.03)
-        ('below 1 %', '3 to 10 %')
-    """
+def _size_class(area: float) -> str:
+    """Which of `SIZES` a share of the image is."""
     return next(name for name, (low, high) in SIZES.items() if low <= area < high)
 
 

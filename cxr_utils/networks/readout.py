@@ -159,6 +159,23 @@ def folds(patients: np.ndarray, seed: int = 0, number: int = 5) -> list[Split]:
     return [Split(np.concatenate(turn[2:]), turn[1], turn[0]) for turn in turns]
 
 
+def fewest_patients(labels: np.ndarray, patients: np.ndarray) -> np.ndarray:
+    """How many patients have a finding or have it not, whichever is fewer: what an AUC of it rests on.
+
+    Args:
+        labels: 0, 1 or NaN, shape (images, findings).
+        patients: of each image, shape (images,).
+
+    Returns:
+        Numbers, shape (findings,).
+
+    Example:
+        >>> fewest_patients(np.array([[1, 0], [0, 0], [0, 0]]), np.array(["a", "a", "b"])).tolist()
+        [1, 0]
+    """
+    return np.array([min(len(set(patients[column == value])) for value in (0, 1)) for column in labels.T])
+
+
 def judged(features: np.ndarray, labels: np.ndarray, splits: Sequence[Split]) -> np.ndarray:
     """What regressions say of images that they were not fitted to.
 

@@ -25,10 +25,11 @@ from cxr_utils import cache
 from cxr_utils.data import images, pixelstore
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.errors import RecipeError
-from cxr_utils.networks import efficientnet, models, transfer, weights
+from cxr_utils.networks import transfer, weights
 from cxr_utils.networks.backend import backend, load_keras, rounding
 from cxr_utils.networks.readout import Readout
-from cxr_utils.networks.recipes import PRETRAINED, Recipe
+from cxr_utils.networks.recipes import Recipe
+from cxr_utils.networks.transfer import build
 
 if TYPE_CHECKING:
     import keras
@@ -224,25 +225,6 @@ def _shared_tail(network: str, size: int, readout: Readout, outputs: int) -> "ke
 @functools.cache
 def _weights_count(network: str, size: int, readout: Readout, outputs: int) -> int:
     return build(Recipe(network, size, readout=readout), outputs).count_params()
-
-
-def build(recipe: Recipe, outputs: int) -> "keras.Model":
-    """The network of a recipe, as it is before training.
-
-    Args:
-        recipe: names network, size, readout, dropout and weights.
-        outputs: number of findings.
-
-    Returns:
-        A network from images (batch, size, size, 1) to logits (batch, outputs).
-
-    Raises:
-        RecipeError: the weights are not at hand, or the readout does not fit the network.
-    """
-    pretrained = recipe.network in PRETRAINED
-    options: dict[str, Any] = {"weights": recipe.weights, "readout": recipe.readout} if pretrained else {}
-    home = efficientnet if recipe.network == "efficientnet_lite0" else models
-    return getattr(home, recipe.network)(recipe.size, outputs, dropout=recipe.dropout, **options)
 
 
 def inputs(recipe: Recipe, dataset: Dataset) -> Callable[[np.ndarray], Any]:

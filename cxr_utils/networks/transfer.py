@@ -20,14 +20,33 @@ from cxr_utils.data.dataset import Dataset
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks import efficientnet, losses, models, weights
 from cxr_utils.networks.backend import load_keras, rounding
-from cxr_utils.networks.readout import Readout, fit_regressions, layer_name
-from cxr_utils.networks.recipes import Recipe
+from cxr_utils.networks.readout import fit_regressions, layer_name
+from cxr_utils.networks.recipes import PRETRAINED, Recipe
 
 if TYPE_CHECKING:
     import keras
 
 #: Images in a batch that is predicted, and batches that are read together.
 BATCH, TOGETHER = 64, 8
+
+
+def build(recipe: Recipe, outputs: int) -> "keras.Model":
+    """The network of a recipe, as it is before training.
+
+    Args:
+        recipe: names network, size, readout, dropout and weights.
+        outputs: number of findings.
+
+    Returns:
+        A network from images (batch, size, size, 1) to logits (batch, outputs).
+
+    Raises:
+        RecipeError: the weights are not at hand, or the readout does not fit the network.
+    """
+    pretrained = recipe.network in PRETRAINED
+    options: dict[str, Any] = {"weights": recipe.weights, "readout": recipe.readout} if pretrained else {}
+    home = efficientnet if recipe.network == "efficientnet_lite0" else models
+    return getattr(home, recipe.network)(recipe.size, outputs, dropout=recipe.dropout, **options)
 
 
 def features(dataset: Dataset, recipe: Recipe) -> np.ndarray:
@@ -73,26 +92,15 @@ def tail_reader(dataset: Dataset, recipe: Recipe) -> Callable[[np.ndarray], Any]
         A function from rows of the table (n,) to maps at the cut (n, height, width, channels). Where the head reads
         layers before the cut too, to a tuple of these maps and each such layer's averages (n, features).
     """
-    stored, rows = trunk_rows(dataset, recipe)
+    stored, rows = _trunk_rows(dataset, recipe)
     early = [features(dataset, one) for one in _early(recipe)]
     if not early:
         return lambda positions: stored[rows[positions]]
     return lambda positions: (stored[rows[positions]], *(averages[positions] for averages in early))
 
 
-def trunk_rows(dataset: Dataset, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
-    """The output of a network's frozen part, up to the cut. Cached.
-
-    Args:
-        dataset: every row must have its image file.
-        recipe: names network, weights and size, and a readout that looks behind the cut.
-
-    Returns:
-        A memory-mapped array (m, height, width, channels) and the row number of each image (n,).
-
-    Raises:
-        RecipeError: nothing that the head reads lies behind the cut.
-    """
+def _trunk_rows(dataset: Dataset, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+    """The maps at the cut, memory-mapped (m, height, width, channels), and the row of each image (n,). Cached."""
     require_tail(recipe)
     none, key = np.zeros((0, *_parts(recipe)["trunk"]), np.float32), _key(dataset, recipe)
 
@@ -204,15 +212,14 @@ def _timed(file: Path, rows: Iterator[np.ndarray], before: float = 0.0) -> Itera
 
 
 @functools.lru_cache(maxsize=2)
-def _frozen(identity: str, network: str, source: str | None, size: int, readout: Readout) -> "keras.Model":
+def _frozen(identity: str, recipe: Recipe) -> "keras.Model":
     """Kept, because building a DenseNet121 takes seconds; `identity` notices when the file has changed."""
-    make = efficientnet.efficientnet_lite0 if network == "efficientnet_lite0" else models.densenet121
-    return make(size, 1, source, readout=readout)
+    return build(recipe, 1)
 
 
 def _whole(recipe: Recipe) -> "keras.Model":
-    identity = weights.identity(recipe.network, recipe.weights)
-    return _frozen(identity, recipe.network, recipe.weights, recipe.size, recipe.readout)
+    frozen = Recipe(recipe.network, recipe.size, weights=recipe.weights, readout=recipe.readout)
+    return _frozen(weights.identity(recipe.network, recipe.weights), frozen)
 
 
 def in_chunks(

@@ -27,8 +27,8 @@ from cxr_utils.errors import DataError, RecipeError, tell
 from cxr_utils.networks import losses, models, trained, transfer, weights
 from cxr_utils.networks.backend import backend, load_keras, rounding
 from cxr_utils.networks.recipes import Recipe, head_of
-from cxr_utils.networks.trained import PREPROCESSING, Trained, build, from_trunk, inputs
-from cxr_utils.networks.transfer import features
+from cxr_utils.networks.trained import PREPROCESSING, Trained, from_trunk, inputs
+from cxr_utils.networks.transfer import build, features
 from cxr_utils.training import devices, memory, pipeline
 
 if TYPE_CHECKING:

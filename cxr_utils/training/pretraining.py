@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     import keras
 
 NETWORK = "efficientnet_lite0"
-_FEWEST = 10  # patients with and without a finding that is judged
 
 
 @dataclass(frozen=True)
@@ -280,14 +279,13 @@ def _last_epochs(plan: Plan) -> range:
 def _worth(file: Path, judges: Sequence[Dataset]) -> dict[str, float]:
     """Mean AUC over folds of the patients of each collection, those of its test part left out.
 
-    Only findings count that enough patients have and enough have not.
+    Only findings count that ten patients have and ten have not.
     """
     frozen, worth = replace(recipe("lite0-head"), weights=str(file)), {}
     for one in judges:
         looked_at = one.subset(one.table["split"].to_numpy() != "test", one.name)
         patients, labels = looked_at.patients, looked_at.labels
-        people = [[len(set(patients[column == value])) for value in (0, 1)] for column in labels.T]
-        labels = labels[:, [min(both) >= _FEWEST for both in people]]
+        labels = labels[:, readout.fewest_patients(labels, patients) >= 10]
         said = readout.judged(transfer.features(looked_at, frozen), labels, readout.folds(patients))
         worth[one.name] = round(readout.mean_auc(labels, said), 4)
     return worth

@@ -48,19 +48,6 @@ def test_average_and_dense_layer_have_a_closed_form(method):
     np.testing.assert_allclose(maps, expected, atol=1e-5)
 
 
-def test_gradcam_plus_plus_by_its_formula():
-    model, images = averaging_network(), pictures()
-    features = features_of(model, images).astype(np.float64)
-    gradient = model.get_layer("logits").get_weights()[0].astype(np.float64) / 64  # of an average over 8 x 8
-    for output in range(3):
-        slope = gradient[:, output]
-        alpha = slope**2 / (2 * slope**2 + features.sum(axis=(1, 2)) * slope**3)
-        weights = 64 * alpha * np.maximum(slope, 0)
-        heat = np.maximum(np.einsum("nhwc,nc->nhw", features, weights), 0)
-        maps = gradcam.grad_cam(model, images, [output], method="gradcam++")[:, 0]
-        np.testing.assert_allclose(maps, heat / heat.max(axis=(1, 2), keepdims=True), atol=1e-4)
-
-
 def small_network(dense, size=2):
     """The picture itself as feature, in two channels (as it is, and negated), flattened, one dense layer."""
     keras = load_keras()
@@ -116,6 +103,23 @@ def test_findings_and_images_do_not_touch_each_other():
     together = gradcam.grad_cam(model, images)
     np.testing.assert_array_equal(gradcam.grad_cam(model, images, [2, 0]), together[:, [2, 0]])
     np.testing.assert_allclose(gradcam.grad_cam(model, images[40:41]), together[40:41], atol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_only_maps_that_are_wanted_are_made(method):
+    model, images = averaging_network(), pictures(70)
+    wanted = np.random.default_rng(0).random((70, 2)) < 0.3
+    every = gradcam.grad_cam(model, images, [2, 0], method=method)
+    some = gradcam.grad_cam(model, images, [2, 0], method=method, wanted=wanted)
+    np.testing.assert_allclose(some[wanted], every[wanted], atol=1e-5)
+    assert (some[~wanted] == 0).all()
+    assert every[~wanted].any()
+
+
+@pytest.mark.parametrize("wanted", [np.ones((2, 3), bool), np.ones(3, bool), np.zeros((3, 3), bool)])
+def test_wanted_of_another_shape_or_nothing_wanted_is_refused(wanted):
+    with pytest.raises(RecipeError, match=r"Expected \(3, 3\), images and outputs"):
+        gradcam.grad_cam(averaging_network(), pictures(3), wanted=wanted)
 
 
 def one_call_each(model, images, outputs, features):

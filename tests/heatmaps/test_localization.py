@@ -177,7 +177,7 @@ def test_what_is_no_mask_is_refused(mask):
 def test_summary_by_size_groups_what_its_area_says():
     areas = {"a": 0.009, "b": 0.01, "c": 0.02, "d": 0.1, "e": 0.5}
     scored = pd.DataFrame({"image": list(areas), "finding": "Mass", "area": list(areas.values())})
-    scored["size"], scored["hit"] = scored["area"].map(loc.size_class), [0.0, 1.0, 0.0, 1.0, 1.0]
+    scored["size"], scored["hit"] = scored["area"].map(loc._size_class), [0.0, 1.0, 0.0, 1.0, 1.0]
     table = loc.Scored(scored, {name: name for name in areas}).summary("size", replicates=50)
     assert table["maps"].to_dict() == {"below 1 %": 1, "1 to 3 %": 2, "10 % or more": 2, "all": 5}
     assert table["hit"].tolist() == [0.0, 0.5, 1.0, 0.6]
@@ -316,7 +316,7 @@ def test_real_boxes_reward_the_centre_over_chance(real_data):
     ],
 )
 def test_classes_of_size_begin_where_they_say(area, name):
-    assert loc.size_class(area) == name
+    assert loc._size_class(area) == name
 
 
 def test_a_tie_points_to_all_of_its_places():

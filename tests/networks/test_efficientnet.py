@@ -8,7 +8,7 @@ import pytest
 from sklearn.datasets import load_sample_images
 
 from cxr_utils.heatmaps import gradcam
-from cxr_utils.networks import efficientnet, models, torch_file, trained, weights
+from cxr_utils.networks import efficientnet, models, torch_file, transfer, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
 
@@ -111,7 +111,7 @@ def test_every_stage_has_the_numbers_that_numpy_finds(classifier, photographs):
 def test_a_grey_image_is_shown_as_a_photograph_of_half_the_deviation(classifier):
     """And the head for findings begins at zero."""
     keras = load_keras()
-    model = trained.build(Recipe("efficientnet_lite0", size=64, weights="imagenet"), 3)
+    model = transfer.build(Recipe("efficientnet_lite0", size=64, weights="imagenet"), 3)
     assert not any(array.any() for array in model.get_layer("logits").get_weights())
     picture = np.random.default_rng(0).normal(size=(2, 64, 64, 1)).astype(np.float32)
     seen = keras.Model(model.input, model.get_layer("avg_pool").output).predict(picture, verbose=0)
@@ -122,7 +122,7 @@ def test_a_grey_image_is_shown_as_a_photograph_of_half_the_deviation(classifier)
 
 
 def test_its_layers_are_found_by_name():
-    model = trained.build(Recipe("efficientnet_lite0", size=64, dropout=0.25), 5)
+    model = transfer.build(Recipe("efficientnet_lite0", size=64, dropout=0.25), 5)
     stages = {layer.name: layer.output.shape[1:] for layer in model.layers if layer.name.startswith("stage")}
     sides, channels = (32, 16, 8, 4, 4, 2, 2), (16, 24, 40, 80, 112, 192, 320)
     assert stages == {

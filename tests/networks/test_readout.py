@@ -13,7 +13,8 @@ from cxr_utils.networks import models, transfer, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.readout import averages
 from cxr_utils.networks.recipes import Recipe, recipe
-from cxr_utils.networks.trained import Trained, build
+from cxr_utils.networks.trained import Trained
+from cxr_utils.networks.transfer import build
 from cxr_utils.training import fit
 
 SIZE = 64
@@ -98,7 +99,7 @@ def test_maps_at_the_cut_are_shared_by_all_readouts_and_features_are_not(dataset
     first, other = replace(LITE0, readout=(("stage5", 3),)), replace(LITE0, readout=(("stage5", 1),))
     seen = [transfer.features(dataset, one) for one in (first, other)]
     assert [one.shape[1] for one in seen] == [9 * 112, 112]
-    assert transfer.trunk_rows(dataset, first)[0].filename == transfer.trunk_rows(dataset, other)[0].filename
+    assert transfer._trunk_rows(dataset, first)[0].filename == transfer._trunk_rows(dataset, other)[0].filename
     monkeypatch.setattr(transfer, "_frozen", None)  # nothing is built to see what is there
     assert np.array_equal(transfer.features(dataset.part("valid"), first), seen[0][36:48])
 

@@ -13,7 +13,8 @@ from cxr_utils.networks import trained as trained_module
 from cxr_utils.networks import transfer, weights
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.recipes import Recipe
-from cxr_utils.networks.trained import PREPROCESSING, Trained, build, from_trunk
+from cxr_utils.networks.trained import PREPROCESSING, Trained, from_trunk
+from cxr_utils.networks.transfer import build
 from cxr_utils.training import pipeline
 
 SMALL = Recipe("normal_abnormal_cnn", size=16)

@@ -214,7 +214,7 @@ def test_frozen_maps_are_computed_once_and_building_and_reading_are_charged(tmp_
     monkeypatch.setattr(transfer, "_frozen", slowly(5, lambda *given: small))
     monkeypatch.setattr(transfer.pixelstore, "reader", slowly(7, transfer.pixelstore.reader))
     seen = transfer.features(dataset, RANDOM)
-    stored, rows = transfer.trunk_rows(dataset, RANDOM)
+    stored, rows = transfer._trunk_rows(dataset, RANDOM)
     expected = keras.Model(image, maps).predict(inputs, batch_size=64, verbose=0)
     assert stored[rows].shape == (70, 1, 1, 512) and np.array_equal(stored[rows], expected)
     assert np.allclose(seen, np.hstack([expected[:, 0, 0], 3 * expected[:, 0, 0]]), rtol=1e-5)

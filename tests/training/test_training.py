@@ -242,7 +242,7 @@ def test_fine_tuning_sees_rows_with_weights_and_warms_up(asked_for, head, datase
     _, (rows, labels, image_weights), options = asked_for(recipe, dataset)
     train = dataset.part("train")
     counted = 1 + train.labels.sum(axis=1)
-    stored, numbers = transfer.trunk_rows(train, recipe)
+    stored, numbers = transfer._trunk_rows(train, recipe)
     order = _order(rows, stored[numbers])
     assert sorted(order) == list(range(36)) and np.array_equal(labels, train.labels[order])
     assert image_weights == pytest.approx(counted[order] / counted.mean())

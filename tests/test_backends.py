@@ -78,7 +78,7 @@ def test_a_backend_agrees_with_tensorflow(backend, reference, tmp_path):
         assert np.allclose(reference[name], found[name], rtol=1e-4, atol=1e-4), name
         assert reference[name].std(axis=0).min() > 1e-2  # there is something to agree about
     maps = [name for name in found if name.startswith("map ")]
-    assert len(maps) == 24
+    assert len(maps) == 16
     for name in maps:
         assert np.abs(reference[name] - found[name]).max() < 1e-3, name
     assert_taken_up_as_if_left_alone(found)

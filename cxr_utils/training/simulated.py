@@ -17,6 +17,7 @@ from tqdm import tqdm
 from cxr_utils import cache
 from cxr_utils.data.pixelstore import standardised
 from cxr_utils.phantom import FINDINGS, simulator_version
+from cxr_utils.phantom.cohort import _start_worker
 from cxr_utils.training import randomization
 
 #: Batches that are made before they are asked for, for each process that makes them.
@@ -83,13 +84,7 @@ def _drawn(seed: int, size: int, numbers: range) -> tuple[range, list[np.ndarray
 
 def processes() -> ProcessPoolExecutor:
     """One a core; by "spawn" everywhere, because a fork of a process with a backend's threads may hang."""
-    return ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=_one_thread)
-
-
-def _one_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)  # the processes share the cores between them
+    return ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=_start_worker)
 
 
 @dataclass(frozen=True)

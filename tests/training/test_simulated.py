@@ -1,6 +1,10 @@
 """Pictures for pretraining: whole on disk or not there, and batches that follow from seed, epoch and picture."""
 
+import subprocess
+import sys
+
 import numpy as np
+import psutil
 import pytest
 
 from cxr_utils.training import randomization, simulated
@@ -52,3 +56,22 @@ def test_all_batches_come_in_order(folder):
             assert np.array_equal(targets["logits"], batch.labels) and images.dtype == np.float32
             assert np.allclose(targets["masks"], batch.masks / 255) and images.shape == (len(some), 32, 32, 1)
             assert np.abs(images.mean(axis=(1, 2))).max() < 1e-4
+
+
+PROGRAM = """
+import os, time
+from cxr_utils.training import simulated
+if __name__ == "__main__":
+    with simulated.processes() as pool:
+        print(pool.submit(os.getpid).result(), flush=True)
+        time.sleep(600)
+"""
+
+
+def test_a_program_that_is_killed_leaves_no_process_behind(tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    program = subprocess.Popen([sys.executable, tmp_path / "program.py"], stdout=subprocess.PIPE, text=True)
+    worker = psutil.Process(int(program.stdout.readline()))
+    program.kill()
+    program.wait()
+    assert psutil.wait_procs([worker], timeout=60)[0] or worker.status() == psutil.STATUS_ZOMBIE

@@ -685,7 +685,7 @@ cheating, clean = shortcut_auc["trained with"]["auc"], shortcut_auc["trained wit
 hits = {kind: table.loc["all", "hit"] for kind, table in tables.items()}
 hits |= {kind: one.summary(seed=seed).loc["all", "hit"] for kind, one in ranked.items()}
 kinds = ("small network", "main network", "mean box", "random")
-told = ", ".join(f"{kind} {hits[kind]:.0%}" for kind in kinds if kind in hits)
+told = boxed and ", ".join(f"{kind} {hits[kind]:.0%}" for kind in kinds if kind in hits)
 pointing = f"points into the box: {told}" if boxed else "no boxes"
 falls = f"{cheating['test, with marker']:.2f} to {cheating['test, without marker']:.2f}"
 cxr.headline(f"{pointing}; AUC without the marker falls from {falls} ({patients[1]} test patients)")

@@ -442,10 +442,10 @@ has_box = valid.table["image"].isin(valid.boxes["image"]).to_numpy()
 chosen_on = valid.subset(has_box, "valid with boxes")
 layers = ("stage5", "stage6", "stage7")
 methods = ("gradcam", "hirescam")
+wanted, views = has_its_box(chosen_on), chosen_on.inputs(main.recipe.size)
 tried = {}
 for layer in layers if has_box.any() else ():
     for method in methods:
-        wanted, views = has_its_box(chosen_on), chosen_on.inputs(main.recipe.size)
         heat = heatmaps.grad_cam(main.model, views, layer=layer, method=method, wanted=wanted)
         rows = heatmaps.score(heat, chosen_on).summary(seed=seed)
         tried[layer, method] = rows.loc["all", ["hit", "energy", "iou_area"]].astype(float)
@@ -492,10 +492,11 @@ plots.score_forest({kind: one.summary(seed=seed) for kind, one in ranked.items()
 gallery(surest_of, main_maps, "the same images and findings, explained by the main network", main_scores)
 
 # %% [markdown]
-# On the default data the better network points into the box far more often than anything beside it, and more of its
-# heat lies there. Overlap is another matter: it asks for the box's *size*, which the mean box has by construction,
-# while this map is hot in spots. Three scores are not three words for one thing. Whoever shows you one of them has
-# chosen it.
+# On the default data the better network points into the box far more often than anything beside it. More of its heat
+# lies there than the small network's. Beside the mean box that depends on the patients: ahead with these,
+# behind with those of seed 1. Overlap is another matter: it asks for the box's *size*, which the mean box has by
+# construction, while this map is hot in spots. Three scores are not three words for one thing. Whoever shows you one of
+# them has chosen it.
 #
 # Look again at the validation part's table. Network and layer stay the same, and still Grad-CAM and HiResCAM are far
 # apart behind the fifth stage. Its head gives each field a weight of its own. Grad-CAM averages these weights over the

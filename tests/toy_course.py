@@ -39,8 +39,7 @@ print("blank" if answer is None else "answered", 2 + 2)
 # %%
 import cxr_utils as cxr
 
-cxr.claim("Four is even", 4 % 2 == 0)
-cxr.claim("Boxes are small", cxr.given(False, "there are none") and False)
+cxr.claims({"Four is even": 4 % 2 == 0, "Boxes are small": cxr.given(False, "there are none") and False})
 cxr.headline(f"{data} {profile} {seed}")
 
 # %%

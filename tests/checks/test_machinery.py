@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cxr_utils.checks import given
-from cxr_utils.checks.claims import ClaimNotBorneOut, claim, headline
+from cxr_utils.checks.claim import ClaimNotBorneOut, claims, headline, identity
 from cxr_utils.checks.exercise import Case, Verdict, WrongAnswer, check, same, show
 from cxr_utils.errors import Missing
 
@@ -166,24 +166,39 @@ def test_values_are_shown_in_short():
 
 
 def test_a_claim_applies_where_its_condition_is_given(capsys):
-    claim("rare", given(3 > 2, "none is rare") and True)
-    claim("rare", given(2 > 3, "none is rare") and 1 / 0)  # what it rests on is not even computed
-    claim("overlap", Missing("no boxes") > 0.3)
-    with pytest.raises(ClaimNotBorneOut, match="The run does not bear out: rare"):
-        claim("rare", given(3 > 2, "none is rare") and False)
+    claims(
+        {
+            "rare": given(3 > 2, "none is rare") and True,
+            "rarer": given(2 > 3, "none is rare") and 1 / 0,  # what it rests on is not even computed
+            "overlap": Missing("no boxes") > 0.3,
+        }
+    )
     assert capsys.readouterr().out.splitlines() == [
         "✓ claim: rare",
-        "– claim: rare (not applicable: none is rare)",
+        "– claim: rarer (not applicable: none is rare)",
         "– claim: overlap (not applicable: no boxes)",
-        "✗ claim: rare",
     ]
     assert given(np.bool_(True), "x") is True and given([], "empty").reason == "empty"
 
 
-def test_claim_prints_what_holds_and_raises_what_does_not(capsys):
-    claim("water is wet", np.bool_(True))
+def test_every_claim_is_judged_before_the_first_that_fails_stops_the_lesson(capsys):
+    with pytest.raises(ClaimNotBorneOut, match="does not bear out: fire is cold; snow is black"):
+        claims({"fire is cold": np.bool_(False), "water is wet": np.bool_(True), "snow is black": False})
     headline("42")
-    assert capsys.readouterr().out == "✓ claim: water is wet\nheadline: 42\n"
-    with pytest.raises(ClaimNotBorneOut, match="fire is cold"):
-        claim("fire is cold", np.bool_(False))
-    assert "✗ claim: fire is cold" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines() == [
+        "✗ claim: fire is cold",
+        "✓ claim: water is wet",
+        "✗ claim: snow is black",
+        "headline: 42",
+    ]
+
+
+def test_an_identity_holds_or_says_by_how_much_it_does_not(capsys):
+    identity("sums agree", 0.1 + 0.2, 0.3, np.float32(0.3))
+    identity("unknown stays unknown", [np.nan, 1.0], [np.nan, 1.0])
+    assert capsys.readouterr().out == "✓ identity: sums agree\n✓ identity: unknown stays unknown\n"
+    for values, gap in ((([1.0, 2.0], [1.0, 2.5]), "0.5"), ((1.0, 1.0, 3.0), "2"), ((True, False), "1")):
+        with pytest.raises(ClaimNotBorneOut, match=f"by up to {gap}: sums agree"):
+            identity("sums agree", *values)
+    with pytest.raises(ClaimNotBorneOut, match="by up to nan"):
+        identity("unknown is a number", np.nan, 1.0)

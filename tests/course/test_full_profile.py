@@ -20,7 +20,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import cxr_utils as cxr
 from cxr_utils import cache
-from cxr_utils.checks.claims import ClaimNotBorneOut
+from cxr_utils.checks.claim import ClaimNotBorneOut
 from cxr_utils.course.derive import PARAMETERS, solution_notebook
 from cxr_utils.course.lessons import Lesson, find_lessons
 from cxr_utils.networks import recipes, transfer
@@ -47,17 +47,17 @@ def make_small() -> None:
     for values in recipes._FULL.values():
         values["batch_size"] = 4
     transfer.BATCH, transfer.in_chunks.__defaults__ = 4, (4,)  # 64 images of 320 pixels take gigabytes
-    fit, claim = devices.Devices.fit, cxr.claim
+    fit, claims = devices.Devices.fit, cxr.claims
 
     def short(self, model, *given, **options):
         model.run_eagerly = model.name in PRETRAINED  # to trace so many layers takes half a minute
         fit(self, model, *given, **options | {"epochs": options["initial_epoch"] + 1})
 
-    def told(statement, holds):
+    def told(statements):
         with contextlib.suppress(ClaimNotBorneOut):
-            claim(statement, holds)
+            claims(statements)
 
-    devices.Devices.fit, cxr.claim = short, told
+    devices.Devices.fit, cxr.claims = short, told
 
 
 def make_folders(folder: Path) -> Path:

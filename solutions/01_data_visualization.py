@@ -298,8 +298,8 @@ def view_from_greys(images):
 both = dataset.knows("view") and cxr.given(table["view"].nunique() > 1, "All images are of one view.")
 told_by_greys = both and view_from_greys(seen)
 cxr.answer(
-    "In {told:.0%} of the pairs. Mean and deviation are gone, and the shape of the histogram still betrays the machine "
-    "and its settings, and with them the patient who could not stand. Nothing keeps a network from using that.",
+    "In {told:.0%} of the pairs. Mean and deviation are gone, and the shape of the histogram still betrays the "
+    "machine and its settings, and with them the patient who could not stand. Nothing keeps a network from using that.",
     told=told_by_greys,
 )
 

@@ -126,8 +126,8 @@ print(f"{known:.0%} of the test images have their patient in train.")
 
 # %% tags=["plumbing"]
 cxr.answer(
-    "{known:.0%}. The more often patients return, the larger this share: a test image is safe only if all other images "
-    "of its patient go to the test part too. In the whole of NIH's collection it is far more than half.",
+    "{known:.0%}. The more often patients return, the larger this share: a test image is safe only if all other "
+    "images of its patient go to the test part too. In the whole of NIH's collection it is far more than half.",
     known=known,
 )
 

@@ -104,6 +104,35 @@ def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     )
 
 
+def difference_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
+    """Differences of mean AUC with their 95 % intervals, a panel a comparison, a row a training.
+
+    Args:
+        tables: name of the comparison to its table of difference, low and high, a row a training.
+        title: of the figure.
+
+    Example:
+        >>> table = pd.DataFrame({"difference": [0.1, -0.2], "low": [0.0, -0.3], "high": [0.2, -0.1]})
+        >>> difference_forest({"weighted - plain": table}, "Ten trainings")
+        Picture: Ten trainings: weighted - plain in 2 trainings, from -0.200 to 0.100, 1 of the intervals off zero.
+    """
+    longest = max(map(len, tables.values()))
+    figure, axes = canvas(1, len(tables), width=9.5, height=1.5 + 0.22 * longest, sharex=True, squeeze=False)
+    told = []
+    for axis, (name, table), colour in zip(axes.flat, tables.items(), CYCLE, strict=False):
+        height = -np.arange(len(table))
+        axis.hlines(height, table["low"], table["high"], color=colour, linewidth=1.6)
+        axis.plot(table["difference"], height, "o", color=colour, markersize=5)
+        axis.axvline(0, color=PALETTE["grey"], linewidth=1)
+        axis.set(xlabel="difference of mean AUC, 95 % interval", title=name, yticks=[])
+        off = int(((table["low"] > 0) | (table["high"] < 0)).sum())
+        ends = f"from {table['difference'].min():.3f} to {table['difference'].max():.3f}"
+        told.append(f"{name} in {len(table)} trainings, {ends}, {off} of the intervals off zero")
+    axes.flat[0].set_ylabel("one row a training")
+    figure.suptitle(title)
+    return Picture(figure, f"{title}: {', '.join(told)}.")
+
+
 def interval_widths(widths: pd.DataFrame) -> Picture:
     """How wide each finding's interval comes out, for several ways of resampling.
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from cxr_utils import plots
 from cxr_utils.errors import Missing
@@ -35,8 +36,12 @@ def test_focal_loss_with_gamma_zero_is_cross_entropy():
     assert np.allclose(loss, -np.log(probability))
 
 
+def bayes(sensitivity, specificity, prevalence):
+    return sensitivity * prevalence / (sensitivity * prevalence + (1 - specificity) * (1 - prevalence))
+
+
 def test_ppv_curve_passes_through_bayes_rule():
-    axes = plots.ppv_by_prevalence(0.9, 0.9, 0.1, "Mass").figure.axes[0]
+    axes = plots.ppv_by_prevalence(bayes, 0.9, 0.9, 0.1, "Mass").figure.axes[0]
     prevalence, ppv = axes.lines[0].get_data()
     assert np.interp(0.01, prevalence, ppv) == pytest.approx(9 / 108, abs=1e-3)
 
@@ -123,7 +128,7 @@ def test_only_the_first_matrix_of_a_row_names_its_rows():
 
 
 def test_npv_curve_passes_through_bayes_rule():
-    axes = plots.ppv_by_prevalence(0.8, 0.9, 0.25, "Mass").figure.axes[0]
+    axes = plots.ppv_by_prevalence(bayes, 0.8, 0.9, 0.25, "Mass").figure.axes[0]
     for line, by_hand in zip(
         axes.lines[:2], (0.2 * 0.8 / (0.2 * 0.8 + 0.8 * 0.1), 0.8 * 0.9 / (0.8 * 0.9 + 0.2 * 0.2)), strict=True
     ):
@@ -135,6 +140,16 @@ def test_reliability_plots_what_was_observed_over_what_was_predicted():
     bins = pd.DataFrame({"predicted": [0.1, 0.6], "observed": [0.05, 0.7], "images": [10, 10]})
     axis = plots.reliability({"plain": bins}, "Mass").figure.axes[0]
     assert lines(axis) == {"perfect": [[0, 0], [1, 1]], "plain": [[0.1, 0.05], [0.6, 0.7]]}
+
+
+def test_reliability_shows_how_far_each_bin_can_be_trusted():
+    """Wilson's interval: of 0 of 10 it ends at z² / (10 + z²); of 19 of 20 scipy knows both ends."""
+    bins = pd.DataFrame({"predicted": [0.1, 0.9], "observed": [0.0, 0.95], "images": [10, 20]})
+    axis = plots.reliability({"plain": bins}, "Mass").figure.axes[0]
+    (first, second) = (segment[:, 1] for segment in axis.collections[0].get_segments())
+    assert first == pytest.approx([0, 1.96**2 / (10 + 1.96**2)], abs=1e-6)
+    assert second == pytest.approx(list(binomtest(19, 20).proportion_ci(method="wilson")), abs=1e-4)
+    assert "10 to 20 images" in axis.get_xlabel()
 
 
 GROUPS = pd.DataFrame(
@@ -198,8 +213,14 @@ def test_sensitivity_and_specificity_each_have_their_panel():
     one = pd.DataFrame({"sensitivity": [0.2, 0.4], "specificity": [0.9, 0.8]}, index=["Mass", "Edema"])
     figure = plots.sensitivities({"plain": one, "weighted": one[::-1] / 2}).figure
     left, right = figure.axes
-    assert lines(left) == {"plain": [[0.2, 1], [0.4, 0]], "weighted": [[0.1, 1], [0.2, 0]]}
-    assert lines(right) == {"plain": [[0.9, 1], [0.8, 0]], "weighted": [[0.45, 1], [0.4, 0]]}
+    assert {name: np.transpose(points)[0].tolist() for name, points in lines(left).items()} == {
+        "plain": [0.2, 0.4],
+        "weighted": [0.1, 0.2],
+    }
+    plain, weighted = (np.array(points) for points in lines(right).values())
+    assert plain[:, 0].tolist() == [0.9, 0.8] and weighted[:, 0].tolist() == [0.45, 0.4]
+    assert plain[:, 1].round().tolist() == weighted[:, 1].round().tolist() == [1, 0]
+    assert (plain[:, 1] - weighted[:, 1] > 0.1).all()  # beside each other: none hides another
 
 
 def test_shifted_probabilities_stand_over_their_prevalence():

@@ -778,9 +778,7 @@ three = {kind: one.summary(seed=seed).loc["all", all_three] for kind, one in ran
 kinds = [kind for kind in ("main network", "mean box", "centre") if kind in three]
 shown = ", ".join(f"{kind} {' '.join(f'{value:.2f}' for value in three[kind])}" for kind in kinds)
 falls = f"{cheating['test, with marker']:.2f} to {cheating['test, marker at random']:.2f}"
-cxr.headline(
-    f"hits, energy, overlap: {shown or 'no boxes'}; AUC {falls} with a random marker ({patients[1]} patients)"
-)
+cxr.headline(f"hits, energy, overlap: {shown or 'no boxes'}; AUC {falls} with a random marker ({patients[1]} patients)")
 
 # %% [markdown]
 # What this run has shown:

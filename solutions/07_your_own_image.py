@@ -36,9 +36,10 @@ path = None  # your own file, such as "/home/me/chest.png"; None takes an exampl
 
 # %% [markdown]
 # The data set is that of the other lessons: labels for up to 14 *findings*, which is the radiologist's word for
-# anything unusual that an image shows. The example is one of *Effusion*, fluid between lung and chest wall that
-# gathers at the bottom of the chest (of the commonest finding, where the data set knows no Effusion), in as little
-# company as possible.
+# anything unusual that an image shows. (Technical words stand in the [glossary](../docs/glossary.md); how to read such
+# a picture, in [how to look at a chest film](../docs/chest_film.md).) The example is one of *Effusion*, fluid between
+# lung and chest wall that gathers at the bottom of the chest (of the commonest finding, where the data set knows no
+# Effusion), in as little company as possible.
 
 # %%
 import numpy as np
@@ -91,10 +92,14 @@ def file_to_batch(path, size):
 
 
 # %%
-checks.file_to_batch(file_to_batch)
+file_to_batch = checks.file_to_batch(file_to_batch)
+
+# %%
+batch = np.asarray(file_to_batch(path, size))
+print(f"Your batch: shape {batch.shape}, mean {abs(batch.mean()):.2f}, standard deviation {batch.std():.2f}")
 
 # %% [markdown]
-# The package's version is `cxr.data.load_image`; training, evaluation, prediction and heat maps all use it, so they
+# The package's version is `cxr.data.load_image`. Training, evaluation, prediction and heat maps all use it, so they
 # cannot drift apart.
 #
 # ## PNG, JPEG, DICOM
@@ -158,25 +163,34 @@ def probabilities(logits):
 
 
 # %%
-checks.probabilities(probabilities)
+probabilities = checks.probabilities(probabilities)
+
+# %%
+own = np.ravel(probabilities(main.model.predict(batch, verbose=0)))
+cxr.identity("Your batch and your probabilities are the network's answer to the file", own, main.predict_file(path))
 
 # %% [markdown]
-# They can, and often do, so the probabilities do not sum to 1: each finding is a question of its own. Predict before
-# you run: how far do the answers to the four copies differ?
+# Findings come together, so the probabilities do not sum to 1: each finding is a question of its own. **Predict before
+# you run:** how far do the answers to the four copies differ? And what will the network say to the negative?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["answer", "nbval-ignore-output"]
 answers = pd.DataFrame({name: main.predict_file(copy) for name, copy in copies.items()})
 negative = cxr.data.write_dicom(Path(temporary.name) / "negative.dcm", header.pixel_array)
 answers["numbers as they are"] = main.predict_file(negative)
 answers.round(3)
 
-# %%
-print("PNG and DICOM give the same probabilities:", np.allclose(answers["PNG"], answers["DICOM"]))
+# %% tags=["answer"]
+same_pixels = ["PNG", "DICOM", "inverted DICOM"]
+cxr.identity("PNG and both DICOM files give the same probabilities", *(answers[name] for name in same_pixels))
+
+# %% tags=["plumbing", "nbval-ignore-output"]
+cxr.answer(
+    "Three files give the same answer, and JPEG one that is off by {jpeg:.3f} at most. The last column is the "
+    "negative: the network answers just as readily, to a picture of nobody.",
+    jpeg=(answers["JPEG"] - answers["PNG"]).abs().max(),
+)
 
 # %% [markdown]
-# The same picture gives the same answer from three of the files and nearly the same from JPEG. The last column is
-# the negative: the network answers just as readily, to a picture of nobody.
-#
 # ## From a probability to a name
 #
 # When is a probability high enough? That depends on the finding: rare ones rarely reach one half. So each finding
@@ -198,31 +212,41 @@ def named_findings(probability, threshold):
 
 
 # %%
-checks.named_findings(named_findings)
+named_findings = checks.named_findings(named_findings)
 
 # %%
 own_threshold = evaluation.choose_thresholds(valid.table[["image", *findings]], main.predict(valid))
 probability = main.predict_file(path)
 plots.probability_bars(probability, own_threshold)
 
+# %% tags=["nbval-ignore-output"]
+named = list(named_findings(probability, own_threshold))
+print("Named:", ", ".join(named) or "nothing")
+
 # %% [markdown]
 # Are all of these there? Each threshold lets some images pass that do not show the finding, and every image is asked
-# all questions. Predict before you run: of the test images that show nothing, how many go without any name?
+# all questions. **Predict before you run:** of the test images that show nothing, how many go without any name?
 
 # %%
 quiet = (test.table[findings] == 0).all(axis=1).to_numpy()
 print(f"{quiet.sum()} of {len(quiet)} test images show nothing.")
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["answer", "nbval-ignore-output"]
 wrong_names = (main.predict(test) >= own_threshold[findings])[quiet]  # (images, findings)
 single, some = wrong_names.stack().mean(), wrong_names.any(axis=1).mean()
 print(f"A single finding is named on {single:.0%} of them on average, some finding on {some:.0%}.")
 
+# %% tags=["plumbing", "nbval-ignore-output"]
+cxr.answer(
+    "{without:.0%}. A single question is answered wrongly on {single:.0%} of them only, and still {some:.0%} of these "
+    "patients are sent home with a name. Remember that when you read of a system that detects 14 diseases. Fewer "
+    "questions help, and so do thresholds that cost fewer false alarms.",
+    without=quiet.any() and 1 - some,
+    single=single,
+    some=some,
+)
+
 # %% [markdown]
-# Every single question is answered well, and still many healthy patients are sent home with a name. Remember that
-# when you read of a system that "detects 14 diseases". Fewer questions help, and so do thresholds that cost fewer
-# false alarms.
-#
 # ## Normal or abnormal
 #
 # The simplest question of all has one answer: is there *any* finding? For it, the network of the well-known
@@ -265,26 +289,10 @@ verdict = "abnormal" if share >= chosen["Abnormal"] else "normal" if share < cho
 print(f"This picture: {share:.2f}, with a threshold of {chosen['Abnormal']:.2f}, so {verdict}")
 
 # %% [markdown]
-# ## Where does it look?
-#
-# A heat map shows which part of the picture speaks for a finding (lesson 06). There, on the default data, the
-# validation part preferred HiResCAM behind the fifth stage of this network. In the quick profile its maps have 12 x
-# 12 cells. Do not ask it for more than a region. Where the place of the finding is known, a frame marks it.
-
-# %%
-from cxr_utils import heatmaps
-
-asked_for = findings.index(shown)
-batch = standardised[np.newaxis, ..., np.newaxis]
-heat = heatmaps.grad_cam(main.model, batch, outputs=[asked_for], layer="stage5", method="hirescam")[0, 0]
-framed = test.boxes_of(example if path == test.path(example) else "", shown)
-plots.explanation(stored, heat, shown, framed)
-
-# %% [markdown]
 # ## What the model cannot know
 #
 # It has never seen anything but chests. What does it say to a photograph of a temple? To noise? To a patient who
-# stands on their head? Predict before you run: will it refuse?
+# stands on their head? **Predict before you run:** will it refuse?
 
 # %%
 from sklearn.datasets import load_sample_image
@@ -295,18 +303,21 @@ strangers = {"the picture": stored, "photograph": photograph, "noise": noise}
 strangers |= {"negative": 255 - stored, "upside down": stored[::-1], "mirrored": stored[:, ::-1]}
 plots.gallery([cxr.data.resize(pixels, 256) for pixels in strangers.values()], list(strangers), columns=6)
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["answer", "nbval-ignore-output"]
 prepared = [cxr.data.standardise(cxr.data.resize(pixels, size)) for pixels in strangers.values()]
-batch = np.stack(prepared)[..., np.newaxis]
-said = pd.DataFrame(1 / (1 + np.exp(-main.model.predict(batch, verbose=0))), list(strangers), findings)
-named = (said >= own_threshold[findings]).sum(axis=1)
+logits = main.model.predict(np.stack(prepared)[..., np.newaxis], verbose=0)
+said = pd.DataFrame(np.asarray(probabilities(logits)), list(strangers), findings)
+names = (said >= own_threshold[findings]).sum(axis=1)
 likeliest = {"likeliest finding": said.idxmax(axis=1), "probability": said.max(axis=1)}
-pd.DataFrame({**likeliest, "findings named": named}).round(2)
+pd.DataFrame({**likeliest, "findings named": names}).round(2)
+
+# %% tags=["plumbing"]
+cxr.answer(
+    "It answers everybody. A network has no output for 'I do not know this', and a high probability is no sign that "
+    "it does: probabilities compare findings among images like those it learned from, and these are not."
+)
 
 # %% [markdown]
-# It answers everybody. A network has no output for "I do not know this", and a high probability is no sign that it
-# does: probabilities compare findings among images like those it learned from, and these are not.
-#
 # So look at the picture before asking. The simplest check compares it with the typical training image, the median of
 # all, pixel by pixel: the correlation of two thumbnails. Whatever is less like it than 99 of 100 validation images
 # is flagged.
@@ -327,6 +338,25 @@ for name, value in alike.items():
 # one upside down depends on how much the data set's chests look like that; it does not stop the mirrored one, nor a
 # chest whose disease the network was never shown. And that a picture passes does not mean that the answer is right.
 #
+# ## Where does it look?
+#
+# Only now, with a picture that has passed, is it worth asking where. A heat map shows which part of the picture speaks
+# for a finding (lesson 06). There, on the default data, the validation part preferred HiResCAM behind the fifth stage
+# of this network. In the quick profile its maps have 12 x 12 cells: do not ask them for more than a region. Here are
+# the three findings that are likeliest for *this* picture, each judged by its own threshold. The network sees a square;
+# the map is laid over the picture in its own shape. Where the place of a finding is known, a frame marks it.
+
+# %%
+from cxr_utils import heatmaps
+
+likeliest = (probability / own_threshold).reindex(findings).fillna(0).nlargest(3).index.tolist()
+numbers = [findings.index(one) for one in likeliest]
+heat = heatmaps.grad_cam(main.model, batch, outputs=numbers, layer="stage5", method="hirescam")[0]
+framed = [test.boxes_of(example if path == test.path(example) else "", one) for one in likeliest]
+titles = [f"{one.replace('_', ' ')}: {probability[one]:.0%}" for one in likeliest]
+plots.heat_gallery([stored] * len(titles), heat, titles, framed, columns=3, what="the likeliest findings of one picture")
+
+# %% [markdown]
 # ## The systems side by side
 #
 # Five systems that people start from, each one recipe of this course, trained on the same patients and asked the
@@ -395,7 +425,8 @@ for name in scores["test"]:
 # %% [markdown]
 # We add the mean AUC over the single findings, where a system knows them, and what it took: seconds of training
 # (on the machine that has trained it, frozen features included; without what the borrowed weights once cost) and the
-# number of weights. The README shows the same table, as the course's own machine has filled it in.
+# number of weights. The README shows the same table, as the course's own machine has filled it in. **Predict:** which
+# row will be the best, and will any lie below the baseline without pixels?
 
 # %%
 people, abnormal_share = len(set(test.patients)), truth["test"]["Abnormal"].mean()
@@ -410,15 +441,16 @@ for name, run in systems.items():
     rows[name]["mean AUC"] = every.loc["mean", "auc"]
 table = pd.DataFrame(rows).T
 
-# %% tags=["nbval-ignore-output", "readme"]
+# %% tags=["answer", "nbval-ignore-output", "readme"]
 evaluation.systems_table(table)
 
 # %% [markdown]
-# Before you say that one system is better than another, look at the interval of the difference (lesson 05). The
-# table compares systems on one data set, at one size and after minutes of training; what it shows is how to compare,
-# not which of these people did the best work.
+# Before you say that one system is better than another, look at the interval of the difference. It belongs to two
+# trainings, one of each system (lesson 03): a gap of a few hundredths could turn around with the next training. The
+# table compares systems on one data set, at one size and after minutes of training. It shows how to compare, not which
+# of these people did the best work.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["answer", "nbval-ignore-output"]
 rivals = scores["test"].copy()
 ours = rivals.pop("lite0-transfer, simulation")
 differences = pd.DataFrame(
@@ -439,43 +471,42 @@ differences.round(3)
 # - Findings do not exclude each other: a sigmoid for each, never a softmax over all.
 # - A threshold is chosen on the validation part, and stands for what errors cost.
 # - The order of the labels belongs to the model. Keep it in the model's own file.
-# - A network answers everything. Check first whether the picture is one that it can know.
+# - A network answers everything. Check first whether the picture is one that it can know, then ask where it looks.
 # - Compare systems on the same patients, with intervals, beside a baseline that needs no pictures.
 
-# %% tags=["nbval-ignore-output"]
+# %%
+checks.solved()
+
+# %% tags=["nbval-ignore-output", "plumbing"]
 best = table.loc["lite0-transfer, simulation"]
 interval = f"{best['low']:.2f} to {best['high']:.2f}"
 cxr.headline(f"any finding: AUC {best['AUC']:.2f} ({interval}), {len(set(test.patients))} test patients")
 
-# %%
+# %% [markdown]
+# What this run has shown:
+
+# %% tags=["plumbing"]
 facts = cxr.given(baseline_name == "no pixels", "this data set tells neither age, sex nor view")
 several, enough = dataset.knows("several_findings"), test.enough(patients=150)
 silent = cxr.given(quiet.any(), "no test image is known to show nothing")
 flagged = {name: value < likeness.limit for name, value in alike.items()}
-
-# %%
-cxr.claim(
-    "The same picture as PNG and as DICOM gives the same prediction", np.allclose(answers["PNG"], answers["DICOM"])
+cxr.identity(
+    "The order of the labels in the model's file is that of the data set", list(main.findings) == findings, True
 )
-cxr.claim(
-    "A DICOM stored as its negative gives that prediction too, if it is read with its header",
-    np.allclose(answers["PNG"], answers["inverted DICOM"]),
-)
-cxr.claim("The order of the labels in the model's file is that of the data set", list(main.findings) == findings)
-cxr.claim(
-    "On images that show nothing, some finding is named at least twice as often as a single one on average",
-    several and silent and some >= 2 * single,
-)
-cxr.claim(
-    "Pictures that are no X-rays still get probabilities for every finding",
-    ((said > 0) & (said < 1)).loc[["photograph", "noise"]].all(axis=None),
-)
-cxr.claim(
-    "The likeness check flags a photograph, noise and a negative",
-    flagged["photograph"] and flagged["noise"] and flagged["negative"],
-)
-cxr.claim("It lets a mirrored chest pass", not flagged["mirrored"])
-cxr.claim(
-    "The pictures tell more about any finding than age, sex, view and number of the visit",
-    facts and enough and silent and differences["low"].iloc[0] > 0,
+cxr.claims(
+    {
+        "On images that show nothing, some finding is named at least twice as often as a single one on average": (
+            several and silent and some >= 2 * single
+        ),
+        "Some picture that is no chest X-ray gets as many names as the example": (
+            names[["photograph", "noise", "negative"]].max() >= names["the picture"]
+        ),
+        "The likeness check flags a photograph, noise and a negative": (
+            flagged["photograph"] and flagged["noise"] and flagged["negative"]
+        ),
+        "It lets a mirrored chest pass": not flagged["mirrored"],
+        "The pictures tell more about any finding than age, sex, view and number of the visit": (
+            facts and enough and silent and differences["low"].iloc[0] > 0
+        ),
+    }
 )

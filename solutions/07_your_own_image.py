@@ -354,7 +354,9 @@ numbers = [findings.index(one) for one in likeliest]
 heat = heatmaps.grad_cam(main.model, batch, outputs=numbers, layer="stage5", method="hirescam")[0]
 framed = [test.boxes_of(example if path == test.path(example) else "", one) for one in likeliest]
 titles = [f"{one.replace('_', ' ')}: {probability[one]:.0%}" for one in likeliest]
-plots.heat_gallery([stored] * len(titles), heat, titles, framed, columns=3, what="the likeliest findings of one picture")
+plots.heat_gallery(
+    [stored] * len(titles), heat, titles, framed, columns=3, what="the likeliest findings of one picture"
+)
 
 # %% [markdown]
 # ## The systems side by side

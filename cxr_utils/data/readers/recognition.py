@@ -63,7 +63,7 @@ def find_folder(source: str | Path, *, profile: str = "quick", seed: int = 0) ->
     if str(source) == "phantom":
         if seed == SCHOOL_SEED:
             raise DataError(
-                f"seed={seed} draws the patients on whom the shipped weights have learned: they would judge themselves. "
+                f"seed={seed} draws the patients on whom the shipped weights have learned. "
                 "Expected any other whole number. Choose one."
             )
         return ensure_cohort(profile, seed)

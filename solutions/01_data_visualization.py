@@ -347,6 +347,97 @@ plots.gallery([seen.picture(name) for name in strange], strange, columns=5)
 # These five are least like the median image. Some are merely unusual; some nobody would want to train on. Would you
 # have found them without looking?
 #
+# ## Check yourself
+#
+# Five questions. Open the choice that you would take: it tells whether it is right, and why.
+#
+# **Question 1.** In one row of the table all 14 findings are 0. What do you know about this image?
+#
+# <details><summary>A. The chest on it is healthy.</summary>
+# No. There are many more diseases than these 14 findings, such as a broken rib, and no column asks for them.
+# </details>
+# <details><summary>B. Nobody found one of the 14 words in its report.</summary>
+# Right. A label says what the report mentions. What was overlooked, or thought not worth a word, is a 0 as well.
+# </details>
+# <details><summary>C. None of the 14 findings is on it, though something else may be.</summary>
+# No. That would be so if labels were the truth. A radiologist may have missed a small nodule, or left out what every
+# earlier report had said already.
+# </details>
+# <details><summary>D. Its labels are unknown.</summary>
+# No. An unknown label is not 0: it is left empty, and is not counted. A 0 is a statement, even if it may be wrong.
+# </details>
+#
+# **Question 2.** Of 1,000 images 100 show Mass, 200 show Effusion, and 20 show both. What does the lift say about the
+# two findings?
+#
+# <details><summary>A. They attract each other: a fifth of the images with Mass also show Effusion.</summary>
+# No. A fifth of all images show Effusion, so a fifth is what you would get for any images that you pick at random.
+# </details>
+# <details><summary>B. They avoid each other: of 280 images with either, only 20 show both.</summary>
+# No. Two rare findings seldom meet even if they have nothing to do with each other. Compare with what chance would
+# give, and not with all images that show either.
+# </details>
+# <details><summary>C. They meet as often as by chance.</summary>
+# Right. By chance 0.1 times 0.2 of the images would show both, which is 0.02 or 20 images. Observed over expected is
+# 1.
+# </details>
+# <details><summary>D. Nothing, because lift is for findings that are equally frequent.</summary>
+# No. Lift divides by both frequencies, so findings of any frequency can be compared.
+# </details>
+#
+# **Question 3.** A hospital asks how common Cardiomegaly, which lasts for years, is among its patients. Collection P
+# has 1,000 images of 10 patients, collection Q has 400 images of 400 patients. Which one answers better?
+#
+# <details><summary>A. Q, because it asks 400 people and P asks only 10.</summary>
+# Right. A large heart is on nearly all images of its owner. The hundredth image of a patient tells next to nothing
+# new, so P knows little more than ten answers.
+# </details>
+# <details><summary>B. P, because it has more than twice as many rows.</summary>
+# No. Rows count as evidence only if they are independent. Here a hundred rows repeat the answer of one person.
+# </details>
+# <details><summary>C. Both equally well, because prevalence is a share and not a number.</summary>
+# No. Both give a share, but not equally sure: in P a single patient more or less with a large heart changes the share
+# by ten percentage points.
+# </details>
+#
+# **Question 4.** A program sees no pixel. It is told only whether an image is AP or PA, and with that alone it
+# guesses Edema better than a coin. What follows?
+#
+# <details><summary>A. Lying in bed brings water into the lungs.</summary>
+# No. That two things go together does not say which causes which. Here the illness comes first: a patient who is ill
+# with it cannot stand.
+# </details>
+# <details><summary>B. There must be a mistake, because nobody can see Edema without a picture.</summary>
+# No. Nobody sees it, but one can guess it: ill patients are X-rayed in another way than those who can walk to the
+# machine.
+# </details>
+# <details><summary>C. AP images should be left out, so that the view tells nothing.</summary>
+# No. Then the network would never learn from those patients who have Edema most often, and the next hospital has them
+# too.
+# </details>
+# <details><summary>D. A network with pixels has to do better than this before one may say that it sees
+# anything.</summary>
+# Right. How an image was taken tells something of what it shows. A network may learn the view and not the lung, so
+# the view alone is what it has to beat.
+# </details>
+#
+# **Question 5.** In a second copy of an image every pixel is doubled and then raised by 10. Each copy is standardised
+# by itself. How do the two results differ?
+#
+# <details><summary>A. The second is brighter by 10 units.</summary>
+# No. Subtracting the mean takes away whatever was added to all pixels alike.
+# </details>
+# <details><summary>B. They do not differ.</summary>
+# Right. The mean takes the 10 away and the standard deviation the factor 2. So two exposures of one chest become the
+# same input, if exposure only shifts and stretches the greys.
+# </details>
+# <details><summary>C. Both have mean 0, but the second has twice the spread.</summary>
+# No. The standard deviation of the second copy is twice as large as well, and it is divided by its own.
+# </details>
+# <details><summary>D. The second has lost detail, because its brightest pixels were cut off.</summary>
+# No. Nothing is cut off here: standardising is arithmetic on any numbers and knows no limit of 255.
+# </details>
+#
 # ## Key points
 #
 # - A label says what a report mentioned, for one image, in one column a finding; several can be 1.

@@ -368,6 +368,85 @@ cxr.answer(
 # Think it over: a colleague says "I have early stopping on a validation set, so my network memorises nobody." Her
 # validation images were drawn by image, like her test images. What would you have her check first?
 #
+# ## Check yourself
+#
+# Five questions. Open the choice that you would take: it tells whether it is right, and why.
+#
+# **Question 1.** Some guesser scores each test image by the mean training label of its patient; strangers get the
+# mean of all. On a split that is said to be by patient, it reaches an AUC of 0.61. What do you conclude?
+#
+# <details><summary>A. The finding lasts for years, so labels of the past predict it.</summary>
+# No. A lasting finding helps this guesser only if it has labels of the same patient. After a split by patient it has
+# none.
+# </details>
+# <details><summary>B. It is luck: with few test images 0.61 can happen.</summary>
+# No. If all test patients are strangers, all scores are equal, every pair is a tie, and the AUC is exactly 0.5. Luck
+# has no part in it.
+# </details>
+# <details><summary>C. Some patients must be in both parts.</summary>
+# Right. Only a patient who is known from training can get another score than the rest. Anything but exactly 0.5
+# proves that there are such patients.
+# </details>
+#
+# **Question 2.** A check finds no patient name that is in both train and test. Which leak can still be there?
+#
+# <details><summary>A. Two different patients, one in train and one in test, have the same finding.</summary>
+# No. That is no leak but what one hopes for: the network is to recognise the finding in a stranger.
+# </details>
+# <details><summary>B. One person was registered twice, under two names.</summary>
+# Right. A table knows only what it was told. That is why the lesson also compares the pictures themselves.
+# </details>
+# <details><summary>C. None; names are what defines a patient.</summary>
+# No. Names define a row of the table. The same chest, or the very same file, can come under another name.
+# </details>
+# <details><summary>D. One patient has five images, all of them in train.</summary>
+# No. Then test has never met this patient. Several images of one patient are harmless as long as they stay together.
+# </details>
+#
+# **Question 3.** Every patient of a hospital has exactly two images. Each image by itself goes to test with a chance
+# of one in five, and otherwise to train. Of the images in test, what share has its patient in train as well?
+#
+# <details><summary>Answer</summary>
+# 80 %. Take any test image. Its patient has one other image, which goes to train with a chance of four in five. The
+# more images a patient has, the larger this share: with three it is 1 - (1/5)² = 96 %.
+# </details>
+#
+# **Question 4.** The lesson lets networks of two wards judge the same images. Why does it not simply train one
+# network on a split by image and another one on a split by patient, and compare their test AUCs?
+#
+# <details><summary>A. The two tests would then hold different images, and one of them may just be easier.</summary>
+# Right. A difference of AUCs would mix up the leak with luck in the test images. Where images, findings and number of
+# training images are the same, only the acquaintance is left to explain it.
+# </details>
+# <details><summary>B. A network cannot be trained on a split by image.</summary>
+# No. It can, and many people have done it without noticing anything. That is the trouble with leaks.
+# </details>
+# <details><summary>C. One network would see each patient only once.</summary>
+# No. Under either split a training part may hold several images of a patient. What differs is whether test holds some
+# too.
+# </details>
+# <details><summary>D. An AUC may not be computed on images of patients who return.</summary>
+# No. It may, and the interval over patients takes care of it. What matters is whether the judge has met them before.
+# </details>
+#
+# **Question 5.** Some patients are both in train and in valid; test holds strangers only. The epoch is chosen on
+# valid. What does this leak spoil?
+#
+# <details><summary>A. Nothing, since the figure on test is an honest one.</summary>
+# No. The figure is honest, but about a network that was chosen badly. With clean choices it might have been better.
+# </details>
+# <details><summary>B. The figure on test: it promises too much.</summary>
+# No. Nobody in test was met before, so it tells what the chosen network does on strangers.
+# </details>
+# <details><summary>C. The training, because the network sees the same patients twice.</summary>
+# No. Images of valid are not trained on. They only say which epoch looks best.
+# </details>
+# <details><summary>D. The choice: valid rewards an epoch that remembers people, and early stopping comes too
+# late.</summary>
+# Right. On acquaintances learning by heart looks like progress. So the network that is kept may be the one that has
+# memorised most, and valid promises more than test will show.
+# </details>
+#
 # ## Key points
 #
 # - A test asks how a network will do on strangers, so no patient may be on both sides.

@@ -478,6 +478,83 @@ pd.DataFrame({name: points[["sensitivity", "specificity"]].mean() for name, poin
 # network does not learn a rare finding at all. Whether they help is a question for several trainings, judged on the
 # validation part of *your* data.
 #
+# ## Check yourself
+#
+# Five questions. Open the choice that you would take: it tells whether it is right, and why.
+#
+# **Question 1.** A finding is on 1 of 20 images. With the balancing weights of this lesson, how many times as much
+# does a positive label weigh as a negative one?
+#
+# <details><summary>Answer</summary>
+# 19 times. Each class weighs as much as the other one is frequent: 19/20 for the positive labels, 1/20 for the
+# negative ones. One positive with weight 19 balances nineteen negatives with weight 1.
+# </details>
+#
+# **Question 2.** For one finding of 14 somebody multiplies both weights, the positive and the negative one, by ten.
+# What changes?
+#
+# <details><summary>A. The positive images' share of the loss of this finding grows.</summary>
+# No. Positive and negative images count ten times as much, so their shares stay as they were. For that only the ratio
+# of the two weights matters.
+# </details>
+# <details><summary>B. Its probabilities move away from the truth.</summary>
+# No. They would move if the ratio of the weights were changed. The answer that costs least is the same when all costs
+# are ten times as high.
+# </details>
+# <details><summary>C. This finding counts more beside the other thirteen.</summary>
+# Right. The loss is a mean over images and findings. Now this finding has ten times its say in what the shared layers
+# learn, while nothing changes between its own positive and negative images.
+# </details>
+# <details><summary>D. Nothing at all, because only ratios matter.</summary>
+# No. The ratio of the two classes stays, but the ratio to the other findings does not.
+# </details>
+#
+# **Question 3.** A finding is on one image in ten. A network trained with the balancing weights 0.9 and 0.1 gives an
+# image 0.9. If the weights are all that has shifted it, what probability stands behind this number?
+#
+# <details><summary>Answer</summary>
+# 0.5. A probability of 0.9 means odds of 9. The weights have multiplied the odds by 0.9 / 0.1 = 9, so the true odds
+# are 1, which is a probability of one half. That is still five times the frequency of the finding.
+# </details>
+#
+# **Question 4.** Somebody replaces every probability p of a finding by p squared. Which figures on the test part
+# change?
+#
+# <details><summary>A. The AUC, because all scores get smaller.</summary>
+# No. Squaring keeps the order of numbers between 0 and 1, and the AUC knows nothing but the order.
+# </details>
+# <details><summary>B. The Brier score and the calibration error, but not the AUC.</summary>
+# Right. The order stays, what the numbers say does not. A network can rank well and still be wrong about how likely a
+# finding is.
+# </details>
+# <details><summary>C. All three.</summary>
+# No. Two of them look at the numbers themselves, one only at their order. Undoing the weights left it as it was for
+# the same reason.
+# </details>
+# <details><summary>D. The sensitivity at a threshold of 0.5, and nothing else.</summary>
+# No. It can change, since an image with 0.6 now has 0.36 and is no longer called. But the Brier score and the
+# calibration error are made of the same numbers.
+# </details>
+#
+# **Question 5.** The findings are listed as Atelectasis, Effusion, Mass. Keras is given class_weight={0: 1, 1: 5, 2:
+# 50}. How does it weigh an image that shows Effusion and Mass?
+#
+# <details><summary>A. 50, the weight of the rarer one.</summary>
+# No. That would be sensible, but Keras does not look for the largest weight. It looks for the first largest label in
+# the row.
+# </details>
+# <details><summary>B. 55, the sum of both.</summary>
+# No. Nothing is added up. A single class is taken for the whole image, as if findings excluded each other.
+# </details>
+# <details><summary>C. Effusion with 5 and Mass with 50.</summary>
+# No. That is what one wants, and why this course puts weights for each finding into the loss. Keras gives the whole
+# image one weight.
+# </details>
+# <details><summary>D. 5, as if Mass were not there.</summary>
+# Right. The row is 0, 1, 1, and the first largest entry stands at place 1. Mass is forgotten, and an image without
+# any finding is weighted as Atelectasis.
+# </details>
+#
 # ## Key points
 #
 # - In plain cross-entropy a finding's positive images count in proportion to its frequency.

@@ -539,6 +539,90 @@ cxr.answer(
 )
 
 # %% [markdown]
+# ## Check yourself
+#
+# Five questions. Open the choice that you would take: it tells whether it is right, and why.
+#
+# **Question 1.** A layer puts out 100 maps. A head reads their averages over a grid of 3 x 3 fields and answers for
+# 14 findings. How many numbers does it learn?
+#
+# <details><summary>Answer</summary>
+# 12,614. Each map gives 9 averages, so there are 900 features. 900 weights for each of 14 findings are 12,600, and
+# each finding has one bias. Averaged over the whole picture it would be 1,414, but such a head does not know where
+# anything is.
+# </details>
+#
+# **Question 2.** A paper says: "Our network was trained on photographs and reaches 0.80. A regression on raw pixels
+# reaches 0.70. So photographs are worth 0.10." Which row is missing?
+#
+# <details><summary>A. The same network with random weights.</summary>
+# Right. Between raw pixels and this network lie two things: the building and what was learned in it. Only the same
+# building without any school tells them apart. It may even lie below the raw pixels.
+# </details>
+# <details><summary>B. The regression on larger raw pictures.</summary>
+# No. It is a good baseline, but it still lacks the layers. It does not say how much of the 0.10 comes from the layers
+# and how much from photographs.
+# </details>
+# <details><summary>C. The same network, trained on photographs a second time.</summary>
+# No. That would show how much luck is in one training. What is missing is a row in which photographs were never seen.
+# </details>
+# <details><summary>D. A guess from age, sex and view.</summary>
+# No. One wants it beside every network. But it says nothing about photographs, whatever it reaches.
+# </details>
+#
+# **Question 3.** A network was judged in batches of 64 and did well. A clinic sends it one image at a time and gets
+# other probabilities for the same images. Which cause fits best?
+#
+# <details><summary>A. One image alone is standardised in another way than 64 images.</summary>
+# No. In this course each image is standardised by its own mean and deviation, in whatever company it comes.
+# </details>
+# <details><summary>B. The sigmoid needs more than one image to be accurate.</summary>
+# No. The sigmoid turns each logit into a probability by itself. It does not know about any other image.
+# </details>
+# <details><summary>C. Batch normalisation still runs in training mode.</summary>
+# Right. Then each map is shifted and scaled by what the batch at hand holds, and the answer for one patient depends
+# on the others. In inference mode averages from the training are used, and company makes no difference.
+# </details>
+# <details><summary>D. The thresholds were chosen on a larger part.</summary>
+# No. A threshold turns a probability into a yes or no. It cannot change the probability.
+# </details>
+#
+# **Question 4.** The validation losses of seven planned epochs would be 0.70, 0.60, 0.62, 0.58, 0.61, 0.59, 0.57. The
+# patience is 2. Which epoch is kept?
+#
+# <details><summary>A. Epoch 2</summary>
+# No. Epoch 3 is worse, but the patience is 2, so training goes on, and epoch 4 is a new best. The waiting begins anew
+# there.
+# </details>
+# <details><summary>B. Epoch 4</summary>
+# Right. Epochs 5 and 6 are no better than 0.58, so training stops after epoch 6. The weights of epoch 4 are kept.
+# </details>
+# <details><summary>C. Epoch 6</summary>
+# No. That is the epoch after which training stops. What is kept is the best so far, and not the last.
+# </details>
+# <details><summary>D. Epoch 7</summary>
+# No. It would have the lowest loss of all, but nobody gets to see it: two epochs in a row have been no better before.
+# A larger patience would have found it, at a price.
+# </details>
+#
+# **Question 5.** Suppose each way of training takes twice as many epochs. For which one does the number of
+# multiply-adds exactly double?
+#
+# <details><summary>A. For the frozen network with a head</summary>
+# No. Its features are computed once for each image and then kept. More steps for the head cost next to nothing.
+# </details>
+# <details><summary>B. For the fine-tuned one</summary>
+# No. What lies behind the cut costs twice as much, but the first stages stay as they are. Their result is computed
+# once for each image, however many epochs follow.
+# </details>
+# <details><summary>C. For the small network from scratch</summary>
+# Right. All of its layers learn, so every image passes all of them forwards and backwards in every epoch. Nothing can
+# be kept from one epoch to the next.
+# </details>
+# <details><summary>D. For all three</summary>
+# No. What does not learn gives the same result in every epoch, and two of the three ways make use of that.
+# </details>
+#
 # ## Key points
 #
 # - A school is worth what its features are worth beside raw pixels and beside the same network with random weights.

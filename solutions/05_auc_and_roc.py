@@ -486,6 +486,93 @@ display(others.areas().round(3), others.pitfalls().round(3))
 #
 # `cxr evaluate scores.csv --report page.html` puts what this lesson has shown on one page, for any predictions.
 #
+# ## Check yourself
+#
+# Five questions. Open the choice that you would take: it tells whether it is right, and why.
+#
+# **Question 1.** Two positive images have the scores 0.9 and 0.4, three negative ones 0.6, 0.4 and 0.1. What is the
+# AUC?
+#
+# <details><summary>Answer</summary>
+# 0.75. There are six pairs. The positive with 0.9 wins all three of its pairs. The one with 0.4 loses against 0.6,
+# ties with 0.4 (one half) and wins against 0.1. Together 3 + 1.5 = 4.5 of 6.
+# </details>
+#
+# **Question 2.** A network has a sensitivity of 0.80 and a specificity of 0.95. In a screening 1 % of the people have
+# the finding. Of 100 people who are called, about how many have it?
+#
+# <details><summary>A. 95</summary>
+# No. The specificity is the share of the people without the finding who are left alone. It does not say who is among
+# the called.
+# </details>
+# <details><summary>B. 80</summary>
+# No. That turns the question round: of those who have the finding 80 in 100 are called. Asked is how many of the
+# called have it.
+# </details>
+# <details><summary>C. 14</summary>
+# Right. Of 10,000 people 100 have it, and 80 of them are called. Of the 9,900 others 5 % are called too, which is
+# 495. So 80 of 575 calls are right.
+# </details>
+# <details><summary>D. 1</summary>
+# No. That is the prevalence, the share before anybody was looked at. A call makes the finding about fourteen times as
+# likely as that, but still not likely.
+# </details>
+#
+# **Question 3.** In a study each of 100 patients is X-rayed nine times within a minute, and the nine pictures can
+# hardly be told apart. About how wide is a 95 % interval that draws images, compared with one that draws patients?
+#
+# <details><summary>A. A third as wide</summary>
+# Right. Nine copies look like nine times as many patients, and an interval narrows with the root of their number.
+# Four copies made it half as wide in the lesson. Nothing was learned by copying, so this interval is wrong.
+# </details>
+# <details><summary>B. Equally wide</summary>
+# No. It would be so if drawing images respected that the nine belong together. Drawn one by one, they are taken for
+# 900 pieces of news.
+# </details>
+# <details><summary>C. A ninth as wide</summary>
+# No. Nine times as many independent patients would make the variance nine times as small, but the width goes with the
+# root of the variance.
+# </details>
+# <details><summary>D. Three times as wide</summary>
+# No. It goes the other way: if you believe that you have more independent images, you believe that you know more, and
+# the interval gets narrower.
+# </details>
+#
+# **Question 4.** Of 1,000 patients 80 have the finding. You would act at a probability of 10 %. There, the model
+# calls 60 of the 80 and 180 of the others. What is worth most?
+#
+# <details><summary>A. Acting on nobody: 180 false alarms outweigh 60 patients found.</summary>
+# No. Acting at 10 % means that one patient found is worth nine false alarms. So 180 false alarms cost as much as 20
+# patients, and 40 are left.
+# </details>
+# <details><summary>B. Acting on everybody: that finds all 80.</summary>
+# No. It also brings 920 false alarms, which cost as much as 102 patients found. That is worse than acting on nobody.
+# </details>
+# <details><summary>C. Acting on the model.</summary>
+# Right. 60 - 180/9 = 40 patients found for each 1,000. Acting on everybody gives 80 - 920/9 = -22, acting on nobody
+# 0.
+# </details>
+#
+# **Question 5.** In the age band from 18 to 39 the AUC is 0.08 below that of all others. The interval of this gap
+# goes from 0.26 below to 0.10 above, and p, which has counted the groups, is 0.6. What may you write?
+#
+# <details><summary>A. The network is fair to this age band.</summary>
+# No. A large p says that chance could make such a gap. It does not say that there is none: a gap of 0.2 lies inside
+# the interval too.
+# </details>
+# <details><summary>B. The network fails the young.</summary>
+# No. A gap of this size would often arise by chance somewhere among the groups. It is a reason to collect more, and
+# not a result.
+# </details>
+# <details><summary>C. The band is too small and should be left out of the report.</summary>
+# No. Then nobody would notice that we know so little about the young. The wide interval is what a reader needs to
+# see.
+# </details>
+# <details><summary>D. The gap may be chance, and a much larger one cannot be ruled out.</summary>
+# Right. That is what the p-value and the interval say together. Only more patients of this age can tell the two
+# apart.
+# </details>
+#
 # ## Key points
 #
 # - The AUC is the chance that a positive image outranks a negative one. It knows nothing of thresholds, prevalence

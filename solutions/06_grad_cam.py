@@ -757,6 +757,91 @@ pd.DataFrame(summaries, index=[*compared, "difference"])[["energy", "energy_low"
 # how bright the whole picture is, or how large the heart looks because the picture was taken from the front, leaves
 # no spot on a heat map. And a map in the right place does not show that the network reads the finding there.
 #
+# ## Check yourself
+#
+# Five questions. Open the choice that you would take: it tells whether it is right, and why.
+#
+# **Question 1.** A network ends in a global average and a weighted sum. It has two feature maps, whose means over all
+# places are 0.3 and 0.4. The weights of a finding are 2 and -1, its bias is 0.5. What is the logit?
+#
+# <details><summary>Answer</summary>
+# 0.7. The weighted sum of the means is 2 x 0.3 - 1 x 0.4 = 0.2, and the bias adds 0.5. The class activation map has
+# the mean 0.2, although it is surely above that at some places and below it at others.
+# </details>
+#
+# **Question 2.** A paper reports that its heat maps point into the box of an enlarged heart in nine of ten pictures.
+# What do you ask first?
+#
+# <details><summary>A. Whether the maps were enlarged smoothly enough.</summary>
+# No. Enlarging makes a map look better. It adds no knowledge, and the hottest cell stays where it is.
+# </details>
+# <details><summary>B. How often a map hits that has not looked at any picture.</summary>
+# Right. Hearts are where hearts are, and their boxes are large. A blob in the centre may do as well, and then nine of
+# ten says nothing about the network.
+# </details>
+# <details><summary>C. How high the network's AUC for this finding is.</summary>
+# No. It tells whether there is something to point at, and that is worth knowing. But with a perfect AUC, too, one
+# would not know whether nine of ten is more than the place of hearts gives away.
+# </details>
+# <details><summary>D. Whether the four pictures that are shown are typical.</summary>
+# No. The count is over all pictures, which is better than any four. What it lacks is something to stand beside it.
+# </details>
+#
+# **Question 3.** A box covers a tenth of a picture, and a tenth of the heat of a map lies in it. How good is this
+# map?
+#
+# <details><summary>A. As good as a map without any preference.</summary>
+# Right. Heat that is spread evenly puts into each box just the box's share of the picture. The map has to put in more
+# than that.
+# </details>
+# <details><summary>B. Good: it has found the place, and the rest of its heat is weak.</summary>
+# No. The share says nothing of how strong the heat is at one place. Nine tenths of it lie outside, where nine tenths
+# of the picture are.
+# </details>
+# <details><summary>C. Bad: nine tenths of its heat are wrong, which is worse than chance.</summary>
+# No. The nine tenths are outside, but chance would leave just as much there. It is level with chance, not below it.
+# </details>
+#
+# **Question 4.** The weights of the last layer are replaced by random numbers. The heat maps of some method hardly
+# change: their rank correlation with the old ones is 0.98. What does that show?
+#
+# <details><summary>A. The method is robust, and its maps can be trusted.</summary>
+# No. To be robust against noise in the picture is good. These maps are robust against the loss of what was learned,
+# and they would look the same if the network knew nothing of the finding.
+# </details>
+# <details><summary>B. The network has learned nothing in that layer.</summary>
+# No. The predictions of the network would tell that, and with random weights they are ruined. It is the method that
+# does not use this layer.
+# </details>
+# <details><summary>C. The random weights happen to be like the old ones.</summary>
+# No. Thousands of random numbers are not like learned ones by chance. If in doubt, draw others and look again.
+# </details>
+# <details><summary>D. The maps show the picture rather than what the network looks for.</summary>
+# Right. The last layer says which features speak for which finding. A map that does not depend on it cannot tell one
+# finding from another, however convincing it looks.
+# </details>
+#
+# **Question 5.** In one hospital the pictures of the ill are a little brighter as a whole. A network makes use of
+# that. Its AUC on the validation patients of this hospital is high, and its heat maps lie in the lungs. What would
+# reveal the shortcut?
+#
+# <details><summary>A. Heat maps of many more pictures of this hospital</summary>
+# No. Brightness is everywhere in a picture. A shortcut without a place leaves no spot on a map, however many maps one
+# looks at.
+# </details>
+# <details><summary>B. A test on pictures in which brightness does not go with illness</summary>
+# Right. There the network loses what it had gained, as the lesson's network does without the token. Pictures from
+# another hospital can do it, or copies of these with the brightness evened out.
+# </details>
+# <details><summary>C. A test on further patients of the same hospital</summary>
+# No. Their pictures have the same shortcut, so the figure stays high. The token, too, helped on test as long as it
+# was there.
+# </details>
+# <details><summary>D. The pointing game with boxes of the finding</summary>
+# No. It asks whether the hottest cell lies in the box. It may, for a network that looks at the lung and yet only
+# reads how bright it is.
+# </details>
+#
 # ## Key points
 #
 # - Behind a global average and a dense layer, the heat map is the weighted sum of the feature maps. Grad-CAM

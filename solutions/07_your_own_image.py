@@ -466,6 +466,103 @@ differences = pd.DataFrame(
 differences.round(3)
 
 # %% [markdown]
+# ## Check yourself
+#
+# Five questions. Open the choice that you would take: it tells whether it is right, and why.
+#
+# **Question 1.** An X-ray clearly shows both Effusion and Atelectasis. A network ends in a softmax over all findings,
+# so that their probabilities sum to 1. What can it not say?
+#
+# <details><summary>A. That Effusion is likelier than Hernia</summary>
+# No. A softmax keeps the order of the logits, so it can say which finding is the likelier one.
+# </details>
+# <details><summary>B. That both are likely</summary>
+# Right. Two numbers above one half would sum to more than 1. Each finding is a question of its own and needs a
+# sigmoid of its own.
+# </details>
+# <details><summary>C. That Mass is unlikely</summary>
+# No. It can give Mass next to nothing and divide the rest among the others.
+# </details>
+# <details><summary>D. That both are equally likely</summary>
+# No. It can give both the same number. But that number is at most one half, however clear the picture is.
+# </details>
+#
+# **Question 2.** All files from one machine have a likeness of about -0.9 to the typical training image, and the
+# network names many findings on each. What has most probably happened?
+#
+# <details><summary>A. The machine takes pictures that are far too dark.</summary>
+# No. A likeness is a correlation. It does not change when all pixels become darker or paler, and neither do the
+# standardised pixels.
+# </details>
+# <details><summary>B. The patients lie on their side in these pictures.</summary>
+# No. Then light and dark places would fit badly to those of the median image. The likeness would come out low,
+# somewhere around 0, and not near -1.
+# </details>
+# <details><summary>C. The files hold noise, because they are damaged.</summary>
+# No. Noise has nothing in common with a chest, so its likeness is about 0.
+# </details>
+# <details><summary>D. The numbers were taken as they are from files in which 0 means white.</summary>
+# Right. Where the typical image is bright, these are dark, and the other way round: they are negatives. Files with
+# MONOCHROME1 have to be read with their header.
+# </details>
+#
+# **Question 3.** A program asks ten questions about each image. Each has a specificity of 95 %, and assume that the
+# errors are independent. On what share of the images that show nothing is some finding named?
+#
+# <details><summary>A. 5 %</summary>
+# No. That is the share for a single question. With each further question some healthy patient more is called.
+# </details>
+# <details><summary>B. About 40 %</summary>
+# Right. No question errs with a chance of 0.95 to the power of ten, about 0.60. On all other images at least one name
+# is wrong, although each single question is answered well.
+# </details>
+# <details><summary>C. 50 %</summary>
+# No. Ten times 5 % counts an image with two wrong names twice. That many wrong names there are for each 100 images,
+# but not that many images with one.
+# </details>
+# <details><summary>D. 95 %</summary>
+# No. That is the share of images on which a single question is answered rightly with no.
+# </details>
+#
+# **Question 4.** A vet sends the X-ray of a dog's chest. It passes the likeness check, and the network says 0.97 for
+# Cardiomegaly. What does this number mean?
+#
+# <details><summary>A. Nothing that anybody has checked.</summary>
+# Right. Probabilities were learned, and at best calibrated, on images of people. For pictures of another kind a
+# network answers just as readily, and the check knows only shape and light.
+# </details>
+# <details><summary>B. Of 100 such dogs about 97 have a large heart.</summary>
+# No. It would mean something like that for people like those of the training part, if the network is calibrated.
+# Nobody has ever compared it with dogs.
+# </details>
+# <details><summary>C. At least that the heart is more probably large than not.</summary>
+# No. One half has no meaning of its own here either. A dog's heart fills the chest differently, so a healthy one may
+# get 0.97 as well.
+# </details>
+# <details><summary>D. That the picture is good enough, since it has passed the check.</summary>
+# No. Passing says that the picture is about as light and as dark in the same places as the typical one. It does not
+# say that the answer is right.
+# </details>
+#
+# **Question 5.** On the same test patients system X has an AUC of 0.78 (0.72 to 0.84) and system Y one of 0.74 (0.68
+# to 0.80). How do you find out whether X is better?
+#
+# <details><summary>A. It is: 0.78 is more than 0.74.</summary>
+# No. With other patients the order could turn round. The difference needs an interval of its own.
+# </details>
+# <details><summary>B. It cannot be told, because the intervals overlap.</summary>
+# No. Both intervals contain the same luck with the patients. Where a draw is easy for both systems, that luck cancels
+# in the difference, whose interval may well leave out zero.
+# </details>
+# <details><summary>C. Draw patients for each system separately, and compare the middle of the draws.</summary>
+# No. Then the luck of two different draws is added to the difference and does not cancel, and the middles only bring
+# back 0.78 and 0.74.
+# </details>
+# <details><summary>D. Look at the interval of the difference, with the same draws of patients for both.</summary>
+# Right. If it leaves out zero, X does better on patients like these. It still compares one training of each system at
+# one size, so it says little about who did the better work.
+# </details>
+#
 # ## Key points
 #
 # - One path leads from a file to the array a network sees, for training and prediction alike. DICOM has to be read

@@ -274,8 +274,6 @@ plots.intensities(before, after, [f"image {number}" for number in range(1, 5)])
 # Does standardising hide *how* an image was taken? Test it. For each image, count its standardised greys in 32 bins,
 # throw the picture away, and let a regression guess the view from the 32 counts, always for patients from whom it has
 # not learned. The measure is the chance that an image taken in bed (AP) scores above one taken standing: 0.5 is a coin.
-#
-# **Predict:** how far above one half?
 
 # %%
 from sklearn.linear_model import LogisticRegression
@@ -293,6 +291,9 @@ def view_from_greys(images):
     )
     return roc_auc_score(in_bed, score)
 
+
+# %% [markdown]
+# **Predict:** how far above one half?
 
 # %% tags=["plumbing", "nbval-ignore-output"]
 both = dataset.knows("view") and cxr.given(table["view"].nunique() > 1, "All images are of one view.")

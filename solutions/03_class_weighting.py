@@ -256,8 +256,7 @@ plots.focal_curves([0, 1, 2, 5])
 # with the weights above, and with focal loss. Nothing else differs. Training keeps the epoch that does best on
 # `valid`; what is trained once is kept on disk.
 #
-# **Predict:** which of the three will rank the images best? Which will find most of the positives at a threshold of
-# 0.5?
+# **Predict:** which of the three will rank the images best?
 
 # %%
 from dataclasses import replace
@@ -289,6 +288,13 @@ weighted_minus_plain, focal_minus_plain = (
     for name in ("weighted", "focal")
 )
 pd.DataFrame({"weighted - plain": weighted_minus_plain, "focal - plain": focal_minus_plain}).T.round(3)
+
+# %% tags=["plumbing", "nbval-ignore-output"]
+cxr.answer(
+    "Of these three networks: {best}. Look at the intervals of the differences, and then read on before you believe "
+    "it.",
+    best=max(recipes, key=lambda name: areas[name]["auc"]),
+)
 
 # %% [markdown]
 # ## One training is one network
@@ -349,15 +355,24 @@ cxr.answer(
 # ## Decisions
 #
 # *Sensitivity* is the share of positive images that are called, *specificity* the share of negative
-# ones that are not. Call an image where its probability is at least 0.5:
+# ones that are not. Call an image where its probability is at least 0.5. **Predict:** which of the three networks finds
+# most of the positives then?
 
-# %%
+# %% tags=["answer"]
 at_half = {name: evaluation.operating_points(test.table, predicted[name], 0.5) for name in recipes}
 plots.sensitivities(at_half)
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["answer", "nbval-ignore-output"]
 found = pd.DataFrame({name: points[["sensitivity", "specificity"]].mean() for name, points in at_half.items()})
 found.T.round(3)
+
+# %% tags=["plumbing", "nbval-ignore-output"]
+cxr.answer(
+    "The weighted one finds {weighted:.0%} of them, the plain one {plain:.0%}, the one with focal loss {focal:.0%}; "
+    "and the weighted one calls {false:.0%} of the negative images as well.",
+    false=1 - found.loc["specificity", "weighted"],
+    **found.loc["sensitivity", list(recipes)],
+)
 
 # %% [markdown]
 # The plain network seldom says yes to a rare finding. Few images reach a probability of one half when one in ten

@@ -386,6 +386,14 @@ whole = round(1e6 * parts["million multiply-adds an image"].sum())
 cost["EfficientNet-Lite0 whole, as many epochs"] = 3 * whole * epochs * len(train)
 (cost / 1e9).round(1).to_frame().assign(times_the_frozen_head=(cost / cost["frozen"]).round(1))
 
+# %% tags=["plumbing", "nbval-ignore-output"]
+cxr.answer(
+    "{times:.0f} times. Every layer would run forward and backward in each of {epochs} epochs; the frozen head needs "
+    "one pass forward.",
+    times=cost.iloc[-1] / cost["frozen"],
+    epochs=epochs,
+)
+
 # %% [markdown]
 # ## When to stop
 #

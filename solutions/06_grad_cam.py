@@ -140,6 +140,9 @@ cxr.identity(
     "The mean of the class activation map plus the bias is the logit", activation_map.mean() + bias[place], logit
 )
 
+# %% tags=["plumbing"]
+cxr.answer("The logit. Mean and weighted sum may change places, so the map splits the logit up among the places.")
+
 # %% [markdown]
 # The picture, the four feature maps that count most for this finding, and the weighted sum of all of them:
 

@@ -446,6 +446,16 @@ table = pd.DataFrame(rows).T
 # %% tags=["answer", "nbval-ignore-output", "readme"]
 evaluation.systems_table(table)
 
+# %% tags=["plumbing", "nbval-ignore-output"]
+below = [name for name in trained if rows[name]["AUC"] < rows[baseline_name]["AUC"]]
+cxr.answer(
+    "Here {best} is the best, with {auc:.2f}. Below the baseline lies {below}. What lies below it has learned less "
+    "from the pictures than age, sex and view would have told.",
+    best=max(trained, key=lambda name: rows[name]["AUC"]),
+    auc=max(rows[name]["AUC"] for name in trained),
+    below=", ".join(below) or "none of them",
+)
+
 # %% [markdown]
 # Before you say that one system is better than another, look at the interval of the difference. It belongs to two
 # trainings, one of each system (lesson 03): a gap of a few hundredths could turn around with the next training. The

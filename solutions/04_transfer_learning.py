@@ -476,7 +476,7 @@ plots.gallery(shades, list(pictures), columns=6)
 # Many published recipes for chest X-rays flip horizontally all the same, because it doubles the data. It may even
 # help a score. Know what you give up for it.
 #
-# Whoever changes a picture must also change what was said about places in it.
+# If you change a picture, you must also change what was said about places in it.
 #
 # **Exercise 4.** Mirror an image left to right, and give the new left side `x` of a box. `x` and `width` are
 # fractions of the image's width.

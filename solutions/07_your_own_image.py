@@ -106,7 +106,7 @@ print(f"Your batch: shape {batch.shape}, mean {abs(batch.mean()):.2f}, standard 
 #
 # PNG keeps every pixel. JPEG throws away what the eye hardly sees. Hospitals use *DICOM*, which holds the pixels,
 # how they are to be shown, and who the patient is. One trap: many machines store X-rays as `MONOCHROME1`, in which 0
-# means white. Whoever takes such numbers as they are gets the negative. Let us write the same picture in all four
+# means white. If you take such numbers as they are, you get the negative. Let us write the same picture in all four
 # ways and read it back.
 
 # %%

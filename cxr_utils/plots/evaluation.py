@@ -93,8 +93,8 @@ def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
         Picture: Test: AUC of 1 rows with 95 % intervals, for model, no pixels.
     """
     rows = next(iter(tables.values())).index
-    figure, axes = canvas(width=8, height=1.4 + 0.34 * len(rows))
-    draw_forest(axes, tables, ("auc", "low", "high"), rows, spread=0.17)
+    figure, axes = canvas(width=8, height=1.4 + (0.2 + 0.12 * len(tables)) * len(rows))
+    draw_forest(axes, tables, ("auc", "low", "high"), rows, spread=0.36 - 0.36 / len(tables))
     axes.axvline(0.5, color=PALETTE["grey"], linewidth=1)
     axes.set(xlabel="AUC with 95 % interval (0.5 is chance)", title=title)
     figure.legend(loc="outside lower center", ncols=len(tables) if len(tables) < 4 else 2)

@@ -397,16 +397,16 @@ plots.gallery([seen.picture(name) for name in strange], strange, columns=5)
 # No. Rows count as evidence only if they are independent. Here a hundred rows repeat the answer of one person.
 # </details>
 # <details><summary>C. Both equally well, because prevalence is a share and not a number.</summary>
-# No. Both give a share, but not equally sure: in P a single patient more or less with a large heart changes the share
-# by ten percentage points.
+# No. Both give a share, but not with the same certainty: in P a single patient more or less with a large heart
+# changes the share by about ten percentage points.
 # </details>
 #
 # **Question 4.** A program sees no pixel. It is told only whether an image is AP or PA, and with that alone it
 # guesses Edema better than a coin. What follows?
 #
 # <details><summary>A. Lying in bed brings water into the lungs.</summary>
-# No. That two things go together does not say which causes which. Here the illness comes first: a patient who is ill
-# with it cannot stand.
+# No. That two things go together does not say which causes which. Here the illness comes first: those who have it are
+# often too ill to stand.
 # </details>
 # <details><summary>B. There must be a mistake, because nobody can see Edema without a picture.</summary>
 # No. Nobody sees it, but one can guess it: ill patients are X-rayed in another way than those who can walk to the
@@ -416,10 +416,9 @@ plots.gallery([seen.picture(name) for name in strange], strange, columns=5)
 # No. Then the network would never learn from those patients who have Edema most often, and the next hospital has them
 # too.
 # </details>
-# <details><summary>D. A network with pixels has to do better than this before one may say that it sees
-# anything.</summary>
-# Right. How an image was taken tells something of what it shows. A network may learn the view and not the lung, so
-# the view alone is what it has to beat.
+# <details><summary>D. A network with pixels first has to beat this program.</summary>
+# Right. How an image was taken tells something of what it shows. A network may learn the view and not the lung. It
+# has shown that it sees something only if it does better than the view alone.
 # </details>
 #
 # **Question 5.** In a second copy of an image every pixel is doubled and then raised by 10. Each copy is standardised
@@ -435,8 +434,9 @@ plots.gallery([seen.picture(name) for name in strange], strange, columns=5)
 # <details><summary>C. Both have mean 0, but the second has twice the spread.</summary>
 # No. The standard deviation of the second copy is twice as large as well, and it is divided by its own.
 # </details>
-# <details><summary>D. The second has lost detail, because its brightest pixels were cut off.</summary>
-# No. Nothing is cut off here: standardising is arithmetic on any numbers and knows no limit of 255.
+# <details><summary>D. It depends on how dark the image was.</summary>
+# No. Mean and standard deviation are those of the image itself, so both copies come out alike, however dark they
+# were. Only an image of a single grey cannot be standardised, because its deviation is 0.
 # </details>
 #
 # ## Key points

@@ -414,9 +414,9 @@ cxr.answer(
 # **Question 4.** The lesson lets networks of two wards judge the same images. Why does it not simply train one
 # network on a split by image and another one on a split by patient, and compare their test AUCs?
 #
-# <details><summary>A. The two tests would then hold different images, and one of them may just be easier.</summary>
-# Right. A difference of AUCs would mix up the leak with luck in the test images. Where images, findings and number of
-# training images are the same, only the acquaintance is left to explain it.
+# <details><summary>A. The two tests would hold different images.</summary>
+# Right. One of them may just be easier, and a difference of AUCs would mix that up with the leak. Where images and
+# findings are the same, and about as many images were trained on, only the acquaintance is left to explain it.
 # </details>
 # <details><summary>B. A network cannot be trained on a split by image.</summary>
 # No. It can, and many people have done it without noticing anything. That is the trouble with leaks.
@@ -441,10 +441,9 @@ cxr.answer(
 # <details><summary>C. The training, because the network sees the same patients twice.</summary>
 # No. Images of valid are not trained on. They only say which epoch looks best.
 # </details>
-# <details><summary>D. The choice: valid rewards an epoch that remembers people, and early stopping comes too
-# late.</summary>
-# Right. On acquaintances learning by heart looks like progress. So the network that is kept may be the one that has
-# memorised most, and valid promises more than test will show.
+# <details><summary>D. The decision which weights are kept.</summary>
+# Right. On acquaintances, learning by heart looks like progress, and training goes on for too long. So the network
+# that is kept may be the one that has memorised most, and valid promises more than test will show.
 # </details>
 #
 # ## Key points

@@ -532,23 +532,23 @@ pd.DataFrame({name: points[["sensitivity", "specificity"]].mean() for name, poin
 # are 1, which is a probability of one half. That is still five times the frequency of the finding.
 # </details>
 #
-# **Question 4.** Somebody replaces every probability p of a finding by p squared. Which figures on the test part
-# change?
+# **Question 4.** Somebody replaces every probability p of a finding by p squared. What does that do to the figures on
+# the test part?
 #
-# <details><summary>A. The AUC, because all scores get smaller.</summary>
+# <details><summary>A. The AUC falls, because all scores get smaller.</summary>
 # No. Squaring keeps the order of numbers between 0 and 1, and the AUC knows nothing but the order.
 # </details>
-# <details><summary>B. The Brier score and the calibration error, but not the AUC.</summary>
-# Right. The order stays, what the numbers say does not. A network can rank well and still be wrong about how likely a
-# finding is.
+# <details><summary>B. The ranking is as good as before, the calibration is not.</summary>
+# Right. The order stays, and so does the AUC. What the numbers say has changed, and with it the Brier score and the
+# calibration error. A network can rank well and still be wrong about how likely a finding is.
 # </details>
-# <details><summary>C. All three.</summary>
-# No. Two of them look at the numbers themselves, one only at their order. Undoing the weights left it as it was for
-# the same reason.
+# <details><summary>C. They all change, because they are all computed from the probabilities.</summary>
+# No. The Brier score and the calibration error look at the numbers themselves, the AUC only at their order. That is
+# also why undoing the weights left every AUC as it was.
 # </details>
-# <details><summary>D. The sensitivity at a threshold of 0.5, and nothing else.</summary>
-# No. It can change, since an image with 0.6 now has 0.36 and is no longer called. But the Brier score and the
-# calibration error are made of the same numbers.
+# <details><summary>D. Nothing, because the network still knows what it knew before.</summary>
+# No. It still knows as much about the order of the images. But an image that it gave 0.6 now has 0.36, and of such
+# images the same share has the finding as before.
 # </details>
 #
 # **Question 5.** The findings are listed as Atelectasis, Effusion, Mass. Keras is given class_weight={0: 1, 1: 5, 2:
@@ -566,8 +566,8 @@ pd.DataFrame({name: points[["sensitivity", "specificity"]].mean() for name, poin
 # image one weight.
 # </details>
 # <details><summary>D. 5, as if Mass were not there.</summary>
-# Right. The row is 0, 1, 1, and the first largest entry stands at place 1. Mass is forgotten, and an image without
-# any finding is weighted as Atelectasis.
+# Right. The row is 0, 1, 1, and the first largest entry is at place 1, counted from 0. Mass is forgotten, and an
+# image without any finding is weighted as Atelectasis.
 # </details>
 #
 # ## Key points

@@ -506,8 +506,8 @@ display(others.areas().round(3), others.pitfalls().round(3))
 # the called.
 # </details>
 # <details><summary>B. 80</summary>
-# No. That turns the question round: of those who have the finding 80 in 100 are called. Asked is how many of the
-# called have it.
+# No. That turns the question round: of those who have the finding 80 in 100 are called. The question is how many of
+# the called have it.
 # </details>
 # <details><summary>C. 14</summary>
 # Right. Of 10,000 people 100 have it, and 80 of them are called. Of the 9,900 others 5 % are called too, which is
@@ -534,8 +534,7 @@ display(others.areas().round(3), others.pitfalls().round(3))
 # root of the variance.
 # </details>
 # <details><summary>D. Three times as wide</summary>
-# No. It goes the other way: if you believe that you have more independent images, you believe that you know more, and
-# the interval gets narrower.
+# No. It goes the other way: the more images count as independent, the narrower the interval gets.
 # </details>
 #
 # **Question 4.** Of 1,000 patients 80 have the finding. You would act at a probability of 10 %. There, the model

@@ -757,7 +757,7 @@ pd.DataFrame(summaries, index=[*compared, "difference"])[["energy", "energy_low"
 
 # %% [markdown]
 # A warning to end with. The map unmasked this shortcut because it has a place. A shortcut without a place, such as
-# how bright the whole picture is, or how large the heart looks because the picture was taken from the front, leaves
+# how sharp the whole picture is, or how large the heart looks because the picture was taken from the front, leaves
 # no spot on a heat map. And a map in the right place does not show that the network reads the finding there.
 #
 # ## Check yourself
@@ -768,17 +768,18 @@ pd.DataFrame(summaries, index=[*compared, "difference"])[["energy", "energy_low"
 # places are 0.3 and 0.4. The weights of a finding are 2 and -1, its bias is 0.5. What is the logit?
 #
 # <details><summary>Answer</summary>
-# 0.7. The weighted sum of the means is 2 x 0.3 - 1 x 0.4 = 0.2, and the bias adds 0.5. The class activation map has
-# the mean 0.2, although it is surely above that at some places and below it at others.
+# 0.7. The weighted sum of the means is 2 x 0.3 - 1 x 0.4 = 0.2, and the bias adds 0.5. So the class activation map
+# has the mean 0.2. How this is spread over the places makes no difference to the logit, and all the difference to the
+# picture.
 # </details>
 #
 # **Question 2.** A paper reports that its heat maps point into the box of an enlarged heart in nine of ten pictures.
 # What do you ask first?
 #
 # <details><summary>A. Whether the maps were enlarged smoothly enough.</summary>
-# No. Enlarging makes a map look better. It adds no knowledge, and the hottest cell stays where it is.
+# No. Enlarging makes a map look better, but it adds no knowledge of where anything is.
 # </details>
-# <details><summary>B. How often a map hits that has not looked at any picture.</summary>
+# <details><summary>B. How often a map hits without looking at the picture.</summary>
 # Right. Hearts are where hearts are, and their boxes are large. A blob in the centre may do as well, and then nine of
 # ten says nothing about the network.
 # </details>
@@ -824,25 +825,25 @@ pd.DataFrame(summaries, index=[*compared, "difference"])[["energy", "energy_low"
 # finding from another, however convincing it looks.
 # </details>
 #
-# **Question 5.** In one hospital the pictures of the ill are a little brighter as a whole. A network makes use of
-# that. Its AUC on the validation patients of this hospital is high, and its heat maps lie in the lungs. What would
-# reveal the shortcut?
+# **Question 5.** In one hospital the ill are X-rayed with an old machine, whose pictures are a little less sharp from
+# edge to edge. A network makes use of that. Its AUC on the validation patients of this hospital is high, and its heat
+# maps lie in the lungs. What would reveal the shortcut?
 #
 # <details><summary>A. Heat maps of many more pictures of this hospital</summary>
-# No. Brightness is everywhere in a picture. A shortcut without a place leaves no spot on a map, however many maps one
+# No. The blur is everywhere in a picture. A shortcut without a place leaves no spot on a map, however many maps one
 # looks at.
 # </details>
-# <details><summary>B. A test on pictures in which brightness does not go with illness</summary>
+# <details><summary>B. A test on pictures in which sharpness does not go with illness</summary>
 # Right. There the network loses what it had gained, as the lesson's network does without the token. Pictures from
-# another hospital can do it, or copies of these with the brightness evened out.
+# another hospital can do it, or copies of these that were all made equally sharp.
 # </details>
-# <details><summary>C. A test on further patients of the same hospital</summary>
+# <details><summary>C. A test on further patients of this hospital whom the network has never met</summary>
 # No. Their pictures have the same shortcut, so the figure stays high. The token, too, helped on test as long as it
 # was there.
 # </details>
 # <details><summary>D. The pointing game with boxes of the finding</summary>
 # No. It asks whether the hottest cell lies in the box. It may, for a network that looks at the lung and yet only
-# reads how bright it is.
+# reads how sharp it is.
 # </details>
 #
 # ## Key points

@@ -501,17 +501,17 @@ differences.round(3)
 # network names many findings on each. What has most probably happened?
 #
 # <details><summary>A. The machine takes pictures that are far too dark.</summary>
-# No. A likeness is a correlation. It does not change when all pixels become darker or paler, and neither do the
-# standardised pixels.
+# No. A likeness is a correlation. It does not change when all pixels are made darker or paler in proportion, and
+# neither does the standardised picture.
 # </details>
 # <details><summary>B. The patients lie on their side in these pictures.</summary>
-# No. Then light and dark places would fit badly to those of the median image. The likeness would come out low,
-# somewhere around 0, and not near -1.
+# No. Then light and dark places would fit badly to those of the median image. The likeness would come out low, but
+# not near -1.
 # </details>
 # <details><summary>C. The files hold noise, because they are damaged.</summary>
 # No. Noise has nothing in common with a chest, so its likeness is about 0.
 # </details>
-# <details><summary>D. The numbers were taken as they are from files in which 0 means white.</summary>
+# <details><summary>D. In these files 0 means white, and nobody took notice of it.</summary>
 # Right. Where the typical image is bright, these are dark, and the other way round: they are negatives. Files with
 # MONOCHROME1 have to be read with their header.
 # </details>
@@ -520,15 +520,15 @@ differences.round(3)
 # errors are independent. On what share of the images that show nothing is some finding named?
 #
 # <details><summary>A. 5 %</summary>
-# No. That is the share for a single question. With each further question some healthy patient more is called.
+# No. That is the share for a single question. Each further question calls some more of them.
 # </details>
 # <details><summary>B. About 40 %</summary>
 # Right. No question errs with a chance of 0.95 to the power of ten, about 0.60. On all other images at least one name
 # is wrong, although each single question is answered well.
 # </details>
 # <details><summary>C. 50 %</summary>
-# No. Ten times 5 % counts an image with two wrong names twice. That many wrong names there are for each 100 images,
-# but not that many images with one.
+# No. Ten times 5 % counts an image with two wrong names twice. There are 50 wrong names for each 100 images, but some
+# of these images have several of them.
 # </details>
 # <details><summary>D. 95 %</summary>
 # No. That is the share of images on which a single question is answered rightly with no.
@@ -546,8 +546,8 @@ differences.round(3)
 # Nobody has ever compared it with dogs.
 # </details>
 # <details><summary>C. At least that the heart is more probably large than not.</summary>
-# No. One half has no meaning of its own here either. A dog's heart fills the chest differently, so a healthy one may
-# get 0.97 as well.
+# No. That would be a statement about its probability too, and nobody has checked it. A dog's heart fills the chest
+# differently, so a healthy one may get 0.97 as well.
 # </details>
 # <details><summary>D. That the picture is good enough, since it has passed the check.</summary>
 # No. Passing says that the picture is about as light and as dark in the same places as the typical one. It does not
@@ -564,13 +564,14 @@ differences.round(3)
 # No. Both intervals contain the same luck with the patients. Where a draw is easy for both systems, that luck cancels
 # in the difference, whose interval may well leave out zero.
 # </details>
-# <details><summary>C. Draw patients for each system separately, and compare the middle of the draws.</summary>
+# <details><summary>C. Draw patients for each system separately, and compare the two middles.</summary>
 # No. Then the luck of two different draws is added to the difference and does not cancel, and the middles only bring
 # back 0.78 and 0.74.
 # </details>
-# <details><summary>D. Look at the interval of the difference, with the same draws of patients for both.</summary>
-# Right. If it leaves out zero, X does better on patients like these. It still compares one training of each system at
-# one size, so it says little about who did the better work.
+# <details><summary>D. Draw patients once for both, and look at the difference.</summary>
+# Right. What makes a draw easy for both cancels. If the interval of the difference leaves out zero, X does better on
+# patients like these. It still compares one training of each system at one size, so it says little about who did the
+# better work.
 # </details>
 #
 # ## Key points

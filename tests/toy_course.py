@@ -43,9 +43,14 @@ cxr.claims({"Four is even": 4 % 2 == 0, "Boxes are small": cxr.given(False, "the
 cxr.headline(f"{data} {profile} {seed}")
 
 # %%
-from cxr_utils.checks.exercise import Case, check
+from cxr_utils.checks.exercise import Case, Exercise, check
 
-check("double", double, [Case((2,), 4, "Add it to itself.")])
+
+def doubled(x):
+    return x + x
+
+
+double = check(Exercise(doubled, "Add it to itself.", [Case((2,), 4)]), double)
 """
 )
 

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = on_first_use(
     {
         "folded": ("answer",),
         "claim": ("claims", "identity", "given", "headline"),
+        "exercise": ("solved",),
         "visualization": ("prevalence", "lift", "standardise", "impossible_ages"),
         "leakage": ("check_for_leakage", "patient_split", "patient_scores"),
         "weighting": ("frequencies", "weighted_loss", "balancing_weights", "undo_weights"),

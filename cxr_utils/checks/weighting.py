@@ -1,114 +1,103 @@
 """Exercises of lesson 03: how rare findings are heard in the loss."""
 
-from collections.abc import Callable
-
 import numpy as np
 
-from .exercise import Case, Verdict, check
+from .exercise import Case, exercise
 
-Pair = tuple[np.ndarray, np.ndarray]
-
-
-def frequencies(answer: Callable[[np.ndarray], Pair]) -> Verdict:
-    """Check `frequencies(labels)`: the shares of images with and without each finding.
-
-    Example:
-        >>> frequencies(lambda labels: (labels.mean(axis=0), 1 - labels.mean(axis=0)))
-        ✓ frequencies: right
-        True
-    """
-    quarter = np.array([[1, 0], [0, 0], [0, 1], [0, 1]])
-    never = np.array([[0, 1, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1]])
-    cases = [
-        Case((quarter,), ([0.25, 0.5], [0.75, 0.5]), "One share a finding: take the mean over the images."),
-        Case((never,), ([0, 0.2, 1], [1, 0.8, 0]), "Divide by all images; the two shares add up to 1."),
-    ]
-    return check("frequencies", answer, cases)
+_Pair = tuple[np.ndarray, np.ndarray]
+_FOUR = np.array([[1, 0], [0, 0], [0, 1], [0, 1]])
+_FIVE = np.array([[0, 1, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1]])
+_LOG2, _ONE = np.log(2), np.ones(1)
+_WEIGHTED = np.array([[1, 0], [0, 0]]), np.array([[0.5, 0.75], [0.75, 0.5]]), np.array([0.9, 0.6]), np.array([0.1, 0.4])
+_SCALE = "The ratio of the two is right, the scale is not: see the text."
+_TRUE, _POSITIVE, _NEGATIVE = np.array([[0.1, 0.5], [0.2, 0.9]]), np.array([4.0, 0.3]), np.array([1.0, 0.6])
+_SHIFTED = _POSITIVE * _TRUE / (_POSITIVE * _TRUE + _NEGATIVE * (1 - _TRUE))
 
 
-def weighted_loss(answer: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], float]) -> Verdict:
-    """Check `weighted_loss(truth, probability, positive, negative)`: weighted binary cross-entropy, a mean.
+@exercise(
+    "Two shares of all images for each finding; together they make 1.",
+    cases=[
+        Case((_FOUR,), ([0.25, 0.5], [0.75, 0.5])),
+        Case((_FIVE,), ([0.0, 0.2, 1.0], [1.0, 0.8, 0.0]), "Count the images: there need not be four."),
+    ],
+    mistakes=[
+        ("A count is no share yet.", lambda labels: (labels.sum(axis=0), len(labels) - labels.sum(axis=0))),
+        ("One share for each finding, not one for all.", lambda labels: (labels.mean(), 1 - labels.mean())),
+        ("One share for each finding: go down the images.", lambda x: (x.mean(axis=1), 1 - x.mean(axis=1))),
+        ("First the images with the finding, then those without.", lambda x: (1 - x.mean(axis=0), x.mean(axis=0))),
+        ("Return both shares.", lambda labels: labels.mean(axis=0)),
+    ],
+)
+def frequencies(labels: np.ndarray) -> _Pair:
+    """The shares of images with and without each finding."""
+    return labels.mean(axis=0), 1 - labels.mean(axis=0)
 
-    Example:
-        >>> def right(truth, probability, positive, negative):
-        ...     losses = positive * truth * np.log(probability) + negative * (1 - truth) * np.log(1 - probability)
-        ...     return -losses.mean()
-        >>> weighted_loss(right)
-        ✓ weighted_loss: right
-        True
-    """
-    one, log2 = np.ones(1), np.log(2)
-    weights = np.array([0.9, 0.6]), np.array([0.1, 0.4])
-    truth, probability = np.array([[1, 0], [0, 0]]), np.array([[0.5, 0.75], [0.75, 0.5]])
-    cases = [
-        Case(
-            (np.array([[1]]), np.array([[0.5]]), one, one), log2, "The loss of a coin toss is -log(1/2): mind the sign."
-        ),
-        Case(
-            (np.array([[0]]), np.array([[0.75]]), one, one),
-            2 * log2,
-            "Where the truth is 0, what counts is log(1 - p).",
-        ),
-        Case(
-            (np.array([[1], [0]]), np.array([[0.5], [0.5]]), 3 * one, one),
-            2 * log2,
-            "Multiply each term by the weight of its class, then take the plain mean.",
-        ),
+
+def _entropy(truth: np.ndarray, p: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+    return -positive * truth * np.log(p) - negative * (1 - truth) * np.log(1 - p)
+
+
+@exercise(
+    "Write the two terms of the formula, each with the weight of its class, then take the mean.",
+    cases=[
+        Case((np.array([[1]]), np.array([[0.5]]), _ONE, _ONE), _LOG2),
+        Case((np.array([[0]]), np.array([[0.75]]), _ONE, _ONE), 2 * _LOG2),
+        Case((np.array([[1], [0]]), np.array([[0.5], [0.75]]), 3 * _ONE, _ONE), 2.5 * _LOG2),
         # each entry by hand: 0.9 log 2, 0.4 log 4, 0.1 log 4, 0.4 log 2
-        Case(
-            (truth, probability, *weights),
-            (0.9 + 0.8 + 0.2 + 0.4) * log2 / 4,
-            "Each finding, a column, has its own weights.",
-        ),
-    ]
-    return check("weighted_loss", answer, cases)
+        Case(_WEIGHTED, 2.3 * _LOG2 / 4, "Each finding has weights of its own; the mean is over all labels."),
+    ],
+    mistakes=[
+        ("Mind the sign: a loss is above 0.", lambda *given: -_entropy(*given).mean()),
+        ("Return one number: the mean over all.", _entropy),
+        ("Images without the finding count as well.", lambda y, p, a, _: -(a * y * np.log(p)).mean()),
+        ("Where the truth is 0, look at 1 - p.", lambda y, p, a, b: -((a * y + b * (1 - y)) * np.log(p)).mean()),
+        ("The weights are missing.", lambda y, p, *_: _entropy(y, p, _ONE, _ONE).mean()),
+        ("Which weight belongs to which class?", lambda y, p, a, b: _entropy(y, p, b, a).mean()),
+        ("Take the mean, not the sum.", lambda *given: _entropy(*given).sum()),
+    ],
+)
+def weighted_loss(truth: np.ndarray, probability: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> float:
+    """Weighted binary cross-entropy, the mean over images and findings."""
+    return _entropy(truth, probability, positive, negative).mean()
 
 
-def balancing_weights(answer: Callable[[np.ndarray], Pair]) -> Verdict:
-    """Check `balancing_weights(labels)`: each class weighs as much as the other one is frequent.
+@exercise(
+    "With these weights positive and negative images of a finding weigh the same together.",
+    cases=[
+        Case((_FOUR,), ([0.75, 0.5], [0.25, 0.5])),
+        Case((np.array([[1], [1], [1], [0]]),), ([0.25], [0.75]), "Here the positives are the majority."),
+    ],
+    mistakes=[
+        ("The rare class must weigh more.", lambda labels: (labels.mean(axis=0), 1 - labels.mean(axis=0))),
+        (_SCALE, lambda labels: (1 / labels.mean(axis=0), 1 / (1 - labels.mean(axis=0)))),
+        (_SCALE, lambda labels: (0.5 / labels.mean(axis=0), 0.5 / (1 - labels.mean(axis=0)))),
+        ("A count is no share yet.", lambda labels: ((labels == 0).sum(axis=0), labels.sum(axis=0))),
+        ("Each finding has weights of its own.", lambda labels: (1 - labels.mean(), labels.mean())),
+    ],
+)
+def balancing_weights(labels: np.ndarray) -> _Pair:
+    """The weights of the positive and of the negative class of each finding."""
+    return 1 - labels.mean(axis=0), labels.mean(axis=0)
 
-    Example:
-        >>> balancing_weights(lambda labels: (1 - labels.mean(axis=0), labels.mean(axis=0)))
-        ✓ balancing_weights: right
-        True
-    """
-    quarter = np.array([[1, 0], [0, 0], [0, 1], [0, 1]])
-    tenth = np.zeros((10, 1))
-    tenth[3] = 1
-    cases = [
-        Case((tenth,), ([0.9], [0.1]), "One positive in ten: it must weigh nine times as much as a negative."),
-        Case((quarter,), ([0.75, 0.5], [0.25, 0.5]), "First the weights of the positives, then of the negatives."),
-        Case((1 - tenth,), ([0.1], [0.9]), "Where positives are the majority, they weigh less."),
-    ]
-    return check("balancing_weights", answer, cases)
+
+def _unweighted(weighted: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+    return weighted * negative / (weighted * negative + (1 - weighted) * positive)
 
 
-def undo_weights(answer: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> Verdict:
-    """Check `undo_weights(weighted, positive, negative)`: the probability behind that of a weighted network.
-
-    Example:
-        >>> def right(weighted, positive, negative):
-        ...     return weighted * negative / (weighted * negative + (1 - weighted) * positive)
-        >>> undo_weights(right)
-        ✓ undo_weights: right
-        True
-    """
-    one = np.ones(1)
-    true = np.array([[0.1, 0.5], [0.2, 0.9]])
-    positive, negative = np.array([4.0, 0.3]), np.array([1.0, 0.6])
-    shifted = positive * true / (positive * true + negative * (1 - true))
-    cases = [
-        Case((np.array([[0.3]]), one, one), [[0.3]], "Equal weights shift nothing."),
-        Case((np.array([[0.5]]), 9 * one, one), [[0.1]], "Odds p'/(1-p') are w+/w- times the true odds: divide."),
-        Case(
-            (np.array([[0.0], [1.0]]), 9 * one, one),
-            [[0.0], [1.0]],
-            "0 and 1 must stay; divide by no odds that can be 0.",
-        ),
-        Case(
-            (shifted, positive, negative),
-            true,
-            "Each finding, a column, has its own weights; only their ratio matters.",
-        ),
-    ]
-    return check("undo_weights", answer, cases)
+@exercise(
+    "Turn the probability into odds, undo what the weights did to them, and turn the odds back.",
+    cases=[
+        Case((np.array([[0.3]]), _ONE, _ONE), [[0.3]]),
+        Case((np.array([[0.5]]), 9 * _ONE, _ONE), [[0.1]]),
+        Case((_SHIFTED, _POSITIVE, _NEGATIVE), _TRUE, "Each finding has two weights of its own, and both matter."),
+    ],
+    mistakes=[
+        ("The weights are still in it.", lambda weighted, positive, negative: weighted),
+        ("This puts the weights in once more.", lambda weighted, a, b: _unweighted(weighted, b, a)),
+        ("The weights multiply the odds, not the probability.", lambda weighted, a, b: weighted * b / a),
+        ("These are odds and no probabilities yet.", lambda weighted, a, b: weighted / (1 - weighted) * b / a),
+    ],
+)
+def undo_weights(weighted: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+    """The probability behind that of a weighted network."""
+    return _unweighted(weighted, positive, negative)

@@ -279,13 +279,15 @@ plots.intensities(before, after, [f"image {number}" for number in range(1, 5)])
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 
 def view_from_greys(images):
     """How often an image taken in bed scores above one taken standing, judged by its standardised greys alone."""
     greys = [np.histogram(cxr.data.standardise(one), np.linspace(-3, 3, 33))[0] for one in images.pixels(64)]
     in_bed, patients = images.table["view"] == "AP", images.table["patient"]
-    model = LogisticRegression(max_iter=1000)
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     score = cross_val_predict(
         model, np.sqrt(greys), in_bed, groups=patients, cv=GroupKFold(5), method="decision_function"
     )

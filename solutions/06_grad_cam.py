@@ -240,20 +240,24 @@ gallery(surest_of, maps, "the surest image of each common finding")
 #
 # ## Scores
 #
-# The *pointing game* (Zhang et al., ECCV 2016): does the hottest cell of the map lie in the box?
+# The *pointing game* (Zhang et al., ECCV 2016): does the hottest cell of the map point into the box?
 #
-# **Exercise 3.** `box` is `(x, y, width, height)` in fractions of the picture; `x` and `y` are its upper left
-# corner, `y` counts downwards. Is the centre of the hottest cell in the box? A map of zeros points nowhere.
+# **Exercise 3.** `box` is `(x, y, width, height)` in fractions of the picture; `x` and `y` are its upper left corner,
+# `y` counts downwards. The hottest cell points into the box if, across as well as down, its centre lies in the box or
+# the box's centre lies in the cell. (A box can be so small or so thin that it holds the centre of no cell.) A map of
+# zeros points nowhere.
 
 
 # %%
 def points_into(heat, box):
-    """Whether the centre of the hottest cell of heat (rows, columns) lies in the box."""
+    """Whether the hottest cell of heat (rows, columns) points into the box."""
     ### BEGIN SOLUTION
     row, column = np.unravel_index(heat.argmax(), heat.shape)
-    across, down = (column + 0.5) / heat.shape[1], (row + 0.5) / heat.shape[0]
+    rows, columns = heat.shape
     x, y, width, height = box
-    return x <= across < x + width and y <= down < y + height and heat.max() > 0
+    across = abs((column + 0.5) / columns - (x + width / 2)) <= max(width, 1 / columns) / 2
+    down = abs((row + 0.5) / rows - (y + height / 2)) <= max(height, 1 / rows) / 2
+    return heat.max() > 0 and across and down
     ### END SOLUTION
 
 

@@ -49,7 +49,7 @@ def _won(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
 @exercise(
     "Every positive meets every negative: how many of these pairs does the positive win?",
     cases=[
-        Case((np.array([0.4, 0.8]), np.array([0.1, 0.6, 0.3])), 5 / 6),
+        Case((np.array([0.2, 0.7]), np.array([0.1, 0.6, 0.3, 0.65, 0.69])), 6 / 10),
         Case((np.array([0.1]), np.array([0.2, 0.3])), 0.0, "An area below one half is possible."),
         Case((np.array([0.5, 0.9]), np.array([0.5, 0.2])), 3.5 / 4, "A tie is neither won nor lost."),
     ],
@@ -57,8 +57,9 @@ def _won(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
         ("Every positive meets every negative, not its neighbour.", lambda p, n: (p > n).mean()),
         ("Divide by the number of pairs.", lambda p, n: _won(p, n).sum()),
         ("Here the negatives win.", lambda p, n: 1 - _won(p, n).mean()),
-        ("Compare with each negative, not with their mean.", lambda p, n: float(p.mean() > n.mean())),
-        ("Compare with each negative, not with the highest.", lambda p, n: (p > n.max()).mean()),
+        ("Every positive meets every negative, not its neighbour.", lambda p, n: np.mean([*map(np.greater, p, n)])),
+        ("Compare with each negative, not with one number.", lambda p, n: float(p.mean() > n.mean())),
+        ("Compare with each negative, not with one number.", lambda p, n: (p > n.max()).mean()),
     ],
 )
 def auc_by_pairs(positive: np.ndarray, negative: np.ndarray) -> float:
@@ -110,13 +111,10 @@ def replicate(patients: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         Case((0.6, 1.0, 0.1), 1.0, "There may be no false call."),
     ],
     mistakes=[
-        ("The sensitivity is a share of the ill, not of the called.", lambda a, b, p: a),
+        ("This is the sensitivity; who are all that are called?", lambda a, b, p: a),
         ("These are the true calls among all people.", lambda a, b, p: a * p),
         ("How many are ill, and how many are not?", lambda a, b, p: a / (a + 1 - b)),
-        (
-            "Sensitivity acts on the ill, specificity on the others.",
-            lambda a, b, p: b * p / (b * p + (1 - a) * (1 - p)),
-        ),
+        ("The sensitivity is a share of the ill.", lambda a, b, p: b * p / (b * p + (1 - a) * (1 - p))),
         ("The specificity is the share that is not called.", lambda a, b, p: a * p / (a * p + b * (1 - p))),
         ("This is the negative predictive value.", lambda a, b, p: b * (1 - p) / (b * (1 - p) + (1 - a) * p)),
     ],

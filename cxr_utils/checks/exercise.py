@@ -154,7 +154,9 @@ def check(exercise: Exercise, answer: Answer) -> Answer:
     usual = not exercise.asked and [*map(kind, results)] == [*map(kind, _results(exercise, own))]
     if not fault and usual:
         return answer
-    stand_in.function = own if fault else lambda *given: in_form_of(own(*given), answer(*given))
+    stand_in.function = (
+        own if fault else lambda *given, **named: in_form_of(own(*given, **named), answer(*given, **named))
+    )
     return stand_in
 
 
@@ -190,7 +192,7 @@ def _fault(exercise: Exercise, results: list[Any]) -> str:
         if any(same(received, right, exercise.tolerance) for right in (case.expected, *case.also)):
             continue
         expected, came = told_apart(case.expected, received)
-        error = one_line(f"{type(received).__name__}: {received}")
+        error = one_line(f"{type(received).__name__}: {received}").rstrip(".")
         came = f"but it raised {error}" if isinstance(received, Exception) else f"received {came}"
         given = f"given {', '.join(map(show, case.arguments))}, expected {expected}"
         return f"✗ {exercise.own.__name__}: {given}, {came}. Hint: {_hint(exercise, results, number)}"
@@ -201,11 +203,11 @@ def _hint(exercise: Exercise, results: list[Any], failed: int) -> str:
     """The hint of the known mistake that gives what the answer gave so far, else of the case, else the general one."""
     case = exercise.cases[failed]
     found: dict[str, int] = {}  # hint -> in how many cases its mistake gives the same
-    # A wrong yes or no comes of many mistakes, so there the two must agree in three cases of four.
-    enough = 0.75 * len(results) if isinstance(case.expected, bool) else 1
+    # A wrong yes or no comes of many mistakes, so there the two must agree in all cases, and not only so far.
+    decisive = len(results) if isinstance(case.expected, bool) else failed + 1
     for hint, mistake in exercise.mistakes:
         alike = [_alike(*pair) for pair in zip(results, _results(exercise, mistake), strict=True)]
-        if all(alike[: failed + 1]) and sum(alike) >= enough:
+        if all(alike[:decisive]):
             found[hint] = max(sum(alike), found.get(hint, 0))
     hint = max(found, key=lambda hint: found[hint], default=case.hint)
     return f"Did you forget return? {hint}".strip() if results[failed] is None else hint or exercise.hint
@@ -223,4 +225,4 @@ def _is_blank(answer: Answer) -> bool:
     if not inspect.isfunction(answer):
         return False
     own, empty = ({one.opname for one in dis.get_instructions(code)} for code in (answer, lambda: None))
-    return own <= empty
+    return own <= empty | {"NOP"}

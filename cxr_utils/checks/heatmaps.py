@@ -1,7 +1,5 @@
 """Exercises of lesson 06: heat maps and how good they are."""
 
-from typing import Any
-
 import numpy as np
 
 from .exercise import Case, exercise
@@ -16,7 +14,7 @@ _HEAT = np.array([[0.25, 0.0], [0.75, 1.0]])  # by hand: 2 - 0, 4 - 14, 6 - 0, 8
 _TOP, _MIDDLE, _OBLONG, _BROAD = np.zeros((4, 4)), np.zeros((3, 3)), np.zeros((3, 5)), np.zeros((4, 4))
 _TOP[0, 2], _MIDDLE[1, 2], _OBLONG[0, 2] = 0.7, 0.1, 0.2  # centres at x 5/8, y 1/8; 5/6, 1/2; 1/2, 1/6
 _BROAD[2:, 2:], _BROAD[0, 0] = 0.6, 1.0
-_WARM, _LEFT = np.array([[1.0, 0.0, 0.0], [0.5, 0.0, 0.5]]), np.array([[True, False, False], [True, False, False]])
+_WARM, _LEFT = np.array([[3.0, 0.0, 0.0], [1.5, 0.0, 0.5]]), np.array([[True, False, False], [True, False, False]])
 
 
 @exercise(
@@ -77,29 +75,28 @@ def heat_map(features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     return _scaled(_cam(features, gradients))
 
 
-def _hits(heat: np.ndarray, box: _Box, unit: Any = 1, axes: int = -1) -> bool:
+def _hits(heat: np.ndarray, box: _Box, axes: int = -1) -> bool:
     """Whether, across as well as down, the cell's centre lies in the box or the box's centre in the cell."""
     cell, cells = np.unravel_index(heat.argmax(), heat.shape)[::axes], np.array(heat.shape[::axes])
-    apart = abs((np.array(cell) + 0.5) / cells * unit - np.array(box[:2]) - np.array(box[2:]) / 2)
+    apart = abs((np.array(cell) + 0.5) / cells - np.array(box[:2]) - np.array(box[2:]) / 2)
     return bool((apart <= np.maximum(box[2:], 1 / cells) / 2).all() and heat.max() > 0)
 
 
 @exercise(
     "Compare the centre of the hottest cell, in fractions of the picture, with where the box begins and ends.",
     cases=[
-        Case((_TOP, (0.5, 0.0, 0.4, 0.4)), True),
+        Case((_TOP, (0.35, 0.0, 0.45, 0.4)), True),
         Case((_TOP, (0.0, 0.5, 0.4, 0.4)), False),
         Case((_BROAD, (0.5, 0.5, 0.5, 0.5)), False, "Only the hottest cell counts."),
-        Case((_MIDDLE, (0.8, 0.45, 0.1, 0.1)), True, "A cell's centre is half a cell away from its corners."),
+        Case((_MIDDLE, (0.79, 0.42, 0.1, 0.1)), True, "A cell's centre is half a cell away from its corners."),
         Case((_TOP, (0.3, 0.0, 0.3, 0.5)), False, "The box ends at x + width."),
-        Case((_TOP, (0.5, 0.25, 0.25, 0.25)), False, "Look from top to bottom as well."),
+        Case((_TOP, (0.5, 0.5, 0.25, 0.25)), False, "Look from top to bottom as well."),
         Case((_OBLONG, (0.2, 0.1, 0.55, 0.5)), True, "A map need not be square."),
         Case((np.zeros((4, 4)), (0.0, 0.0, 0.5, 0.5)), False, "A map of zeros points nowhere."),
         Case((_TOP, (0.53, 0.02, 0.05, 0.05)), True, "A box can be too small to hold the centre of any cell."),
         Case((_TOP, (0.1, 0.02, 0.6, 0.05)), True, "This box is low and wide: look at each direction by itself."),
     ],
     mistakes=[
-        ("Row and column count cells; a box has fractions.", lambda heat, box: _hits(heat, box, unit=heat.shape)),
         ("`x` runs across the columns, `y` down the rows.", lambda heat, box: _hits(heat, box, axes=1)),
         ("`y` counts downwards.", lambda heat, box: _hits(heat[::-1], box)),
     ],
@@ -112,7 +109,7 @@ def points_into(heat: np.ndarray, box: _Box) -> bool:
 @exercise(
     "How much heat is there in all, and how much of it lies inside?",
     cases=[
-        Case((_WARM, _LEFT), 0.75),
+        Case((_WARM, _LEFT), 0.9),
         Case((np.ones((2, 3)), _LEFT), 1 / 3, "Take the heat as it is; subtract nothing."),
         Case((_WARM, np.zeros((2, 3), bool)), 0.0, "There may be no cell inside: then a mean is NaN."),
         Case((np.zeros((2, 3)), _LEFT), 0.0, "A map of zeros has no heat anywhere: 0 / 0 is NaN."),

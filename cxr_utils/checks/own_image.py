@@ -37,8 +37,8 @@ _BATCH = np.array([[-1, -1 / 3], [5 / 3, -1 / 3]])[None, :, :, None]
 _BORDER = np.kron([[1, 1, 1, 1], [1, -3, -3, 1], [1, -3, -3, 1], [1, 1, 1, 1]], [[1, 1]])
 _LARGE = (np.kron(_SMALL, np.ones((4, 8))) + np.kron([[0, 10], [20, 5]], _BORDER)).astype(np.uint8)
 _MIX = np.array([[1, 0], [0.5, 0.5], [0, 1]])  # bilinear interpolation at pixel centres, from two pixels to three
-_THREE = np.log(3.0)  # odds of 3 to 1
-_PROBABILITY = pd.Series({"Mass": 0.2, "Edema": 0.6, "Hernia": 0.05})
+_TWO = np.log(2.0)  # odds of 2 to 1
+_PROBABILITY = pd.Series({"Mass": 0.2, "Nodule": 0.6, "Hernia": 0.05})
 
 
 def _standard(pixels: np.ndarray) -> np.ndarray:
@@ -81,9 +81,9 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
 @exercise(
     "A logit is the logarithm of the odds; each finding is a question of its own.",
     cases=[
-        Case((np.array([_THREE, -_THREE]),), [0.75, 0.25]),
-        Case((np.array([_THREE, _THREE, _THREE]),), [0.75, 0.75, 0.75], "Several findings may be likely at once."),
-        Case((np.array([[0.0, _THREE]]),), [[0.5, 0.75]], "Keep the shape."),
+        Case((np.array([_TWO, -_TWO]),), [2 / 3, 1 / 3]),
+        Case((np.array([_TWO, _TWO, _TWO]),), [2 / 3, 2 / 3, 2 / 3], "Several findings may be likely at once."),
+        Case((np.array([[0.0, _TWO]]),), [[1 / 2, 2 / 3]], "Keep the shape."),
     ],
     mistakes=[
         ("These are the odds.", lambda logits: np.exp(logits)),
@@ -110,14 +110,12 @@ def _named(probability: pd.Series, threshold: pd.Series) -> list[str]:
 @exercise(
     "Which findings reach a threshold of the same name, and which of them is the likeliest?",
     cases=[
-        _thresholds(["Edema"], Mass=0.3, Edema=0.5, Hernia=0.1),
-        _thresholds(["Edema", "Mass"], "Match by name, not by place.", Hernia=0.3, Edema=0.3, Mass=0.01),
-        _thresholds(["Mass"], "Who equals the threshold has reached it.", Mass=0.2, Edema=0.7, Hernia=0.1),
-        _thresholds(
-            ["Edema", "Mass"], "Without a threshold (NaN) it is not named.", Mass=0.1, Edema=0.3, Hernia=np.nan
-        ),
-        _thresholds(["Edema", "Mass"], "Sort by the probability alone.", Mass=0.01, Edema=0.55, Hernia=0.9),
-        _thresholds([], "It may be that nothing is named.", Mass=0.3, Edema=0.7, Hernia=0.1),
+        _thresholds(["Nodule"], Mass=0.3, Nodule=0.5, Hernia=0.1),
+        _thresholds(["Nodule", "Mass"], "Match by name, not by place.", Hernia=0.3, Nodule=0.3, Mass=0.01),
+        _thresholds(["Mass"], "Who equals a threshold has reached it.", Mass=0.2, Nodule=0.7, Hernia=0.1),
+        _thresholds(["Mass", "Hernia"], "NaN is no threshold to reach.", Mass=0.1, Nodule=np.nan, Hernia=0.01),
+        _thresholds(["Nodule", "Mass"], "Sort by the probability alone.", Mass=0.01, Nodule=0.55, Hernia=0.9),
+        _thresholds([], "It may be that nothing is named.", Mass=0.3, Nodule=0.7, Hernia=0.1),
     ],
     mistakes=[
         ("Name those that reach their threshold.", lambda p, t: [name for name in p.index if p[name] < t[name]]),

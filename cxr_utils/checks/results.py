@@ -56,8 +56,8 @@ def told_apart(expected: Any, received: Any) -> tuple[str, str]:
     """Texts of two results that do not say the same: short ones, or, where those are equal, as long as it takes.
 
     Example:
-        >>> told_apart(0.25, 0.5), told_apart(0.25, 0.2500007), told_apart({"a"}, ["a"])
-        (('0.25', '0.5'), ('0.25', '0.2500007'), ("['a'] (set)", "['a'] (list of str)"))
+        >>> told_apart(0.25, 0.5), told_apart(0.25, 0.2500001), told_apart({"a"}, ["a"])
+        (('0.25', '0.5'), ('0.25', '0.2500001'), ("['a'] (set)", "['a'] (list of str)"))
     """
     texts = show(expected), show(received)
     if texts[0] == texts[1]:
@@ -129,4 +129,4 @@ def in_form_of(model: Any, received: Any) -> Any:
         return np.asarray(received).astype(model.dtype)
     if isinstance(model, list):
         return [bool(one) if model and isinstance(model[0], bool) else one for one in received]
-    return np.asarray(received, dtype=type(model))[()]
+    return np.asarray(received, dtype=type(model)).item()

@@ -75,7 +75,7 @@ def flip_horizontally(image: np.ndarray, x: float, width: float) -> tuple[np.nda
     return image[:, ::-1], 1 - (x + width)
 
 
-def _kept_and_last(losses: list[float], patience: int) -> tuple[int, int]:
+def _kept_last(losses: list[float], patience: int) -> tuple[int, int]:
     kept = 1
     for epoch, loss in enumerate(losses, start=1):
         if loss < losses[kept - 1]:
@@ -90,24 +90,21 @@ def _kept_and_last(losses: list[float], patience: int) -> tuple[int, int]:
     cases=[
         Case(([0.9, 0.5, 0.6, 0.7, 0.8, 0.9], 2), (2, 4)),
         Case(([0.9, 0.8, 0.7], 2), (3, 3), "Training may end before patience does."),
-        Case(([0.5, 0.6, 0.4, 0.6, 0.6, 0.6], 2), (3, 5), "Each new best begins the waiting anew."),
         Case(([0.5, 0.8, 0.7, 0.6], 2), (1, 3), "Compare with the best so far, not with the epoch before."),
+        Case(([0.5, 0.6, 0.4, 0.6, 0.6, 0.6], 2), (3, 5), "Each new best begins the waiting anew."),
         Case(([0.5, 0.6, 0.7, 0.1], 2), (1, 3), "What would come after the stop is never trained."),
         Case(([0.5, 0.5, 0.5, 0.5], 2), (1, 3), "Equal is not better."),
     ],
     mistakes=[
-        (
-            "Count the epochs from 1.",
-            lambda losses, patience: tuple(one - 1 for one in _kept_and_last(losses, patience)),
-        ),
-        ("The epoch that is kept comes first.", lambda losses, patience: _kept_and_last(losses, patience)[::-1]),
+        ("Count the epochs from 1.", lambda losses, patience: np.array(_kept_last(losses, patience)) - 1),
+        ("The epoch that is kept comes first.", lambda losses, patience: _kept_last(losses, patience)[::-1]),
         ("Training stops when patience is at its end.", lambda losses, _: (int(np.argmin(losses)) + 1, len(losses))),
-        ("Wait as many epochs as `patience` says.", lambda losses, patience: _kept_and_last(losses, 1)),
-        ("Wait as many epochs as `patience` says.", lambda losses, patience: _kept_and_last(losses, patience + 1)),
-        ("Keep the best epoch, not the last one.", lambda losses, patience: (_kept_and_last(losses, patience)[1],) * 2),
-        ("The lowest loss is the best.", lambda losses, patience: _kept_and_last([-loss for loss in losses], patience)),
+        ("Wait as many epochs as `patience` says.", lambda losses, patience: _kept_last(losses, 1)),
+        ("Wait as many epochs as `patience` says.", lambda losses, patience: _kept_last(losses, patience + 1)),
+        ("Keep the best epoch, not the last one.", lambda losses, patience: (_kept_last(losses, patience)[1],) * 2),
+        ("The lowest loss is the best.", lambda losses, patience: _kept_last([-loss for loss in losses], patience)),
     ],
 )
 def early_stopping(losses: list[float], patience: int) -> tuple[int, int]:
     """The epoch that is kept, and the epoch after which training stops."""
-    return _kept_and_last(losses, patience)
+    return _kept_last(losses, patience)

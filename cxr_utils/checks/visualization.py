@@ -15,7 +15,7 @@ _BYTES = np.array([[10, 10], [20, 20]], np.uint8)
     cases=[
         Case((_TABLE, ["Mass", "Edema"]), pd.Series({"Mass": 0.25, "Edema": 0.5})),
         Case((_TABLE, ["Edema"]), pd.Series({"Edema": 0.5}), _COLUMNS),
-        Case((_TABLE.iloc[:3], ["Mass"]), pd.Series({"Mass": 1 / 3}), "A table need not have four images: count them."),
+        Case((_TABLE.iloc[:3], ["Mass"]), pd.Series({"Mass": 1 / 3}), "Here are three images; do not round."),
     ],
     mistakes=[
         ("A count is no share yet.", lambda table, findings: table[findings].sum()),
@@ -41,6 +41,10 @@ def _chance(labels: np.ndarray) -> np.ndarray:
     return np.outer(labels.mean(axis=0), labels.mean(axis=0))
 
 
+def _ones_on_the_diagonal(labels: np.ndarray) -> np.ndarray:
+    return np.where(np.eye(labels.shape[1]), 1, labels.T @ labels / len(labels) / _chance(labels))
+
+
 @exercise(
     "Which share of the images has both findings, and which share would have both by chance?",
     cases=[
@@ -54,6 +58,7 @@ def _chance(labels: np.ndarray) -> np.ndarray:
         ("Divide by the shares of both findings, not of one.", lambda labels: labels.T @ labels / labels.sum(axis=0)),
         ("Divide a share by a share, not a count.", lambda labels: labels.T @ labels / _chance(labels)),
         ("A lift is a ratio and not a difference.", lambda labels: labels.T @ labels / len(labels) - _chance(labels)),
+        ("1 on the diagonal is wrong: leave it, or put NaN or 0.", _ones_on_the_diagonal),
         ("A correlation is another measure; a lift is a ratio.", lambda labels: np.corrcoef(labels.T)),
     ],
 )
@@ -67,11 +72,7 @@ def lift(labels: np.ndarray) -> np.ndarray:
     cases=[
         # mean 3; the deviations -3, -1, -1, 5 have a mean square of 9
         Case((np.array([[0.0, 2.0], [2.0, 8.0]]),), [[-1.0, -1 / 3], [-1 / 3, 5 / 3]]),
-        Case(
-            (_BYTES,),
-            [[-1.0, -1.0], [1.0, 1.0]],
-            "These are whole numbers and cannot hold the result: make a new array.",
-        ),
+        Case((_BYTES,), [[-1.0, -1.0], [1.0, 1.0]], "Whole numbers cannot hold the result: make a new array."),
     ],
     mistakes=[
         ("One mean for the whole image, not for each column.", lambda p: (p - p.mean(axis=0)) / p.std(axis=0)),

@@ -15,7 +15,7 @@ _SHIFTED = _POSITIVE * _TRUE / (_POSITIVE * _TRUE + _NEGATIVE * (1 - _TRUE))
 
 
 @exercise(
-    "Two shares of all images for each finding; together they make 1.",
+    "Return two arrays: for each finding the share of all images with it, and without it.",
     cases=[
         Case((_FOUR,), ([0.25, 0.5], [0.75, 0.5])),
         Case((_FIVE,), ([0.0, 0.2, 1.0], [1.0, 0.8, 0.0]), "Count the images: there need not be four."),
@@ -62,7 +62,7 @@ def weighted_loss(truth: np.ndarray, probability: np.ndarray, positive: np.ndarr
 
 
 @exercise(
-    "With these weights positive and negative images of a finding weigh the same together.",
+    "Return two arrays; with these weights positive and negative images of a finding weigh the same together.",
     cases=[
         Case((_FOUR,), ([0.75, 0.5], [0.25, 0.5])),
         Case((np.array([[1], [1], [1], [0]]),), ([0.25], [0.75]), "Here the positives are the majority."),

@@ -56,7 +56,7 @@ WRONG = {
         ("An area below one half", lambda *given: max(right_auc(*given), 1 - right_auc(*given))),
         ("A tie is neither", lambda positive, negative: (positive[:, None] > negative).mean()),
         ("A tie is neither", lambda positive, negative: (positive[:, None] >= negative).mean()),
-        ("Compare with each negative, not with their", lambda positive, negative: (positive > negative.mean()).mean()),
+        ("Compare with each negative, not with one", lambda positive, negative: (positive > negative.mean()).mean()),
         ("Every positive meets every negative: how", lambda positive, negative: positive.mean() - negative.mean()),
     ],
     "replicate": [

@@ -131,8 +131,9 @@ WRONG = {
         ("A box can be too small", lambda heat, box: pointed(heat, box, small=False)),
         ("This box is low and wide", only_one_of_two),
         ("`x` runs across", lambda heat, box: pointed(heat, box, centre(heat)[::-1], small=False)),
-        ("Row and column count cells", lambda heat, box: pointed(heat, box, (9, 9), small=False)),
+        ("Compare the centre", lambda heat, box: pointed(heat, box, (9, 9), small=False)),
         ("Compare the centre", lambda heat, box: bool(heat.any())),
+        ("Compare the centre", lambda heat, box: pointed(heat, (box[0] - box[2] / 2, box[1] - box[3] / 2, *box[2:]))),
         ("Compare the centre", lambda heat, box: "yes"),
     ],
     "energy_inside": [
@@ -142,6 +143,7 @@ WRONG = {
             lambda heat, inside: heat[inside].mean() * inside.sum() / heat.sum() if heat.any() else 0.0,
         ),
         ("A map of zeros has", lambda heat, inside: heat[inside].sum() / heat.sum()),
+        ("How much heat", lambda heat, inside: (heat * inside).mean()),
         ("How much heat", lambda heat, inside: heat[inside].sum() / inside.sum() / 2),
     ],
 }

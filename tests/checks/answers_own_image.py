@@ -84,18 +84,21 @@ WRONG = {
     "probabilities": [
         ("Several findings may be", lambda logits: sigmoid(logits) / max(sigmoid(logits).sum(), 1)),
         ("Keep the shape.", lambda logits: sigmoid(logits).ravel()),
+        ("A logit is the logarithm", lambda logits: sigmoid(logits).round(3)),
         ("A logit is the logarithm", lambda logits: np.clip(logits, 0, 1)),
     ],
     "named_findings": [
         (BY_NAME, lambda probability, threshold: list(probability.index[probability.values >= threshold.values])),
         (BY_NAME, lambda probability, threshold: probability[probability >= threshold].sort_values().index),
-        ("Who equals the threshold", lambda p, t: sorted((n for n in p.index if p[n] > t[n]), key=lambda n: -p[n])),
-        ("Without a threshold", lambda p, t: sorted((n for n in p.index if not p[n] < t[n]), key=lambda n: -p[n])),
+        ("Who equals a threshold", lambda p, t: sorted((n for n in p.index if p[n] > t[n]), key=lambda n: -p[n])),
+        ("NaN is no threshold", lambda p, t: named(p, t.fillna(0.5))),
+        ("The likeliest comes first.", lambda p, t: sorted(named(p, t))),
+        ("NaN is no threshold", lambda p, t: sorted((n for n in p.index if not p[n] < t[n]), key=lambda n: -p[n])),
         ("Sort by the probability alone.", lambda p, t: sorted(named(p, t), key=lambda name: t[name] - p[name])),
         (
             "It may be that nothing",
             lambda probability, threshold: named(probability, threshold) or [probability.idxmax()],
         ),
-        ("Which findings reach", lambda probability, threshold: ["Edema", "Mass"]),
+        ("Which findings reach", lambda probability, threshold: ["Nodule", "Mass"]),
     ],
 }

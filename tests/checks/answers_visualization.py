@@ -58,17 +58,18 @@ LIMITS, MISSING = "0 and 120 are possible ages, -1 and 121 are not.", "A missing
 WRONG = {
     "prevalence": [
         ("Use the columns that `findings` names", lambda table, findings: table[["Mass", "Edema"]].mean()),
-        ("A table need not have four images", lambda table, findings: table[findings].sum() / 4),
+        ("Here are three images", lambda table, findings: table[findings].sum() / 4),
+        ("Here are three images", lambda table, findings: table[findings].mean().round(2)),
         ("For each finding", lambda table, findings: table[findings].mean().set_axis([*range(len(findings))])),
         ("For each finding", lambda table, findings: table[findings].std()),
     ],
     "lift": [
         ("Which share", lambda labels: np.where(np.eye(labels.shape[1]), 1 / labels.mean(axis=0), 1)),
         ("Which share", lambda labels: 1 / right_lift(labels)),
-        ("Which share", lambda labels: without_diagonal(labels, 1)),
+        ("Which share", lambda labels: np.triu(right_lift(labels))),
     ],
     "standardise": [
-        ("These are whole numbers", in_place),
+        ("Whole numbers cannot", in_place),
         ("Shift by one number", lambda pixels: pixels / pixels.std()),
         ("Shift by one number", lambda pixels: (pixels - np.median(pixels)) / np.abs(pixels).max()),
     ],

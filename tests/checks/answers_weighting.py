@@ -39,8 +39,11 @@ SCALE = "The ratio of the two is right"
 WRONG = {
     "frequencies": [
         ("Count the images", lambda labels: (labels.sum(axis=0) / 4, 1 - labels.sum(axis=0) / 4)),
-        ("Two shares", lambda labels: (labels.sum(axis=0) / labels.sum(), 1 - labels.sum(axis=0) / labels.sum())),
-        ("Two shares", lambda labels: (np.median(labels, axis=0), 1 - np.median(labels, axis=0))),
+        (
+            "Return two arrays: for each",
+            lambda labels: (labels.sum(axis=0) / labels.sum(), 1 - labels.sum(axis=0) / labels.sum()),
+        ),
+        ("Return two arrays: for each", lambda labels: (np.median(labels, axis=0), 1 - np.median(labels, axis=0))),
     ],
     "weighted_loss": [
         ("Each finding has weights", lambda truth, p, a, b: right_loss(truth, p, a.mean(), b.mean())),
@@ -50,8 +53,8 @@ WRONG = {
     ],
     "balancing_weights": [
         ("Here the positives", lambda x: (np.fmax(x.mean(0), 1 - x.mean(0)), np.fmin(x.mean(0), 1 - x.mean(0)))),
-        ("With these weights", lambda labels: (1 / labels.mean(axis=0) - 1, np.ones(labels.shape[1]))),
-        ("With these weights", lambda x: (np.full(x.shape[1], 1 - x.mean()), np.full(x.shape[1], x.mean()))),
+        ("Return two arrays; with these", lambda labels: (1 / labels.mean(axis=0) - 1, np.ones(labels.shape[1]))),
+        ("Return two arrays; with these", lambda x: (np.full(x.shape[1], 1 - x.mean()), np.full(x.shape[1], x.mean()))),
     ],
     "undo_weights": [
         ("Each finding has two weights", lambda weighted, a, b: by_odds(weighted, a.mean(), b.mean())),

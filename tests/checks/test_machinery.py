@@ -128,29 +128,34 @@ def test_answer_cannot_change_the_cases(capsys):
     assert cases[0].arguments[0].tolist() == [1, 2, 3]
 
 
-def yes(*answers):
+def answering(*answers):
     """A function that is asked in cases 0, 1, 2, ..."""
     return lambda number: answers[number]
 
 
-def test_a_wrong_yes_or_no_has_the_hint_of_a_mistake_that_mostly_says_the_same(capsys):
+def test_a_wrong_yes_or_no_has_the_hint_of_a_mistake_that_says_the_same(capsys):
     truth = (True, False, True, False, True)
-    cases, mistakes = [Case((i,), one) for i, one in enumerate(truth)], [("No, no.", yes(*5 * [False]))]
+    cases, mistakes = [Case((i,), one) for i, one in enumerate(truth)], [("No, no.", answering(*5 * [False]))]
     for answers, hint in (
         ((False, False, False, False, False), "No, no."),
-        ((False, False, False, False, True), "No, no."),
+        ((False, False, False, False, True), "Look again."),
         ((False, True, True, True, True), "Look again."),
         ((True, True, False, False, False), "Look again."),  # right where the mistake is wrong
     ):
-        check(asked(*cases, mistakes=mistakes), yes(*answers))
+        check(asked(*cases, mistakes=mistakes), answering(*answers))
         assert f"Hint: {hint} " in capsys.readouterr().out
 
 
 def test_of_two_mistakes_that_give_the_same_the_one_that_gives_more_of_it_is_told(capsys):
     cases = [Case((0,), 1.0), Case((1,), 2.0), Case((2,), 3.0)]
-    mistakes = [("a", yes(0, 5, 5)), ("b", yes(0, 7, 9)), ("c", yes(1, 7, 9)), ("d", lambda number: 1 / 0)]
+    mistakes = [
+        ("a", answering(0, 5, 5)),
+        ("b", answering(0, 7, 9)),
+        ("c", answering(1, 7, 9)),
+        ("d", lambda number: 1 / 0),
+    ]
     for answers, hint in (((0, 5, 1), "a"), ((0, 7, 1), "b"), ((0, 7, 9), "b"), ((1, 7, 1), "c"), ((0, 0, 0), "a")):
-        check(asked(*cases, mistakes=mistakes), yes(*answers))
+        check(asked(*cases, mistakes=mistakes), answering(*answers))
         assert f"Hint: {hint} " in capsys.readouterr().out
     check(asked(*cases, mistakes=mistakes), lambda number: number / 0)
     assert "Hint: d " in capsys.readouterr().out

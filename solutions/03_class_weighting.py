@@ -41,7 +41,7 @@ import numpy as np
 import pandas as pd
 
 import cxr_utils as cxr
-from cxr_utils import checks, evaluation, networks, plots
+from cxr_utils import checks, evaluation, plots
 
 dataset = cxr.open_dataset(data, profile=profile, seed=seed)
 findings = list(dataset.findings)
@@ -187,7 +187,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 commonest = train.commonest()
 column = findings.index(commonest)
-positive, negative = networks.class_weights(labels)  # the package's own balancing weights
+positive, negative = frequency["negative"].to_numpy(), frequency["positive"].to_numpy()
 of_commonest = train.table[commonest].dropna().to_numpy()
 lighter, heavier = compute_class_weight("balanced", classes=np.array([0, 1]), y=of_commonest)
 print(f"{commonest}: ratio {positive[column] / negative[column]:.3f} here, {heavier / lighter:.3f} in scikit-learn")

@@ -6,9 +6,9 @@ from other random numbers each. Into data/measured go, for each NAME (all, witho
   its interval over the test patients, sensitivity and specificity at a probability of one half (means over findings);
 - NAME_pairs.csv: a row for each pair of trainings that is compared on the same test patients: both recipes and
   trainings, the difference of their mean AUC, and its interval over patients.
-`losses`: lesson 03's small network with plain, weighted and focal loss, ten trainings each, and all pairs of plain
-ones.
-`augmentation`: the same network on 300 images, with and without changed pictures, ten trainings each.
+`losses`: lesson 03's small network with plain, weighted and focal loss, ten trainings each; and all pairs of trainings
+of one recipe.
+`augmentation`: the same network on 300 images, with and without changed pictures, ten trainings each; and all pairs.
 `tuning`: lesson 04's main network frozen and fine-tuned, five trainings each (a frozen head has one best answer).
 Half an hour on two cores; what is trained is cached, and a run that was stopped goes on.
 """
@@ -62,8 +62,8 @@ def plans() -> dict[str, Plan]:
     unchanged = replace(recipe("xray-vision"), augment=())
     changed = {"plain": unchanged, "rotate and shift": replace(unchanged, augment=("rotate", "shift"))}
     return {
-        "losses": Plan(losses, 10, same=("plain",)),
-        "augmentation": Plan(changed, 10, images=300),
+        "losses": Plan(losses, 10, same=tuple(losses)),
+        "augmentation": Plan(changed, 10, images=300, same=tuple(changed)),
         "tuning": Plan({"frozen": recipe("lite0-head"), "fine-tuned": recipe("lite0-transfer")}, 5),
     }
 

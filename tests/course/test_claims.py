@@ -116,8 +116,8 @@ CASES = {
             {"of_ten": {"sensitivity": 0.04, "auc": 0.02}},
         ),
         "Among trainings of one recipe, more than one pair in twenty differs by more than its interval": (
-            {"off_zero": np.array([True, False, False])},
-            {"off_zero": np.array([False] * 45)},
+            {"same": pd.DataFrame({"off_zero": [True, False, False]})},
+            {"same": pd.DataFrame({"off_zero": [False] * 45})},
         ),
         "Weights push mean probabilities above prevalence": (
             {"means": {"weighted": pd.Series([0.4, 0.5])}, "prevalence": pd.Series([0.1, 0.1])},

@@ -88,13 +88,31 @@ def test_a_forest_draws_each_interval_at_the_height_of_its_mark():
     first = pd.DataFrame(rows, index=["Mass", "Edema"])
     second = pd.DataFrame(rows, index=["Edema", "Mass"])  # the same figures, for the other finding
     axis = plots.auc_forest({"one": first, "two": second}, "Test").figure.axes[0]
-    np.testing.assert_allclose(lines(axis)["one"], [[0.8, 1.17], [0.6, 0.17]])
-    np.testing.assert_allclose(lines(axis)["two"], [[0.6, 0.83], [0.8, -0.17]])
+    np.testing.assert_allclose(lines(axis)["one"], [[0.8, 1.18], [0.6, 0.18]])
+    np.testing.assert_allclose(lines(axis)["two"], [[0.6, 0.82], [0.8, -0.18]])
     bars = [np.array(bars.get_segments()).tolist() for bars in axis.collections]
-    np.testing.assert_allclose(bars[0], [[[0.7, 1.17], [0.95, 1.17]], [[0.5, 0.17], [0.65, 0.17]]])
-    np.testing.assert_allclose(bars[1], [[[0.5, 0.83], [0.65, 0.83]], [[0.7, -0.17], [0.95, -0.17]]])
+    np.testing.assert_allclose(bars[0], [[[0.7, 1.18], [0.95, 1.18]], [[0.5, 0.18], [0.65, 0.18]]])
+    np.testing.assert_allclose(bars[1], [[[0.5, 0.82], [0.65, 0.82]], [[0.7, -0.18], [0.95, -0.18]]])
     assert axis.lines[2].get_xdata()[0] == 0.5  # chance
     assert axis.lines[0].get_marker() != axis.lines[1].get_marker()
+
+
+def test_marks_of_a_row_lie_apart_and_rows_further():
+    table = pd.DataFrame({"auc": [0.8, 0.8], "low": [0.7, 0.7], "high": [0.9, 0.9]}, index=["Mass", "Edema"])
+    axis = plots.auc_forest(dict.fromkeys("abcd", table), "Test").figure.axes[0]
+    heights = np.sort([height for one in axis.lines[:4] for height in one.get_ydata()])
+    gaps = np.diff(heights).round(2)
+    assert gaps.tolist() == [0.18, 0.18, 0.18, 0.46, 0.18, 0.18, 0.18]
+
+
+def test_a_difference_stands_in_the_row_of_its_training_and_off_zero_is_counted():
+    table = pd.DataFrame({"difference": [0.02, -0.04], "low": [-0.01, -0.06], "high": [0.05, -0.02]})
+    picture = plots.difference_forest({"focal less plain": table, "weighted less plain": -table}, "Two trainings")
+    left, right = picture.figure.axes
+    assert left.lines[0].get_xydata().tolist() == [[0.02, 0], [-0.04, -1]] and left.lines[1].get_xdata()[0] == 0
+    assert left.collections[0].get_segments()[1].tolist() == [[-0.06, -1], [-0.02, -1]]
+    assert right.get_title(loc="left") == "weighted less plain" or right.get_title() == "weighted less plain"
+    assert "focal less plain in 2 trainings, from -0.040 to 0.020, 1 of the intervals off zero" in picture.alt
 
 
 def test_widths_of_intervals_lie_on_the_row_of_their_finding():

@@ -535,14 +535,14 @@ cxr.answer(
 # (`benchmarks/measure_recipes.py augmentation`). **Predict:** do rotating and shifting help?
 
 # %% tags=["answer"]
-augmentation = evaluation.measured("augmentation_pairs")
+augmentation = evaluation.measured("augmentation_pairs").query("recipe != less_recipe")
 plots.difference_forest({"with rotate and shift, less without": augmentation}, "Ten trainings, default data")
 
 # %% tags=["plumbing"]
 cxr.answer(
     "The ten differences have a mean of {d[mean]:+.3f} with a standard error of {d[sem]:.3f}; single ones go from "
-    "{d[min]:+.3f} to {d[max]:+.3f}. A mean within two standard errors of zero shows neither that the changes help "
-    "nor that they do not. Measure before you believe.",
+    "{d[min]:+.3f} to {d[max]:+.3f}. Compare the mean with twice its standard error before you say that the changes "
+    "help, and think of the one training that you would have seen. Measure before you believe.",
     d=augmentation["difference"].agg(["mean", "sem", "min", "max"]),
 )
 

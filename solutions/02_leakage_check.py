@@ -122,7 +122,7 @@ plots.gallery([dataset.picture(name) for name in pair], pair, columns=2)
 parts = {"train": 0.8, "test": 0.2}
 by_image = dataset.split_by_image(parts, seed)
 known = table["patient"][by_image == "test"].isin(table["patient"][by_image == "train"]).mean()
-print(f"{known:.0%} of the test images have their patient in train.")
+print(f"Test images whose patient is in train as well:\n{known:.0%}")
 
 # %% tags=["plumbing"]
 cxr.answer(

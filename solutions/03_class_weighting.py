@@ -96,6 +96,7 @@ frequency.round(3)
 unsure = np.full_like(labels, 0.5)
 cost = -(labels * np.log(unsure) + (1 - labels) * np.log(1 - unsure))
 share_before = np.nansum(labels * cost, axis=0) / np.nansum(cost, axis=0)
+print("Share of the loss of each finding that comes from its positive images:")
 cxr.identity("The positive share of the loss is the frequency of the finding", share_before, frequency["positive"])
 
 # %% tags=["plumbing"]
@@ -202,7 +203,7 @@ print(f"{commonest}: ratio {positive[column] / negative[column]:.3f} here, {heav
 counted = [11559, 2776, 13317, 19894, 5782, 6331, 1431, 5302, 4667, 2303, 2516, 1686, 3385, 227]  # in NIH's table
 nih = pd.Series(counted, cxr.data.FINDINGS) / 112_120
 part_of_loss = nih * (1 - nih) / (nih * (1 - nih)).sum()
-part_of_loss.sort_values().round(3)
+part_of_loss.sort_values().round(3).to_frame("part of the loss")
 
 # %% tags=["plumbing"]
 cxr.answer(

@@ -246,7 +246,8 @@ copied_truth, copied_scores = (pd.concat([table] * 4).set_axis(copies) for table
 copied_units = {"patients": np.tile(test.patients, 4), "images": copies}
 copied = pd.DataFrame({name: widths(copied_truth, copied_scores, unit) for name, unit in copied_units.items()})
 shrunk = copied.mean() / width.mean()
-print(f"Width after copying: {shrunk['patients']:.1f} of what it was over patients, {shrunk['images']:.1f} over images")
+print("Width after copying, as a share of what it was:")
+print(f"{shrunk['patients']:.1f} over patients, {shrunk['images']:.1f} over images")
 
 # %% tags=["plumbing"]
 cxr.answer(

@@ -136,6 +136,7 @@ features.shape, kernel.shape
 weights = kernel[:, place]
 activation_map = np.asarray(class_map(features, weights))
 logit = head.predict(features[np.newaxis], verbose=0)[0, place]
+print("The mean of the map, plus the bias:")
 cxr.identity(
     "The mean of the class activation map plus the bias is the logit", activation_map.mean() + bias[place], logit
 )

@@ -181,6 +181,7 @@ answers.round(3)
 
 # %% tags=["answer"]
 same_pixels = ["PNG", "DICOM", "inverted DICOM"]
+print("The answers to the files without loss:")
 cxr.identity("PNG and both DICOM files give the same probabilities", *(answers[name] for name in same_pixels))
 
 # %% tags=["plumbing", "nbval-ignore-output"]
@@ -234,6 +235,7 @@ print(f"{quiet.sum()} of {len(quiet)} test images show nothing.")
 # %% tags=["answer", "nbval-ignore-output"]
 wrong_names = (main.predict(test) >= own_threshold[findings])[quiet]  # (images, findings)
 single, some = wrong_names.stack().mean(), wrong_names.any(axis=1).mean()
+print("Of the test images that show nothing:")
 print(f"A single finding is named on {single:.0%} of them on average, some finding on {some:.0%}.")
 
 # %% tags=["plumbing", "nbval-ignore-output"]

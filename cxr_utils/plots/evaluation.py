@@ -114,7 +114,8 @@ def difference_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture
     Example:
         >>> table = pd.DataFrame({"difference": [0.1, -0.2], "low": [0.0, -0.3], "high": [0.2, -0.1]})
         >>> difference_forest({"weighted - plain": table}, "Ten trainings")
-        Picture: Ten trainings: weighted - plain in 2 trainings, from -0.200 to 0.100, 1 of the intervals off zero.
+        Picture: Ten trainings.
+        weighted - plain in 2 trainings, from -0.200 to 0.100, 1 of the intervals off zero.
     """
     longest = max(map(len, tables.values()))
     figure, axes = canvas(1, len(tables), width=9.5, height=1.5 + 0.22 * longest, sharex=True, squeeze=False)
@@ -130,7 +131,7 @@ def difference_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture
         told.append(f"{name} in {len(table)} trainings, {ends}, {off} of the intervals off zero")
     axes.flat[0].set_ylabel("one row a training")
     figure.suptitle(title)
-    return Picture(figure, f"{title}: {', '.join(told)}.")
+    return Picture(figure, f"{title}.\n{', '.join(told)}.")  # the first line stands beside a folded figure
 
 
 def interval_widths(widths: pd.DataFrame) -> Picture:

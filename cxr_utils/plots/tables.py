@@ -19,7 +19,8 @@ def finding_counts(table: pd.DataFrame, shares: pd.Series) -> Picture:
     Example:
         >>> table = pd.DataFrame({"Mass": [1, 1, 0], "Hernia": [0, 1, 0]})
         >>> finding_counts(table, table.mean())
-        Picture: Bars of the number of images with each of 2 findings, from Mass (2) down to Hernia (1).
+        Picture: Bars of the number of images with each of 2 findings,
+        from Mass (2) down to Hernia (1).
     """
     counts = table[shares.index].sum().astype(int).sort_values(kind="stable")
     figure, axes = canvas(width=8, height=0.8 + 0.3 * len(counts))
@@ -31,7 +32,7 @@ def finding_counts(table: pd.DataFrame, shares: pd.Series) -> Picture:
     most, least = counts.index[-1], counts.index[0]
     return Picture(
         figure,
-        f"Bars of the number of images with each of {len(counts)} findings, from {most} ({counts[most]}) "
+        f"Bars of the number of images with each of {len(counts)} findings,\nfrom {most} ({counts[most]}) "
         f"down to {least} ({counts[least]}).",
     )
 

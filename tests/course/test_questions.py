@@ -3,6 +3,7 @@
 import functools
 import re
 
+import nbformat
 import pytest
 
 from cxr_utils.cache import repository
@@ -63,3 +64,13 @@ def test_what_answers_is_folded_in_the_learners_copy(lesson):
     """A cell that is tagged as an answer is folded; one that only computes for a later answer is not."""
     folded = [cell for cell in cells_of(lesson) if ANSWER in cell.metadata.get("tags", [])]
     assert folded and all(cell.metadata["jupyter"]["outputs_hidden"] for cell in folded)
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_the_line_that_jupyterlab_shows_of_a_folded_output_tells_nothing(lesson):
+    """Beside the three dots stands the first line of the first output: no share, no decimal, no verdict in it."""
+    for cell in nbformat.read(lesson.learner, as_version=4).cells:
+        if ANSWER in cell.metadata.get("tags", []) and cell.outputs:
+            output = cell.outputs[0]
+            line = (output.get("text") or output["data"]["text/plain"]).split("\n")[0]
+            assert not re.search(r"\d%|\d\.\d|✓|\(\d+\) down", line), line

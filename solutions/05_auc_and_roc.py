@@ -210,15 +210,23 @@ def replicate(patients, drawn):
 replicate = checks.replicate(replicate)
 
 # %% [markdown]
-# That is all a bootstrap needs. Two hundred rounds of it, with your function, for the commonest finding:
+# That is all a bootstrap needs. Here are two hundred rounds of it, with your function, for the commonest finding.
+# **Predict:** will your interval be near the one in the table above?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["answer"]
 generator, units = np.random.default_rng(seed), np.unique(test.patients)
-rounds = []
-for _ in range(200):
-    rows = np.asarray(replicate(test.patients, generator.choice(units, len(units))))
-    rounds.append(evaluation.roc_auc(truth[finding].to_numpy()[rows], scores[finding].to_numpy()[rows]))
-print("The middle 95 %: {:.3f} to {:.3f}".format(*np.nanquantile(rounds, [0.025, 0.975])))
+rounds = [np.asarray(replicate(test.patients, generator.choice(units, len(units)))) for _ in range(200)]
+print(f"A round draws {len(units)} patients and brings {min(map(len, rounds))} to {max(map(len, rounds))} images.")
+
+# %% tags=["plumbing", "nbval-ignore-output"]
+drawn = [evaluation.roc_auc(truth[finding].to_numpy()[rows], scores[finding].to_numpy()[rows]) for rows in rounds]
+low, high = np.nanquantile(drawn, [0.025, 0.975])
+cxr.answer(
+    "Yours goes from {low:.3f} to {high:.3f}, the one in the table from {its[low]:.3f} to {its[high]:.3f}.",
+    low=low,
+    high=high,
+    its=areas.loc[finding],
+)
 
 # %% [markdown]
 # How wide do the intervals come out either way? With few positives the width itself is uncertain, so look at all of

@@ -613,7 +613,7 @@ at_prevalence = worth["network"].loc[(worth["network"]["threshold"] - truth[find
 better_on_test = compared["chosen on test"] >= compared["chosen on valid"] - 1e-9
 cxr.identity("No threshold chosen on valid looks better on test than one chosen on test", better_on_test, True)
 cxr.identity("Counting the groups makes no gap look more certain", tested["adjusted_p"] >= tested["p_value"], True)
-cxr.identity("Copies of images leave the interval over patients as it was", shrunk["patients"], 1)
+cxr.identity("Copies of images leave the intervals over patients as they were", copied["patients"], width["patients"])
 cxr.claims(
     {
         "The network beats the baseline without pixels in mean AUC, by more than the interval": (

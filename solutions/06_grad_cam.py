@@ -438,8 +438,7 @@ sureness = {
     kind: scored[kind].rows.reset_index(drop=True)[["hit", "energy", "area"]].groupby(quarter).mean()
     for kind in ("Grad-CAM", "random")
 }
-by_sureness = pd.concat(sureness, axis=1)
-boxed and by_sureness.round(2)
+boxed and pd.concat(sureness, axis=1).round(2)
 
 # %% tags=["plumbing", "nbval-ignore-output"]
 rises = boxed and {kind: table["energy"].iloc[-1] / table["energy"].iloc[0] for kind, table in sureness.items()}

@@ -37,7 +37,7 @@ SHOWN = (
     "✓ identity: Grad-CAM, your function and the positive class activation map agree",
     "the first marked test pictures, networks trained without (above) and with the marker (below).",
     "✓ identity: PNG and both DICOM files give the same probabilities",
-    ": the likeliest findings.",
+    ": the likeliest findings of one picture.",
 )
 
 

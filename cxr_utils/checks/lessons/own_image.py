@@ -12,7 +12,7 @@ import pandas as pd
 # an answer is tried. The room itself imports no other.
 import cxr_utils as cxr
 
-from .exercise import Answer, Case, exercise
+from ..exercise import Answer, Case, exercise
 
 
 def _from_file(answer: Answer) -> Callable[[str, np.ndarray, int], object]:

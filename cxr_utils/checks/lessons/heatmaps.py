@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .exercise import Case, exercise
+from ..exercise import Case, exercise
 
 _Box = tuple[float, float, float, float]
 _FEATURES = np.array([[[1.0, 0.0], [2.0, 3.0]], [[3.0, 0.0], [4.0, 1.0]]])  # (2, 2, 2)

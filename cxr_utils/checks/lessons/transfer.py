@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .exercise import Case, exercise
+from ..exercise import Case, exercise
 
 _WIDE, _TALL = np.array([[1, 2, 3], [4, 5, 6]]), np.array([[1, 2], [3, 4], [5, 6]])
 

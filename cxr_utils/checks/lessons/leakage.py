@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from .exercise import Answer, Case, exercise
+from ..exercise import Answer, Case, exercise
 
 _FIRST = pd.DataFrame({"image": list("abc"), "patient": ["11", "11", "27"]})
 _FRIEND = pd.DataFrame({"image": ["d", "e"], "patient": ["27", "40"]})

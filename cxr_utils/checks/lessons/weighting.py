@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .exercise import Case, exercise
+from ..exercise import Case, exercise
 
 _Pair = tuple[np.ndarray, np.ndarray]
 _FOUR = np.array([[1, 0], [0, 0], [0, 1], [0, 1]])

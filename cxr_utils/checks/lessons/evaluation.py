@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .exercise import Answer, Case, exercise
+from ..exercise import Answer, Case, exercise
 
 _TRUTH, _SCORE = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0]), np.array([0.9, 0.8, 0.7, 0.2, 0.8, 0.3, 0.2, 0.1, 0.1])
 _PATIENTS = np.array(["ann", "bob", "ann", "cy", "ann", "bob"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from .exercise import Case, exercise
+from ..exercise import Case, exercise
 
 _TABLE = pd.DataFrame({"image": list("abcd"), "age": [50, 60, 70, 80], "Mass": [1, 0, 0, 0], "Edema": [1, 1, 0, 0]})
 _COLUMNS = "Use the columns that `findings` names, and no others."

@@ -18,6 +18,7 @@ def phantom(
     size: Annotated[int | None, typer.Option(help="Pixels a side. [default: 256]")] = None,
     prevalence: Annotated[str | None, typer.Option(help='"raised" or "nih". [default: raised]')] = None,
     shortcut: Annotated[str | None, typer.Option(help="A finding that a burned-in marker goes with.")] = None,
+    hospital: Annotated[str | None, typer.Option(help='"clinical-center", the default, or "county".')] = None,
     sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet, a PNG.")] = None,
     beside: Annotated[str | None, typer.Option(help="Real X-rays to show on the sheet beside simulated ones.")] = None,
 ) -> None:
@@ -35,7 +36,7 @@ def phantom(
 
     if beside and not sheet:
         raise CxrError("--beside came without --sheet. Expected a PNG to draw. Add --sheet FILE.")
-    given = {"images": images, "size": size, "prevalence": prevalence, "shortcut": shortcut}
+    given = {"images": images, "size": size, "prevalence": prevalence, "shortcut": shortcut, "hospital": hospital}
     given = {name: value for name, value in given.items() if value is not None}
     if out is None and given:
         options = ", ".join(f"--{name}" for name in given)

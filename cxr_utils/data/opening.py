@@ -12,6 +12,7 @@ from cxr_utils.data.readers.files import Folder
 from cxr_utils.data.readers.values import Uncertain
 from cxr_utils.data.schema import PARTS
 from cxr_utils.errors import DataError, tell
+from cxr_utils.phantom import COHORTS
 
 
 def open_dataset(
@@ -26,7 +27,8 @@ def open_dataset(
     What a learner should know about the data, such as parts that shared patients, is told in one line each.
 
     Args:
-        source: "phantom" or a folder; a relative one is looked for here and then in the repository. A list of them is
+        source: "phantom", "phantom-later" (other patients of the same simulated hospital), "phantom-county" (another
+            hospital), or a folder; a relative one is looked for here and then in the repository. A list of them is
             pooled: see `pooling.pool`.
         profile: Size of the phantom, "quick" or "full"; real data ignore it.
         seed: Seed of the phantom; real data ignore it, so that their split never changes.
@@ -57,7 +59,7 @@ def look_into(
     """Open a data set and tell nothing.
 
     Args:
-        source: "phantom" or a folder.
+        source: see `open_dataset`.
         profile: see `open_dataset`.
         seed: see `open_dataset`.
         uncertain: see `open_dataset`.
@@ -73,7 +75,7 @@ def look_into(
     folder = recognition.walk(recognition.find_folder(source, profile=profile, seed=seed))
     contents = recognition.read(folder, uncertain)
     dataset = Dataset(
-        name="phantom" if str(source) == "phantom" else folder.root.resolve().name,
+        name=str(source) if str(source) in COHORTS else folder.root.resolve().name,
         kind=contents.kind,
         root=folder.root,
         table=contents.table,

@@ -28,10 +28,10 @@ FINDINGS = (
 __getattr__, __dir__, __all__ = on_first_use(
     __name__,
     {
-        "cohort": ("make_cohort", "ensure_cohort", "PROFILES", "simulator_version"),
+        "cohort": ("make_cohort", "ensure_cohort", "COHORTS", "PROFILES", "simulator_version"),
         "devices": ("plant_marker",),
         "render": ("radiograph", "Finding", "Variety", "Exposure"),
-        "patient": ("draw_patient", "draw_visit"),
+        "patient": ("draw_patient", "draw_visit", "HOSPITALS"),
         "findings": ("draw_mask", "draw_boxes"),
     },
 )

@@ -30,6 +30,13 @@ from .records import COPY, Box, Order, Record, draw_pictures, draw_records, writ
 
 #: What `ensure_cohort` makes.
 PROFILES = {"quick": {"images": 1400, "size": 256}, "full": {"images": 20_000, "size": 320}}
+#: Its cohorts by name: the hospital, the share of the profile's images, and what is added to the seed, so that no
+#: patient is in two of them. "phantom" is the course's own; "later" are other patients of the same hospital.
+COHORTS = {
+    "phantom": ("clinical-center", 1.0, 0),
+    "phantom-later": ("clinical-center", 0.4, 1_000_000),
+    "phantom-county": ("county", 0.4, 2_000_000),
+}
 DESCRIPTION = "cohort.json"  # written last: a folder without it is not a cohort
 _BATCH = 12  # patients a task
 
@@ -47,8 +54,8 @@ def simulator_version() -> str:
     return code_version(*(f"cxr_utils.phantom.{name}" for name in files))
 
 
-def ensure_cohort(profile: str = "quick", seed: int = 0) -> Path:
-    """The course's own data set, made on first use and again when the simulator has changed.
+def ensure_cohort(profile: str = "quick", seed: int = 0, name: str = "phantom") -> Path:
+    """A data set of the course's own, made on first use and again when the simulator has changed.
 
     Two processes that ask at once make it once. The work is done by a separate program, so that it is safe in a
     notebook that has loaded TensorFlow, on Linux, macOS and Windows.
@@ -56,16 +63,21 @@ def ensure_cohort(profile: str = "quick", seed: int = 0) -> Path:
     Args:
         profile: "quick" (1,400 images of 256 pixels) or "full" (20,000 of 320).
         seed: another seed, other patients.
+        name: one of `COHORTS`.
 
     Returns:
-        The folder `data/phantom/<profile>-seed<seed>` of the checkout.
+        The folder `data/phantom/<profile>-seed<seed>` of the checkout; of the others, with their name behind it.
 
     Raises:
-        DataError: an unknown profile, or the cohort could not be made.
+        DataError: an unknown profile or name, or the cohort could not be made.
     """
     if profile not in PROFILES:
         raise DataError(f"Profile {profile!r} is unknown. Expected one of {', '.join(PROFILES)}. Choose one of them.")
-    folder = repository() / "data" / "phantom" / f"{profile}-seed{seed}"
+    if name not in COHORTS:
+        raise DataError(f"Cohort {name!r} is unknown. Expected one of {', '.join(COHORTS)}. Choose one of them.")
+    hospital, share, apart = COHORTS[name]
+    images, size = round(share * PROFILES[profile]["images"]), PROFILES[profile]["size"]
+    folder = repository() / "data" / "phantom" / f"{profile}-seed{seed}{name.removeprefix('phantom')}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         made = description(folder)
@@ -76,7 +88,7 @@ def ensure_cohort(profile: str = "quick", seed: int = 0) -> Path:
             shutil.rmtree(folder)
         for stale in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a process that was killed
             shutil.rmtree(stale, ignore_errors=True)
-        make_cohort(folder, seed=seed, images=PROFILES[profile]["images"], size=PROFILES[profile]["size"])
+        make_cohort(folder, seed=seed + apart, images=images, size=size, hospital=hospital)
     return folder
 
 
@@ -124,6 +136,7 @@ def make_cohort(
     prevalence: str = "raised",
     workers: int | None = None,
     shortcut: str | None = None,
+    hospital: str = "clinical-center",
 ) -> Path:
     """Make a cohort in NIH's layout.
 
@@ -136,14 +149,17 @@ def make_cohort(
             (NIH's shares, and all of its errors).
         workers: processes; all cores where not given.
         shortcut: a finding that a burned-in token goes with in the training and validation parts.
+        hospital: "clinical-center", after NIH's patients, or "county": others, on another machine.
 
     Returns:
         The folder.
 
     Raises:
-        DataError: a count, size, prevalence or finding that cannot be, a folder that holds something else, a full disk.
+        DataError: a count, size, prevalence, finding or hospital that cannot be, a folder that holds something else, a
+            full disk.
     """
-    folder, order = Path(folder).absolute(), Order(int(images), int(size), int(seed), prevalence, shortcut)
+    order = Order(int(images), int(size), int(seed), prevalence, shortcut, hospital)
+    folder = Path(folder).absolute()
     if workers is not None and workers < 1:
         raise DataError(f"{workers} workers were asked for. Expected at least 1. Ask for more, or leave it out.")
     if _holds(folder, order):
@@ -261,9 +277,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--prevalence", default="raised", help="raised or nih")
     parser.add_argument("--shortcut", help="a finding that a burned-in token goes with in training")
+    parser.add_argument("--hospital", default="clinical-center", help="clinical-center or county")
     given = parser.parse_args(arguments)
     try:
-        order = Order(given.images, given.size, given.seed, given.prevalence, given.shortcut)
+        order = Order(given.images, given.size, given.seed, given.prevalence, given.shortcut, given.hospital)
         folder = given.folder.absolute()
         if not _holds(folder, order):
             _make(folder, order, given.workers, lambda done: print(done, flush=True))

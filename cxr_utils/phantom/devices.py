@@ -58,6 +58,13 @@ def laterality_marker(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarra
     return cv2.putText(pixels.copy(), text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, grey, thick, cv2.LINE_AA)
 
 
+def stamp(pixels: np.ndarray, letters: str) -> np.ndarray:
+    """Burn the name of the house in the lower left corner, as a workstation does. Returns a new uint8 picture."""
+    size = pixels.shape[0]
+    place, scale, thick = (size // 40, size - size // 40), size * 0.0014, 1 + size // 300
+    return cv2.putText(pixels.copy(), letters, place, cv2.FONT_HERSHEY_SIMPLEX, scale, 230, thick, cv2.LINE_AA)
+
+
 def plant_marker(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Burn a bright token in the upper left corner: a shortcut that has nothing to do with the chest.
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from . import FINDINGS
+from .patient import Hospital
 
 # How many of the 112,120 images of ChestX-ray14 carry both findings (Data_Entry_2017_v2020.csv, counted);
 # the diagonal is the finding alone. Wang et al., ChestX-ray8, CVPR 2017.
@@ -117,16 +118,17 @@ class Population:
     Args:
         prevalence: "raised" (every finding common enough to be learned from 1,400 images) or "nih", which also brings
             the mined labels all the errors of NIH's.
+        hospital: where they come to.
     """
 
-    def __init__(self, prevalence: str):
+    def __init__(self, prevalence: str, hospital: Hospital):
         """Work out thresholds and correlations once for all patients."""
-        raised = prevalence == "raised"
+        raised, self.hospital = prevalence == "raised", hospital
         share = dict(zip(FINDINGS, _RAISED, strict=True)) if raised else nih_prevalence()
         self.factor = np.linalg.cholesky(latent_correlation(0.5 if raised else 0.9) + 1e-6 * np.eye(len(FINDINGS)))
         self.covariates = np.array([_COVARIATES[name] for name in FINDINGS])
         spread = np.sqrt(1 + self.covariates**2 @ np.array([0.23, 1.0, 0.25]))
-        self.threshold = spread * ndtri(1 - np.array([share[name] for name in FINDINGS]))
+        self.threshold = spread * ndtri(1 - hospital.frequency * np.array([share[name] for name in FINDINGS]))
         self.lasting = np.array([PERSISTENCE[name] for name in FINDINGS])
         missed, alarms = 1 - np.array([MINED[name] for name in FINDINGS]).T
         if not raised:
@@ -135,8 +137,8 @@ class Population:
         self.missed, self.alarms = missed, alarms
 
     def person(self, rng: np.random.Generator) -> tuple[float, str]:
-        """Age in years and sex; the mean age and the share of men are NIH's (46.6 years, 56 %)."""
-        return float(np.clip(rng.normal(46.6, 16.6), 4, 92)), "M" if rng.random() < 0.565 else "F"
+        """Age in years and sex; the share of men is NIH's (56 %)."""
+        return float(np.clip(rng.normal(self.hospital.age, 16.6), 4, 92)), "M" if rng.random() < 0.565 else "F"
 
     def visits(self, rng: np.random.Generator, age: float, sex: str, count: int) -> list[Follow]:
         """All visits of one patient, oldest first."""
@@ -145,7 +147,7 @@ class Population:
         same = rng.random((2, len(FINDINGS)))  # the miner's errors that come back
         out = []
         for number in range(count):
-            view = "AP" if rng.normal() + sick > 0.37 else "PA"
+            view = "AP" if rng.normal() + sick > self.hospital.standing else "PA"
             now = self.factor @ rng.standard_normal(len(FINDINGS))
             latent = np.sqrt(self.lasting) * kept + np.sqrt(1 - self.lasting) * now
             latent += self.covariates @ np.array(

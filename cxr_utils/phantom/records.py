@@ -17,7 +17,7 @@ from . import FINDINGS
 from .devices import plant_marker
 from .findings import draw_boxes
 from .labels import PERSISTENCE, Follow, Population, finding_labels
-from .patient import Patient, Visit, draw_patient, draw_visit
+from .patient import HOSPITALS, Patient, Visit, draw_patient, draw_visit
 from .render import Finding, radiograph, write_png
 
 SIZES = (32, 2048)
@@ -55,14 +55,15 @@ class Order:
     """What was asked for; written to cohort.json, and the same order gives the same files.
 
     Raises:
-        DataError: a count, size, seed, prevalence or finding that cannot be.
+        DataError: a count, size, seed, prevalence, finding or hospital that cannot be.
     """
 
     images: int
     size: int
     seed: int
     prevalence: str
-    shortcut: str | None
+    shortcut: str | None = None
+    hospital: str = "clinical-center"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be made."""
@@ -77,6 +78,7 @@ class Order:
         for what, given, known in (
             ("Prevalence", self.prevalence, PREVALENCES),
             ("Shortcut", self.shortcut, (None, *FINDINGS)),
+            ("Hospital", self.hospital, HOSPITALS),
         ):
             if given not in known:
                 names = ", ".join(name for name in known if name)
@@ -118,7 +120,7 @@ def draw_records(order: Order) -> tuple[list[Record], dict[str, str]]:
         >>> records[0].number, sum(len(record.visits) for record in records), len(odd) == len(ODD_RECORDS)
         (1, 90, True)
     """
-    population = Population(order.prevalence)
+    population = Population(order.prevalence, HOSPITALS[order.hospital])
     top = np.random.SeedSequence([order.seed, 20171])
     records: list[Record] = []
     count = 0
@@ -219,7 +221,8 @@ def draw_pictures(folder: Path, order: Order, odd: dict[str, str], records: list
         for follow in range(len(record.visits)):
             name = image_name(record.number, follow)
             kind = odd.get(name, "")
-            picture = radiograph(*scene(order, record, follow), size=order.size)
+            hospital = HOSPITALS[order.hospital]
+            picture = radiograph(*scene(order, record, follow), size=order.size, hospital=hospital)
             if kind not in TURNED and not kind.startswith(COPY):
                 boxes += [(name, finding, box) for finding, mask in picture.masks.items() for box in draw_boxes(mask)]
             pixels = _ODD_PIXELS[kind](picture.pixels) if kind in _ODD_PIXELS else picture.pixels

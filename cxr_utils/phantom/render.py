@@ -11,10 +11,10 @@ from cxr_utils.errors import DataError
 from . import anatomy
 from .anatomy import Chest, Shape
 from .bones import draw_bones
-from .devices import add_devices, laterality_marker
+from .devices import add_devices, laterality_marker, stamp
 from .drawing import Frame, smooth_step
 from .findings import BENDS, CHANGES, draw_mask
-from .patient import SIDES, Patient, Visit
+from .patient import HOSPITALS, SIDES, Hospital, Patient, Visit
 from .physics import Exposure, detect, display
 
 
@@ -73,9 +73,10 @@ class Variety:
 
 
 AS_USUAL = Variety()
+AT_HOME = HOSPITALS["clinical-center"]
 
 
-def draw_exposure(rng: np.random.Generator, view: str) -> Exposure:
+def draw_exposure(rng: np.random.Generator, view: str, hospital: Hospital = AT_HOME) -> Exposure:
     """Draw the technique of a picture; portables have no grid, hence more scatter and less contrast."""
     portable = view == "AP"
     u = rng.random(7)
@@ -83,10 +84,10 @@ def draw_exposure(rng: np.random.Generator, view: str) -> Exposure:
         scatter=float(0.12 + 0.40 * u[0] + (0.45 * u[1] ** 2 if portable else 0.0)),
         spread_cm=3.0,
         blur_cm=float(0.02 + 0.03 * u[2] + (0.03 if portable else 0.0)),
-        photons=float(np.exp(np.log(8e4) + 1.6 * (u[3] - 0.5))),
+        photons=float(hospital.dose * np.exp(np.log(8e4) + 1.6 * (u[3] - 0.5))),
         window=(float(0.04 + 0.30 * u[4] ** 1.5), float(0.02 + 0.22 * u[5])),
-        contrast=float(0.6 + 0.9 * u[6]),
-        gamma=float(np.exp(rng.normal(-0.05, 0.22))),
+        contrast=float(hospital.contrast * (0.6 + 0.9 * u[6])),
+        gamma=float(hospital.gamma * np.exp(rng.normal(-0.05, 0.22))),
     )
 
 
@@ -114,6 +115,7 @@ def radiograph(
     seed: int,
     size: int = 256,
     variety: Variety = AS_USUAL,
+    hospital: Hospital = AT_HOME,
 ) -> Radiograph:
     """Take a picture.
 
@@ -124,6 +126,7 @@ def radiograph(
         seed: of exposure, noise, tubes and markers.
         size: pixels a side.
         variety: beyond a cohort's.
+        hospital: whose machine takes the picture.
 
     Returns:
         Pixels, one mask a finding, and those of heart and lungs.
@@ -137,7 +140,7 @@ def radiograph(
         ((96, 96), ['Effusion'])
     """
     exposure_rng, noise_rng, device_rng = (np.random.default_rng([seed, part]) for part in range(3))
-    exposure = variety.exposure or draw_exposure(exposure_rng, visit.view)
+    exposure = variety.exposure or draw_exposure(exposure_rng, visit.view, hospital)
     frame = Frame(size, visit.field_cm, visit.centre, visit.tilt)
     present = {item.name: item for item in findings}
     shape = variety.shape()
@@ -156,8 +159,11 @@ def radiograph(
     bone = chest.bone * np.minimum(chest.body * np.float32(0.3), 1)
     water = np.maximum(chest.body + (chest.water + chest.vessels) * inside - chest.air - bone, 0)
     signal = detect(frame, water, bone, chest.metal, exposure, noise_rng)
-    pixels = laterality_marker(display(frame, signal, inside, exposure), device_rng)
-    return Radiograph(_collimate(pixels, device_rng), masks, organs)
+    shown = display(frame, signal, inside, exposure)
+    if hospital.local_contrast:
+        shown = cv2.createCLAHE(hospital.local_contrast, (8, 8)).apply(shown)
+    pixels = _collimate(laterality_marker(shown, device_rng), device_rng)
+    return Radiograph(stamp(pixels, hospital.stamp) if hospital.stamp else pixels, masks, organs)
 
 
 def _collimate(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

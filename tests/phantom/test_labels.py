@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import multivariate_normal, norm
 
 from cxr_utils.phantom import FINDINGS, labels
-from cxr_utils.phantom.patient import draw_visit
+from cxr_utils.phantom.patient import HOSPITALS, draw_visit
 
 PATIENTS = 6000
 
@@ -13,7 +13,7 @@ PATIENTS = 6000
 @pytest.fixture(scope="module")
 def many():
     """Two visits each of 6,000 patients, with age and sex."""
-    population, rng = labels.Population("raised"), np.random.default_rng(5)
+    population, rng = labels.Population("raised", HOSPITALS["clinical-center"]), np.random.default_rng(5)
     people = [population.person(rng) for _ in range(PATIENTS)]
     return people, [population.visits(rng, *person, 2) for person in people]
 
@@ -87,7 +87,7 @@ def test_the_old_have_emphysema_and_the_ages_of_follow_ups_go_on(many):
     old = np.array([age > 47 for age, _ in people])
     there = np.array([first.truth[FINDINGS.index("Emphysema")] for first, _ in visits])
     assert there[old].mean() > there[~old].mean()
-    population = labels.Population("raised")
+    population = labels.Population("raised", HOSPITALS["clinical-center"])
     follow_ups = population.visits(np.random.default_rng(0), 50.0, "M", 5)
     assert [visit.age for visit in follow_ups] == [50, 50, 51, 52, 52]
 

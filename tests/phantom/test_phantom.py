@@ -23,7 +23,7 @@ from cxr_utils.phantom import records as records_module
 from cxr_utils.phantom.anatomy import Shape
 from cxr_utils.phantom.drawing import Frame
 from cxr_utils.phantom.findings import CHANGES
-from cxr_utils.phantom.patient import draw_patient, draw_visit
+from cxr_utils.phantom.patient import HOSPITALS, draw_patient, draw_visit
 from cxr_utils.phantom.physics import BONE_PER_CM, WATER_PER_CM, Exposure, detect
 from cxr_utils.phantom.render import Finding, draw_chest, radiograph
 
@@ -351,7 +351,7 @@ def test_command_line_prints_help_and_one_clear_error():
 # --- tables ----------------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def many():
-    population = labels.Population("raised")
+    population = labels.Population("raised", HOSPITALS["clinical-center"])
     rng = np.random.default_rng(0)
     visits = []
     for _ in range(2500):
@@ -367,7 +367,7 @@ def test_every_finding_is_common_enough_and_a_third_of_images_has_none(many):
 
 
 def test_nih_prevalences_come_out_as_published():
-    population = labels.Population("nih")
+    population = labels.Population("nih", HOSPITALS["clinical-center"])
     rng = np.random.default_rng(1)
     truth = np.array([population.visits(rng, *population.person(rng), 1)[0].truth for _ in range(6000)])
     expected = np.array(list(labels.nih_prevalence().values()))
@@ -402,7 +402,7 @@ def test_at_nih_prevalences_the_miner_errs_as_radiologists_found_of_nih(asked, r
     """Sensitivity, specificity and share of right labels, against the 4,376 images that radiologists read."""
     table = pd.read_csv(real_data / "nih" / "google2019_nih-chest-xray-labels.csv.gz")
     named = table["Finding Labels"].str.split("|").map(lambda names: bool(set(names) & set(LIKE_NIH[asked])))
-    population, rng = labels.Population("nih"), np.random.default_rng(2)
+    population, rng = labels.Population("nih", HOSPITALS["clinical-center"]), np.random.default_rng(2)
     visits = [population.visits(rng, *population.person(rng), 1)[0] for _ in range(20_000)]
     columns = [FINDINGS.index(name) for name in LIKE_NIH[asked]]
     there, mined = (np.array([getattr(visit, kind)[columns].any() for visit in visits]) for kind in ("truth", "mined"))

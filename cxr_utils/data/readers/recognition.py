@@ -33,7 +33,7 @@ from cxr_utils.data.readers.folders import class_folders, read_folders
 from cxr_utils.data.readers.tables import described, guessed, read_described
 from cxr_utils.data.readers.values import Uncertain
 from cxr_utils.errors import DataError
-from cxr_utils.phantom import ensure_cohort
+from cxr_utils.phantom import COHORTS, ensure_cohort
 
 #: Known collections; the name of the file is that of the reader.
 COLLECTIONS: tuple[ModuleType, ...] = (
@@ -52,21 +52,21 @@ def find_folder(source: str | Path, *, profile: str = "quick", seed: int = 0) ->
     """Return the folder behind a source, making the phantom when that is asked for.
 
     Args:
-        source: "phantom" or a folder; a relative one is looked for here and then in the repository, because
-            a lesson runs in the folder that it lies in.
+        source: a simulated cohort (see `phantom.COHORTS`) or a folder; a relative one is looked for here and then in
+            the repository, because a lesson runs in the folder that it lies in.
         profile: Size of the phantom.
         seed: Seed of the phantom.
 
     Raises:
         DataError: The seed is that of the patients on whom the shipped weights have learned.
     """
-    if str(source) == "phantom":
+    if str(source) in COHORTS:
         if seed == SCHOOL_SEED:
             raise DataError(
                 f"seed={seed} draws the patients on whom the shipped weights have learned. "
                 "Expected any other whole number. Choose one."
             )
-        return ensure_cohort(profile, seed)
+        return ensure_cohort(profile, seed, str(source))
     path = Path(source).expanduser()
     return path if path.exists() or not (repository() / path).exists() else repository() / path
 

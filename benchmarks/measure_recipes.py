@@ -10,7 +10,10 @@ from other random numbers each. Into data/measured go, for each NAME (all, witho
 of one recipe.
 `augmentation`: the same network on 300 images, with and without changed pictures, ten trainings each; and all pairs.
 `tuning`: lesson 04's main network frozen and fine-tuned, five trainings each (a frozen head has one best answer).
-Half an hour on two cores; what is trained is cached, and a run that was stopped goes on.
+`systems`: lesson 07's systems, five trainings each, asked whether an image shows any finding: AUC and its interval are
+of this question; precision and recall (sensitivity) are at a threshold chosen on the validation part; mean_auc is that
+over single findings, where a system knows them; seconds of training and number of weights.
+An hour on two cores; what is trained is cached, and a run that was stopped goes on.
 """
 
 import argparse
@@ -22,11 +25,13 @@ from pathlib import Path
 import pandas as pd
 
 from cxr_utils.cache import repository, write_text
-from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.dataset import ANY, Dataset
 from cxr_utils.data.opening import open_dataset
 from cxr_utils.evaluation.metrics import auc_difference, auc_table
-from cxr_utils.evaluation.thresholds import operating_points
+from cxr_utils.evaluation.thresholds import choose_thresholds, operating_points
+from cxr_utils.networks import at_hand
 from cxr_utils.networks.recipes import Recipe, recipe
+from cxr_utils.networks.trained import Trained
 from cxr_utils.training import fit
 
 Key = tuple[str, int]
@@ -41,12 +46,14 @@ class Plan:
         trainings: of each recipe.
         images: to train on; all, where None.
         same: names of recipes whose trainings are also compared among themselves.
+        any_finding: whether they are asked for any finding instead of each.
     """
 
     recipes: dict[str, Recipe]
     trainings: int
     images: int | None = None
     same: tuple[str, ...] = field(default=())
+    any_finding: bool = False
 
     def pairs(self) -> Iterator[tuple[Key, Key]]:
         first, *others = self.recipes
@@ -65,27 +72,68 @@ def plans() -> dict[str, Plan]:
         "losses": Plan(losses, 10, same=tuple(losses)),
         "augmentation": Plan(changed, 10, images=300, same=tuple(changed)),
         "tuning": Plan({"frozen": recipe("lite0-head"), "fine-tuned": recipe("lite0-transfer")}, 5),
+        "systems": Plan(systems(), 5, any_finding=True),
     }
+
+
+def systems() -> dict[str, Recipe]:
+    """Lesson 07's systems by name and start; DenseNet121's photographs only where they have been fetched."""
+    starts = {"simulation": "simulated", "photographs": "imagenet", "random": "random"}
+    found = {}
+    for name in ("lite0-transfer", "densenet-transfer", "course", "densenet-focal"):
+        asked = recipe(name)
+        for start in ("simulation", "photographs") if name == "lite0-transfer" else ("photographs", "random"):
+            if at_hand(asked.network, starts[start]):
+                found[f"{name}, {start}"] = replace(asked, weights=starts[start])
+    return found | {name: recipe(name) for name in ("xray-vision", "normal-abnormal")}
 
 
 def measure(plan: Plan, dataset: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train what the plan asks for and judge it on the test part: a row a training, a row a pair."""
     learn = dataset if plan.images is None else dataset.fewer_images(plan.images, seed=0, keep_valid=True)
     test = dataset.part("test")
+    truth = asked_of_any(test) if plan.any_finding else test.table
     said: dict[Key, pd.DataFrame] = {}
     rows = []
     for name, asked in plan.recipes.items():
         for training in range(plan.trainings):
-            said[name, training] = scores = fit.train(asked, learn, training).predict(test)
-            area = auc_table(test.table, scores, test.patients).loc["mean", ["auc", "low", "high"]]
-            point = operating_points(test.table, scores, 0.5)[["sensitivity", "specificity"]].mean()
-            rows.append({"recipe": name, "training": training, **area, **point})
+            network = fit.train(asked, learn.any_finding() if asked.question == "any" else learn, training)
+            said[name, training] = scores = abnormal(network, test) if plan.any_finding else network.predict(test)
+            area = auc_table(truth, scores, test.patients).loc["mean", ["auc", "low", "high"]]
+            more = of_any(network, dataset) if plan.any_finding else at_one_half(test, scores)
+            rows.append({"recipe": name, "training": training, **area, **more})
             print(f"{name}, training {training}: AUC {area['auc']:.3f}", flush=True)
     pairs = []
     for (one, its), (other, theirs) in plan.pairs():
-        gain = auc_difference(test.table, said[one, its], said[other, theirs], test.patients)
+        gain = auc_difference(truth, said[one, its], said[other, theirs], test.patients)
         pairs.append({"recipe": one, "training": its, "less_recipe": other, "less_training": theirs, **gain})
     return pd.DataFrame(rows), pd.DataFrame(pairs)
+
+
+def at_one_half(test: Dataset, scores: pd.DataFrame) -> dict[str, float]:
+    point = operating_points(test.table, scores, 0.5)
+    return {name: point[name].mean() for name in ("sensitivity", "specificity")}
+
+
+def asked_of_any(images: Dataset) -> pd.DataFrame:
+    return images.any_finding().table[["image", ANY]]
+
+
+def abnormal(network: Trained, images: Dataset) -> pd.DataFrame:
+    """Probability that an image shows anything; of single findings as if they were independent."""
+    scores = network.predict(images)
+    return scores if network.recipe.question == "any" else (1 - (1 - scores).prod(axis=1)).to_frame(ANY)
+
+
+def of_any(network: Trained, dataset: Dataset) -> dict[str, float]:
+    valid, test = dataset.part("valid"), dataset.part("test")
+    threshold = choose_thresholds(asked_of_any(valid), abnormal(network, valid))
+    point = operating_points(asked_of_any(test), abnormal(network, test), threshold).loc[ANY]
+    single = float("nan")
+    if network.recipe.question != "any":
+        single = auc_table(test.table, network.predict(test), test.patients, replicates=0).loc["mean", "auc"]
+    taken = {"seconds": network.card["seconds"], "weights": network.weights_count}
+    return {"precision": point["ppv"], "recall": point["sensitivity"], "mean_auc": single, **taken}
 
 
 def main() -> None:

@@ -12,7 +12,8 @@ of one recipe.
 `tuning`: lesson 04's main network frozen and fine-tuned, five trainings each (a frozen head has one best answer).
 `systems`: lesson 07's systems, five trainings each, asked whether an image shows any finding: AUC and its interval are
 of this question; precision and recall (sensitivity) are at a threshold chosen on the validation part; mean_auc is that
-over single findings, where a system knows them; seconds of training and number of weights.
+over single findings, where a system knows them; seconds of training and number of weights. A last row holds what age,
+sex, view and number of the visit tell without a pixel.
 An hour on two cores; what is trained is cached, and a run that was stopped goes on.
 """
 
@@ -27,6 +28,7 @@ import pandas as pd
 from cxr_utils.cache import repository, write_text
 from cxr_utils.data.dataset import ANY, Dataset
 from cxr_utils.data.opening import open_dataset
+from cxr_utils.evaluation.baselines import baseline_scores
 from cxr_utils.evaluation.metrics import auc_difference, auc_table
 from cxr_utils.evaluation.thresholds import choose_thresholds, operating_points
 from cxr_utils.networks import at_hand
@@ -103,6 +105,8 @@ def measure(plan: Plan, dataset: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
             more = of_any(network, dataset) if plan.any_finding else at_one_half(test, scores)
             rows.append({"recipe": name, "training": training, **area, **more})
             print(f"{name}, training {training}: AUC {area['auc']:.3f}", flush=True)
+    if plan.any_finding:
+        rows.append({"recipe": "no pixels", "training": 0, **without_pixels(dataset)})
     pairs = []
     for (one, its), (other, theirs) in plan.pairs():
         gain = auc_difference(truth, said[one, its], said[other, theirs], test.patients)
@@ -126,14 +130,28 @@ def abnormal(network: Trained, images: Dataset) -> pd.DataFrame:
 
 
 def of_any(network: Trained, dataset: Dataset) -> dict[str, float]:
-    valid, test = dataset.part("valid"), dataset.part("test")
-    threshold = choose_thresholds(asked_of_any(valid), abnormal(network, valid))
-    point = operating_points(asked_of_any(test), abnormal(network, test), threshold).loc[ANY]
-    single = float("nan")
+    test, single = dataset.part("test"), float("nan")
     if network.recipe.question != "any":
         single = auc_table(test.table, network.predict(test), test.patients, replicates=0).loc["mean", "auc"]
+    said = {part: abnormal(network, dataset.part(part)) for part in ("valid", "test")}
     taken = {"seconds": network.card["seconds"], "weights": network.weights_count}
-    return {"precision": point["ppv"], "recall": point["sensitivity"], "mean_auc": single, **taken}
+    return {**precision_and_recall(said, dataset), "mean_auc": single, **taken}
+
+
+def precision_and_recall(said: dict[str, pd.DataFrame], dataset: Dataset) -> dict[str, float]:
+    threshold = choose_thresholds(asked_of_any(dataset.part("valid")), said["valid"])
+    point = operating_points(asked_of_any(dataset.part("test")), said["test"], threshold).loc[ANY]
+    return {"precision": point["ppv"], "recall": point["sensitivity"]}
+
+
+def without_pixels(dataset: Dataset) -> dict[str, float]:
+    """What age, sex, view and number of the visit tell."""
+    learn = dataset.part("train").any_finding()
+    judged = {part: dataset.part(part).any_finding() for part in ("valid", "test")}
+    said = {part: baseline_scores(learn, images, most=1)["no pixels"] for part, images in judged.items()}
+    test = judged["test"]
+    area = auc_table(asked_of_any(test), said["test"], test.patients).loc["mean", ["auc", "low", "high"]]
+    return {**area, **precision_and_recall(said, dataset)}
 
 
 def main() -> None:

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 07 · Your own image
 #
-# **Time:** 45 minutes to work through, about four minutes to run the first time, seconds after that.
+# **Time:** 45 minutes to work through, about half a minute to run when lesson 04 has trained the network.
 #
 # **Questions**
 # - What happens between a file and a probability?
@@ -363,8 +363,55 @@ plots.heat_gallery(
 # %% [markdown]
 # ## The systems side by side
 #
-# Five systems that people start from, each one recipe of this course, trained on the same patients and asked the
-# same question, whether an image is abnormal:
+# Is the network of this lesson good at that one question? It gives 14 probabilities. From them comes the one for "any":
+# 1 less the probability that none is there, as if findings were independent. They are not, but the order of the images
+# hardly suffers, and the threshold is chosen on the validation part anyway. Beside it stand the beginner's network and
+# what age, sex, view and number of the visit tell without a pixel (a thumbnail where these are not known).
+
+
+# %%
+def any_of(part):
+    """Probability that each image of a part shows anything, by the course's main network."""
+    return (1 - (1 - main.predict(dataset.part(part))).prod(axis=1)).to_frame("Abnormal")
+
+
+scores = evaluation.baseline_scores(two_classes.part("train"), asked["test"], most=1)
+(baseline_name,) = scores
+scores |= {"normal-abnormal": simple.predict(asked["test"]), "lite0-transfer": any_of("test")}
+people, abnormal_share = len(set(test.patients)), truth["test"]["Abnormal"].mean()
+print(f"Test part: {len(test):,} images of {people:,} patients; {abnormal_share:.0%} of the images are abnormal")
+
+# %% [markdown]
+# **Predict before you run:** is the beginner's network better than what needs no picture?
+
+# %% tags=["answer", "nbval-ignore-output"]
+areas = pd.concat(
+    [evaluation.auc_table(truth["test"], score, test.patients).loc[["Abnormal"]] for score in scores.values()]
+).set_axis(list(scores))
+areas[["auc", "low", "high"]].round(2)
+
+# %% tags=["answer", "nbval-ignore-output"]
+rivals = scores.copy()
+ours = rivals.pop("lite0-transfer")
+differences = pd.DataFrame(
+    {
+        f"lite0-transfer less {name}": evaluation.auc_difference(truth["test"], ours, theirs, test.patients)
+        for name, theirs in rivals.items()
+    }
+).T
+differences.round(3)
+
+# %% tags=["plumbing", "nbval-ignore-output"]
+cxr.answer(
+    "It reaches {simple:.2f}, and {name} {facts:.2f}. A network that gets no further than that may have learned "
+    "nothing from the pictures.",
+    simple=areas.loc["normal-abnormal", "auc"],
+    name=baseline_name,
+    facts=areas.loc[baseline_name, "auc"],
+)
+
+# %% [markdown]
+# On the internet one finds many systems. Here are five that people start from, each one recipe of this course:
 #
 # | recipe | what it is |
 # |---|---|
@@ -374,108 +421,42 @@ plots.heat_gallery(
 # | `course` | DenseNet121, loss weighted for each finding (lesson 03) |
 # | `densenet-transfer` | DenseNet121, plain cross-entropy |
 #
-# and, in the last rows, `lite0-transfer`, the network of lessons 04 to 07.
+# and, in the last rows, `lite0-transfer`, the network of lessons 04 to 07. The people who made the DenseNets started
+# from photographs, and lesson 04 has shown what a start is worth. DenseNet121's weights of photographs have to be
+# fetched from the internet, and were not there when this table was measured. So its rows show what the same recipe
+# makes of random weights, frozen up to the last block, and say nothing about what its makers had.
 #
-# The people who made the DenseNets started from photographs, and lesson 04 has shown what a start is worth. So each
-# network has a row for each start that is on this machine. DenseNet121's weights of photographs are fetched from the
-# internet, once; without them its rows show what the same recipe makes of random weights, frozen up to the last
-# block, and say nothing about what its makers had.
+# One training is one network (lesson 03), so each was trained five times on the default data, which takes an hour
+# (`benchmarks/measure_recipes.py systems`). The first columns are about any finding; the mean AUC is that over the
+# single findings, where a system knows them. Beside them stands what it took: seconds of training (the fastest of the
+# five, frozen features included, without what the borrowed weights once cost) and the number of weights. The README
+# shows the same table. **Predict:** which row is the best, and does any lie below the baseline without pixels?
 
-# %%
-from dataclasses import replace
+# %% tags=["answer", "readme"]
+trainings = evaluation.measured("systems")
+evaluation.systems_table(trainings)
 
-starts = {"random": "random", "photographs": "imagenet", "simulation": "simulated"}
-systems = {"xray-vision": cxr.train(cxr.recipe("xray-vision", profile), dataset, seed)}
-for name in ("densenet-focal", "course", "densenet-transfer", "lite0-transfer"):
-    recipe = cxr.recipe(name, profile)
-    for start in ("photographs", "simulation") if name == "lite0-transfer" else ("random", "photographs"):
-        if networks.at_hand(recipe.network, starts[start]):
-            systems[f"{name}, {start}"] = cxr.train(replace(recipe, weights=starts[start]), dataset, seed)
-
-# %% [markdown]
-# From 14 probabilities comes the one for "any": 1 less the probability that none is there, as if findings were
-# independent. They are not, but the order of the images hardly suffers, and the threshold is chosen on the validation
-# part anyway.
-
-
-# %%
-def abnormal(name, part):
-    """Probability that each image of a part shows anything, by one of the systems."""
-    if name == "normal-abnormal":
-        return simple.predict(asked[part])
-    return (1 - (1 - systems[name].predict(dataset.part(part))).prod(axis=1)).to_frame("Abnormal")
-
-
-# %% [markdown]
-# Beside them stands what age, sex, view and number of the visit tell without a pixel (a thumbnail where these are
-# not known).
-
-# %%
-learn = two_classes.part("train")
-scores = {part: evaluation.baseline_scores(learn, asked[part], most=1) for part in asked}
-(baseline_name,) = scores["test"]
-for part in asked:
-    scores[part] |= {name: abnormal(name, part) for name in ("normal-abnormal", *systems)}
-
-# %%
-rows = {}
-for name in scores["test"]:
-    auc = evaluation.auc_table(truth["test"], scores["test"][name], test.patients).loc["Abnormal"]
-    at = evaluation.choose_thresholds(truth["valid"], scores["valid"][name])
-    point = evaluation.operating_points(truth["test"], scores["test"][name], at).loc["Abnormal"]
-    rows[name] = {"AUC": auc["auc"], "low": auc["low"], "high": auc["high"]}
-    rows[name] |= {"precision": point["ppv"], "recall": point["sensitivity"]}
-
-# %% [markdown]
-# We add the mean AUC over the single findings, where a system knows them, and what it took: seconds of training
-# (on the machine that has trained it, frozen features included; without what the borrowed weights once cost) and the
-# number of weights. The README shows the same table, as the course's own machine has filled it in. **Predict:** which
-# row will be the best, and will any lie below the baseline without pixels?
-
-# %%
-people, abnormal_share = len(set(test.patients)), truth["test"]["Abnormal"].mean()
-print(f"Test part: {len(test):,} images of {people:,} patients; {abnormal_share:.0%} of the images are abnormal")
-
-# %%
-trained = {"normal-abnormal": simple, **systems}
-for name, run in trained.items():
-    rows[name] |= {"seconds": run.card["seconds"], "weights": run.weights_count}
-for name, run in systems.items():
-    every = evaluation.auc_table(test.table, run.predict(test), test.patients, replicates=0)
-    rows[name]["mean AUC"] = every.loc["mean", "auc"]
-table = pd.DataFrame(rows).T
-
-# %% tags=["answer", "nbval-ignore-output", "readme"]
-evaluation.systems_table(table)
-
-# %% tags=["plumbing", "nbval-ignore-output"]
-below = [name for name in trained if rows[name]["AUC"] < rows[baseline_name]["AUC"]]
+# %% tags=["plumbing"]
+means = trainings.groupby("recipe")["auc"].mean()
 cxr.answer(
-    "Here {best} is the best, with {auc:.2f}. Below the baseline lies {below}. What lies below it has learned less "
-    "from the pictures than age, sex and view would have told.",
-    best=max(trained, key=lambda name: rows[name]["AUC"]),
-    auc=max(rows[name]["AUC"] for name in trained),
-    below=", ".join(below) or "none of them",
+    "The best is {best}, with {auc:.2f}. Below the baseline lies {below}. A system that is no better than age, sex and "
+    "view need not have learned anything from the pictures.",
+    best=means.idxmax(),
+    auc=means.max(),
+    below=", ".join(means.index[means < means["no pixels"]]) or "none of them",
 )
 
 # %% [markdown]
-# Before you say that one system is better than another, look at the interval of the difference. It belongs to two
-# trainings, one of each system (lesson 03): a gap of a few hundredths could turn around with the next training. The
-# table compares systems on one data set, at one size and after minutes of training. It shows how to compare, not which
-# of these people did the best work.
+# Before you say that one system is better than another, look at the difference. It has two kinds of luck in it. Another
+# training gives another difference: the first columns show five. Other patients give another one too: the last columns
+# show the interval over patients, averaged over the trainings. The table compares systems on one data set, at one size
+# and after minutes of training. It shows how to compare, not which of these people did the best work.
 
-# %% tags=["answer", "nbval-ignore-output"]
-rivals = scores["test"].copy()
-ours = rivals.pop("lite0-transfer, simulation")
-differences = pd.DataFrame(
-    {
-        f"lite0-transfer, simulation, less {name}": evaluation.auc_difference(
-            truth["test"], ours, theirs, test.patients
-        )
-        for name, theirs in rivals.items()
-    }
-).T
-differences.round(3)
+# %%
+pairs = evaluation.measured("systems_pairs")
+less = pairs.groupby("recipe", sort=False)[["difference", "low", "high"]]
+gaps = less["difference"].agg(["mean", "min", "max"]).join(less[["low", "high"]].mean())
+gaps.rename(index="{} less lite0-transfer, simulation".format).round(2)
 
 # %% [markdown]
 # ## Check yourself
@@ -590,9 +571,8 @@ differences.round(3)
 checks.solved()
 
 # %% tags=["nbval-ignore-output", "plumbing"]
-best = table.loc["lite0-transfer, simulation"]
-interval = f"{best['low']:.2f} to {best['high']:.2f}"
-cxr.headline(f"any finding: AUC {best['AUC']:.2f} ({interval}), {len(set(test.patients))} test patients")
+best = areas.loc["lite0-transfer"]
+cxr.headline(f"any finding: AUC {best['auc']:.2f} ({best['low']:.2f} to {best['high']:.2f}), {people} test patients")
 
 # %% [markdown]
 # What this run has shown:

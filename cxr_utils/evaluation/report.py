@@ -11,7 +11,7 @@ from cxr_utils.evaluation.evaluation import Evaluation
 if TYPE_CHECKING:
     from IPython.display import Markdown
 
-_HEADINGS = ("system", "AUC (95 % interval)", "precision", "recall", "mean AUC of findings", "seconds", "weights")
+_HEADINGS = ("system", "AUC (lowest to highest)", "precision", "recall", "mean AUC of findings", "seconds", "weights")
 
 
 def as_json(evaluation: Evaluation) -> dict:
@@ -96,30 +96,34 @@ def _plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def systems_table(systems: pd.DataFrame) -> "Markdown":
-    """A table of systems, as Markdown.
+def systems_table(trainings: pd.DataFrame) -> "Markdown":
+    """A table of systems, each trained several times, as Markdown.
 
     Args:
-        systems: a row a system: AUC, low, high, precision and recall (from 0 to 1), mean AUC (over single findings),
-            seconds (of training) and weights (how many). What a system does not have is NaN and stays empty.
+        trainings: a row a training: recipe, auc, precision, recall and mean_auc (over single findings, from 0 to 1),
+            seconds (of training) and weights (how many), as `measured("systems")`. What a system does not have is NaN
+            and stays empty.
 
     Returns:
-        What a notebook shows as a table; its `data` is the Markdown.
+        What a notebook shows as a table; its `data` is the Markdown. Shares are means over the trainings, seconds those
+        of the fastest.
 
     Example:
-        >>> row = {"AUC": 0.8, "low": 0.7, "high": 0.88, "precision": 0.9, "recall": 0.6, "mean AUC": np.nan}
-        >>> print(systems_table(pd.DataFrame({"course": row | {"seconds": 61.4, "weights": 7e6}}).T).data)
-        | system | AUC (95 % interval) | precision | recall | mean AUC of findings | seconds | weights |
+        >>> row = {"recipe": "course", "precision": 0.9, "recall": 0.6, "mean_auc": np.nan, "seconds": 61.4}
+        >>> rows = [row | {"auc": auc, "weights": 7e6} for auc in (0.7, 0.9)]
+        >>> print(systems_table(pd.DataFrame(rows)).data)
+        | system | AUC (lowest to highest) | precision | recall | mean AUC of findings | seconds | weights |
         |:--|--:|--:|--:|--:|--:|--:|
-        | course | 0.80 (0.70 to 0.88) | 0.90 | 0.60 |  | 61 | 7,000,000 |
+        | course | 0.80 (0.70 to 0.90) | 0.90 | 0.60 |  | 61 | 7,000,000 |
     """
     from IPython.display import Markdown
 
     lines = [_HEADINGS, (":--", *["--:"] * (len(_HEADINGS) - 1))]
-    for name, row in systems.iterrows():
-        auc = f"{row['AUC']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
-        shares = [_filled(row[column], ".2f") for column in ("precision", "recall", "mean AUC")]
-        lines.append((str(name), auc, *shares, _filled(row["seconds"], ",.0f"), _filled(row["weights"], ",.0f")))
+    for name, rows in trainings.groupby("recipe", sort=False):
+        auc = f"{rows['auc'].mean():.2f} ({rows['auc'].min():.2f} to {rows['auc'].max():.2f})"
+        shares = [_filled(rows[column].mean(), ".2f") for column in ("precision", "recall", "mean_auc")]
+        taken = [_filled(rows[column].min(), ",.0f") for column in ("seconds", "weights")]
+        lines.append((str(name), auc, *shares, *taken))
     rows = [f"| {' | '.join(line)} |" for line in lines]
     rows[1] = f"|{'|'.join(lines[1])}|"
     return Markdown("\n".join(rows))

@@ -118,10 +118,17 @@ def test_notes_are_those_of_what_is_on_the_page(evaluation, page):
 
 
 def test_systems_side_by_side():
-    columns = ["AUC", "low", "high", "precision", "recall", "mean AUC", "seconds", "weights"]
-    systems = {"a": [0.812, 0.7, 0.9, 0.25, np.nan, 0.755, 1234.6, 7e6], "b": [0.5, 0.4, 0.6, 1, 0, *[np.nan] * 3]}
-    lines = report.systems_table(pd.DataFrame(systems, index=columns).T).data.split("\n")
-    assert lines[0].startswith("| system | AUC (95 % interval) | precision | recall | mean AUC of findings | seconds")
+    columns = ["recipe", "auc", "precision", "recall", "mean_auc", "seconds", "weights"]
+    trainings = [
+        ["a", 0.70, 0.2, np.nan, 0.75, 1234.6, 7e6],
+        ["a", 0.90, 0.3, np.nan, 0.76, 2000.0, 7e6],
+        ["a", 0.836, 0.25, np.nan, 0.755, 5000.0, 7e6],
+        ["b", 0.5, 1, 0, *[np.nan] * 3],
+    ]
+    lines = report.systems_table(pd.DataFrame(trainings, columns=columns)).data.split("\n")
+    assert lines[0].startswith(
+        "| system | AUC (lowest to highest) | precision | recall | mean AUC of findings | seconds"
+    )
     assert lines[1] == "|:--|--:|--:|--:|--:|--:|--:|"
     assert lines[2] == "| a | 0.81 (0.70 to 0.90) | 0.25 |  | 0.76 | 1,235 | 7,000,000 |"
-    assert lines[3] == "| b | 0.50 (0.40 to 0.60) | 1.00 | 0.00 |  |  |  |"
+    assert lines[3] == "| b | 0.50 (0.50 to 0.50) | 1.00 | 0.00 |  |  |  |"

@@ -38,6 +38,8 @@ seed = 0
 # so everything below also runs on the real one. The first time, making the images takes about half a minute.
 
 # %%
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -73,8 +75,8 @@ table.head()
 # | Pleural_Thickening | the skin around the lung is thickened, usually an old scar |
 # | Hernia | the stomach has slipped through the diaphragm into the chest |
 #
-# Bone and fluid swallow X-rays and look white, air lets them pass and looks black. So most findings are a place in the
-# lung that is too white, and a few one that is too black.
+# Bone swallows most X-rays and looks white. Fluid and muscle swallow fewer and look grey. Air lets them pass and looks
+# black. So most findings make a place in the lung too white, and a few make it too black.
 #
 # There are three parts: a network learns on `train`, choices are made on `valid`, and `test` is looked at once. Lesson
 # 02 asks whether these parts are really apart.
@@ -135,7 +137,8 @@ cxr.answer(
 # To see company beyond chance, divide how often two findings meet by how often they would meet if they were
 # independent. This ratio is called *lift*.
 #
-# **Exercise 2.** `labels` has one row an image and one 0/1 column a finding. Return the lift of each pair, a matrix.
+# **Exercise 2.** `labels` is an array with one row an image and one 0/1 column a finding. Return the lift of each pair,
+# a square array. What stands on its diagonal, where a finding meets itself, does not matter.
 
 
 # %%
@@ -152,8 +155,9 @@ def lift(labels):
 lift = checks.lift(lift)
 
 # %% [markdown]
-# The picture leaves the diagonal out: every finding meets itself. Red pairs meet more often than by chance. (Pandas'
-# `corr` takes any measure of two columns, and hands it the images for which both labels are known.)
+# The picture leaves the diagonal out. Red pairs meet more often than by chance, blue ones less often. Two rare findings
+# meet on a handful of images, so a pale red or blue may be chance itself. (Pandas' `corr` takes any measure of two
+# columns, and hands it the images for which both labels are known.)
 
 # %%
 ratio = table[findings].corr(lambda *pair: np.asarray(lift(np.stack(pair, axis=1)))[0, 1]).to_numpy(copy=True)
@@ -218,11 +222,14 @@ seen = dataset.with_images()
 
 
 def example_of(finding):
-    """Name of an image that shows `finding`: with a box if there is one, and in little other company."""
+    """Name of an image that shows `finding`: in a box if there is one, in little other company, and large."""
     company = seen.table.loc[seen.table[finding] == 1].assign(others=lambda rows: rows[findings].sum(axis=1))
-    boxed = seen.boxes.loc[seen.boxes["finding"] == finding, "image"]
-    preferred = company[company["image"].isin(boxed)]
-    return (preferred if len(preferred) else company).sort_values(["others", "image"])["image"].iloc[0]
+    boxes = seen.boxes[seen.boxes["finding"] == finding]
+    largest = boxes.assign(size=boxes["width"] * boxes["height"]).groupby("image")["size"].max()
+    company = company.assign(size=company["image"].map(largest))
+    preferred = company[company["size"].notna()]
+    shown = preferred if len(preferred) else company
+    return shown.sort_values(["others", "size", "image"], ascending=[True, False, True])["image"].iloc[0]
 
 
 shown = [finding for finding in findings if seen.table[finding].any()]
@@ -239,7 +246,7 @@ plots.gallery(pictures, [finding.replace("_", " ") for finding in shown], boxes,
 
 # %%
 quiet = seen.table.loc[(seen.table[findings] == 0).all(axis=1), "image"].iloc[:5].tolist()
-plots.gallery([seen.picture(name) for name in quiet], quiet, columns=5)
+plots.gallery([seen.picture(name) for name in quiet], [Path(name).stem for name in quiet], columns=5)
 
 # %% [markdown]
 # ## What the network sees
@@ -262,6 +269,10 @@ def standardise(pixels):
 # %%
 standardise = checks.standardise(standardise)
 
+# %% [markdown]
+# Here are the greys of the first four images of the gallery above, before and after. (The spike on the left is the
+# black margin around the picture.)
+
 # %%
 before = [seen.picture(name) for name in [*quiet, *seen.table["image"]][:4]]
 after = [np.asarray(standardise(one.astype(float))) for one in before]
@@ -273,7 +284,9 @@ plots.intensities(before, after, [f"image {number}" for number in range(1, 5)])
 #
 # Does standardising hide *how* an image was taken? Test it. For each image, count its standardised greys in 32 bins,
 # throw the picture away, and let a regression guess the view from the 32 counts, always for patients from whom it has
-# not learned. The measure is the chance that an image taken in bed (AP) scores above one taken standing: 0.5 is a coin.
+# not learned. In bed the picture is taken by a portable machine, which lets more scattered rays through and shows more
+# of the shoulders. The measure is the chance that an image taken in bed (AP) scores above one taken standing: 0.5 is a
+# coin.
 
 # %%
 from sklearn.linear_model import LogisticRegression
@@ -288,9 +301,8 @@ def view_from_greys(images):
     greys = [np.histogram(cxr.data.standardise(one), np.linspace(-3, 3, 33))[0] for one in images.pixels(64)]
     in_bed, patients = images.table["view"] == "AP", images.table["patient"]
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    score = cross_val_predict(
-        model, np.sqrt(greys), in_bed, groups=patients, cv=GroupKFold(5), method="decision_function"
-    )
+    counts = np.sqrt(greys)  # roots, so that no single large count decides
+    score = cross_val_predict(model, counts, in_bed, groups=patients, cv=GroupKFold(5), method="decision_function")
     return roc_auc_score(in_bed, score)
 
 
@@ -333,22 +345,26 @@ odd = known[known["image"].isin(impossible_ages(known))]
 odd
 
 # %% [markdown]
-# Pictures can be odd as well: black, inverted, lying on their side. A number helps to find them: in every chest X-ray
-# two dark lungs lie beside a bright spine, so all resemble the median of all. The next cell shrinks every image to
-# 32 x 32 pixels and takes its correlation with that median: 1 is alike, 0 has nothing in common, below 0 is reversed.
+# Pictures can be odd as well: far too dark, inverted, turned. A number helps to find them: in every chest X-ray two
+# dark lungs lie beside a bright spine, so all resemble the median of all. The next cell shrinks every image to 32 x 32
+# pixels and takes its correlation with that median, the *likeness*: 1 is alike, 0 has nothing in common, below 0 is
+# reversed. It shows the five that are least alike.
 
 # %%
 thumbnails = seen.pixels(32)
 normal = np.median(thumbnails, axis=0)
-likeness = [np.corrcoef(normal.ravel(), one.ravel() + 1e-6 * np.arange(one.size))[0, 1] for one in thumbnails]
-strange = seen.table.assign(likeness=likeness).nsmallest(5, "likeness")["image"].tolist()
+slope = 1e-6 * np.arange(normal.size)  # so that an image of a single grey has a correlation too
+likeness = [np.corrcoef(normal.ravel(), one.ravel() + slope)[0, 1] for one in thumbnails]
+strange = seen.table.assign(likeness=likeness).nsmallest(5, "likeness").set_index("image")["likeness"]
 
 # %%
-plots.gallery([seen.picture(name) for name in strange], strange, columns=5)
+names = [f"{Path(name).stem}: {value:.2f}" for name, value in strange.items()]
+plots.gallery([seen.picture(name) for name in strange.index], names, columns=5)
 
 # %% [markdown]
-# These five are least like the median image. Some are merely unusual; some nobody would want to train on. Would you
-# have found them without looking?
+# A likeness near 0 or below it is a negative or a turned picture, and nobody would want to train on those. Others are
+# merely unusual, such as a patient far from the middle. The number finds candidates, and you decide. It does not find
+# everything: a picture that is far too dark keeps its shades in order and stays alike.
 #
 # ## Check yourself
 #
@@ -359,7 +375,7 @@ plots.gallery([seen.picture(name) for name in strange], strange, columns=5)
 # <details><summary>A. The chest on it is healthy.</summary>
 # No. There are many more diseases than these 14 findings, such as a broken rib, and no column asks for them.
 # </details>
-# <details><summary>B. Nobody found one of the 14 words in its report.</summary>
+# <details><summary>B. The program that reads reports found none of the 14 words in this one.</summary>
 # Right. A label says what the report mentions. What was overlooked, or thought not worth a word, is a 0 as well.
 # </details>
 # <details><summary>C. None of the 14 findings is on it, though something else may be.</summary>
@@ -444,7 +460,7 @@ plots.gallery([seen.picture(name) for name in strange], strange, columns=5)
 # ## Key points
 #
 # - A label says what a report mentioned, for one image, in one column a finding; several can be 1.
-# - Findings are rare and come in company.
+# - Each finding is rare, even where most images bear some finding, and findings come in company.
 # - Patients return, so images are not independent.
 # - How an image was taken already tells something of what it shows.
 # - Standardise every image by itself, always through the same function.
@@ -479,6 +495,6 @@ cxr.claims(
         ),
         "The greys of standardised images still tell how they were taken": told_by_greys > 0.6,
         "The table holds ages that cannot be true": dataset.knows("age") and uncleaned and len(odd) > 0,
-        "At least one picture does not resemble the median picture at all": uncleaned and min(likeness) < 0.1,
+        "At least one picture does not resemble the median picture at all": uncleaned and strange.min() < 0.1,
     }
 )

@@ -78,8 +78,8 @@ for name, first, second in (("train, valid", train, valid), ("train, test", trai
 # ## A yes or no hides how much
 #
 # One shared patient and a thousand give the same True. A table says more: patients and files that two parts share, and
-# how many images of each part belong to shared patients. Here it is for the split as it was shipped with the data
-# (for a data set that came without one, for the split that the course made).
+# how many images of each part belong to shared patients. Here it is for the split as it was shipped with the data.
+# Where none was shipped, the course has made one, and the table is about that.
 
 # %%
 dataset.leakage()
@@ -87,8 +87,8 @@ dataset.leakage()
 # %% [markdown]
 # Splits that people publish are not always that clean. A well-known online course once shipped train and validation
 # tables that shared patients, most of them with the very same files; a popular new division of a collection of
-# children's X-rays puts most of its patients on several sides. Where such a list lies beside the images, the next cell
-# checks it. The simulated set has one too, made by dealing out images as if no two were of one person.
+# children's X-rays puts most of its patients on several sides. The next cell checks every such list that lies beside
+# the images. The simulated set has one too, made by dealing out images as if no two were of one person.
 
 # %%
 dataset.leakage_beside()
@@ -107,11 +107,13 @@ print(f"Pairs of equal pictures: {len(twins)}; under the names of two patients: 
 
 # %%
 pair = strange[["first", "second"]].head(1).to_numpy().ravel().tolist()
-plots.gallery([dataset.picture(name) for name in pair], pair, columns=2)
+part = table.set_index("image")["split"]
+plots.gallery([dataset.picture(name) for name in pair], [f"{name} in {part[name]}" for name in pair], columns=2)
 
 # %% [markdown]
-# Where there is such a pair, ask: are these two people, or one? In the simulated set it was put there for you to find;
-# in a hospital somebody would have to look it up, and until then both belong in the same part.
+# Where there is such a pair, ask: are these two people, or one? In the simulated set it was put there for you to find.
+# In a hospital somebody would have to look it up, and until then both belong in the same part. The table of names above
+# says nothing of such a leak.
 #
 # ## How a leak is made
 #
@@ -162,7 +164,7 @@ by_patient = dataset.split_by_patient(parts, seed)
 plots.patients_by_part(table, {"by image": by_image, "by your function": yours, "by patient": by_patient})
 
 # %% [markdown]
-# On the left a row has both colours, elsewhere it has one. The table agrees:
+# On the left many rows have both colours, elsewhere every row has one. The table agrees:
 
 # %%
 divided = {"by image": by_image, "by patient": by_patient}
@@ -200,7 +202,7 @@ patient_scores = checks.patient_scores(patient_scores)
 # patients would lie.
 #
 # Beside the patient's other labels stands a second guesser without pixels, where the data set knows any of it: age,
-# sex, view and the number of the follow-up. Such a guesser is a *baseline*: what one reaches without looking.
+# sex, view and the number of the visit. Such a guesser is a *baseline*: what one reaches without looking.
 #
 # Each guesser learns and is judged twice, once on images that were divided by image, once on images divided by patient.
 # **Predict before you run the next cells:** which of the four figures will be exactly 0.5?
@@ -281,9 +283,11 @@ groups = enough and {
 print(groups and {f"ward {w}, {('even', 'odd')[half]} images": len(group) for (w, half), group in groups.items()})
 
 # %% [markdown]
-# Each network learns from that many images. It is a small CNN (a network of convolutions) on small pictures. What
-# counts as `valid` here is a copy of what it learns from, so nothing stops the training before the network knows its
-# patients by heart. (Is that a leak, too? It is the greatest of all, and many a tutorial has it.)
+# Each network learns from that many images. It is a small CNN (a network of convolutions) on small pictures. A *recipe*
+# says what is trained and how: here thirteen passes through the images (*epochs*), none of them left out. What counts
+# as `valid` is a copy of what the network learns from, so training keeps the epoch that fits these very images best.
+# That invites it to learn its patients by heart: a worst case, on purpose. (Is that a leak, too? It is the greatest of
+# all, and many a tutorial has it.)
 
 # %%
 from dataclasses import replace
@@ -342,7 +346,7 @@ plots.known_and_strangers(*areas)
 # The images are the same, and so are the findings in them. All that differs is whether the judge has met the patient:
 # that is what a leaky test adds to a network's figure. It adds it in your test only, for the next hospital's patients
 # are all strangers. (The patient's labels say next to nothing about strangers: all strangers of a ward get the same
-# score.)
+# score. Their AUC is not exactly 0.5 only because the scores of four judges are put together.)
 #
 # Compare the network with the last rows of the table. It is small, its pictures are smaller, and on strangers it hardly
 # does better than a regression on 16 x 16 pixels, if at all. This lesson is about the difference between the rows, not
@@ -384,8 +388,8 @@ cxr.answer(
 # has no part in it.
 # </details>
 # <details><summary>C. Some patients must be in both parts.</summary>
-# Right. Only a patient who is known from training can get another score than the rest. Anything but exactly 0.5
-# proves that there are such patients.
+# Right. Only a patient who is known from training can get another score than the rest. With one such guesser, anything
+# but exactly 0.5 proves that there are such patients.
 # </details>
 #
 # **Question 2.** A check finds no patient name that is in both train and test. Which leak can still be there?
@@ -451,7 +455,7 @@ cxr.answer(
 # - A test asks how a network will do on strangers, so no patient may be on both sides.
 # - Check by patient, by file and by picture; a table says how much, a True does not.
 # - Shuffling images and cutting makes a leak whenever patients return. Draw patients, not images.
-# - A patient's other labels predict well without a pixel; a network that recognises the patient earns the same points.
+# - A patient's other labels predict well without a pixel. A network that has met the patient can earn such points too.
 # - A leak does not make a network better. It makes its figure better, until the first stranger comes.
 
 # %%

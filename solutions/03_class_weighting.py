@@ -46,11 +46,12 @@ from cxr_utils import checks, evaluation, plots
 dataset = cxr.open_dataset(data, profile=profile, seed=seed)
 findings = list(dataset.findings)
 train, test = dataset.part("train").with_images(), dataset.part("test").with_images()
-labels = train.labels  # (images, findings), 0 or 1; NaN where a data set does not know
+labels = train.labels  # (images, findings), 0 or 1; NaN where a data set does not know the label
 labels.shape
 
 # %% [markdown]
-# **Exercise 1.** Return the shares of images with and without each finding: two arrays, one number a finding.
+# **Exercise 1.** Return the shares of images with and without each finding: two arrays, one number a finding. (The
+# lesson gives your function known labels only. Do not mind NaN.)
 
 
 # %%
@@ -89,15 +90,13 @@ frequency.round(3)
 #
 # The logarithm is the natural one, so the loss is counted in *nats*. Before training a network knows nothing and says
 # *p* = 1/2 everywhere. Every label then costs log 2 = 0.69 nats. **Predict before you run the next cell:** what share
-# of the loss of a finding comes from its positive images? (`nansum` leaves out labels that are not known, where there
-# are such.)
+# of the loss of a finding comes from its positive images? (`nansum` leaves out labels that are not known.)
 
 # %% tags=["answer"]
 unsure = np.full_like(labels, 0.5)
 cost = -(labels * np.log(unsure) + (1 - labels) * np.log(1 - unsure))
 share_before = np.nansum(labels * cost, axis=0) / np.nansum(cost, axis=0)
-print("Share of the loss of each finding that comes from its positive images:")
-cxr.identity("The positive share of the loss is the frequency of the finding", share_before, frequency["positive"])
+pd.DataFrame({"positive share of the loss": share_before}, findings).round(3)
 
 # %% tags=["plumbing"]
 cxr.answer(
@@ -108,7 +107,8 @@ cxr.answer(
 )
 
 # %% [markdown]
-# So give the classes weights, w₊ for the positive and w₋ for the negative images of each finding:
+# So give the classes weights, w₊ for the positive and w₋ for the negative images of each finding. (Below, f₊ and f₋ are
+# the shares of its positive and negative images, those of exercise 1.)
 #
 # ```text
 # L = −[ w₊ · y · log p + w₋ · (1 − y) · log(1 − p) ]
@@ -188,7 +188,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 commonest = train.commonest()
 column = findings.index(commonest)
-positive, negative = frequency["negative"].to_numpy(), frequency["positive"].to_numpy()
+positive, negative = frequency["negative"].to_numpy(), frequency["positive"].to_numpy()  # weights: the other's share
 of_commonest = train.table[commonest].dropna().to_numpy()
 lighter, heavier = compute_class_weight("balanced", classes=np.array([0, 1]), y=of_commonest)
 print(f"{commonest}: ratio {positive[column] / negative[column]:.3f} here, {heavier / lighter:.3f} in scikit-learn")
@@ -196,8 +196,8 @@ print(f"{commonest}: ratio {positive[column] / negative[column]:.3f} here, {heav
 # %% [markdown]
 # But fourteen findings share one network, and there the *size* of the weights decides how much each finding counts.
 # With ours, a finding at *p* = 1/2 costs in proportion to 2 · f₊ · f₋, so a rare one counts for little. For how little?
-# Take NIH's own frequencies, where 227 of 112,120 images show a Hernia. **Predict:** which share of the whole loss is
-# Hernia's, if each of the fourteen would get 1/14 = 7 %?
+# Take NIH's own frequencies, where 227 of 112,120 images show a Hernia. With equal parts each of the fourteen findings
+# would have 1/14 or 7 % of the whole loss. **Predict:** which part has Hernia?
 
 # %% tags=["answer"]
 counted = [11559, 2776, 13317, 19894, 5782, 6331, 1431, 5302, 4667, 2303, 2516, 1686, 3385, 227]  # in NIH's table
@@ -268,10 +268,10 @@ recipes = {"plain": recipe, "weighted": replace(recipe, loss="weighted"), "focal
 predicted = {name: cxr.train(one, dataset, seed=beginning).predict(test) for name, one in recipes.items()}
 
 # %% [markdown]
-# **Ranking.** The *AUC* is the chance that a positive image gets a higher score than a negative one; 0.5 is
-# guessing (lesson 05 builds it by hand). Beside the networks stands a *baseline* that sees no pixel, only age, sex,
-# view and visit number (or a thumbnail, where none of these is known). The interval comes from drawing the test
-# patients anew, again and again (lesson 02): with other patients from the same place, the figure would lie in it.
+# **Ranking.** The *AUC* is the chance that a positive image gets a higher score than a negative one; 0.5 is guessing
+# (lesson 05 builds it by hand). Beside the networks stands a *baseline* that sees no pixel, only age, sex, view and
+# number of the visit (or a thumbnail, where none of these is known). The interval comes from drawing the test patients
+# anew, again and again (lesson 02). It says how far the figure of these patients may be from that of very many.
 
 # %% tags=["answer", "nbval-ignore-output"]
 predicted |= evaluation.baseline_scores(train, test, most=1)
@@ -308,8 +308,7 @@ cxr.answer(
 # How much does that matter? Each recipe was trained ten times on the default data (`benchmarks/measure_recipes.py
 # losses` does it again). Compare first only trainings of *one and the same* recipe, which differ in nothing but their
 # random numbers: 45 pairs of plain ones, 45 of weighted ones, 45 with focal loss. **Predict:** in how many pairs does
-# the
-# 95 % interval leave zero, so that somebody with one training of each would call the difference significant?
+# the 95 % interval leave zero out? Somebody with just these two trainings would call their difference significant.
 
 # %% tags=["answer"]
 pairs = evaluation.measured("losses_pairs").assign(off_zero=lambda rows: (rows["low"] > 0) | (rows["high"] < 0))
@@ -379,9 +378,9 @@ cxr.answer(
 )
 
 # %% [markdown]
-# The plain network seldom says yes to a rare finding. Few images reach a probability of one half when one in ten
-# bears the finding, and few should. The weighted network says yes far more often, to positive and to negative images
-# alike. Above all it has moved its scale.
+# The plain network seldom says yes to a rare finding. It cannot tell the images well, and one in ten bears the finding,
+# so few images deserve a probability of one half. The weighted network says yes far more often, to positive and to
+# negative images alike. Above all it has moved its scale.
 #
 # Why could weights help the ranking? They make a network look at the positives from the first step. Why could they harm
 # it? With weights, a few positive images carry half of the loss. In effect the network learns a rare finding from fewer
@@ -434,13 +433,17 @@ plots.shifted_probabilities(means, prevalence)
 
 # %% [markdown]
 # The same for one finding in detail. A *reliability diagram* sorts the images by their probability into bins and
-# compares: of the images called 30 %, do 30 % have the finding?
+# compares: of the images with a probability near 30 %, do 30 % have the finding?
 
 # %%
 bins = {name: evaluation.reliability_table(test.table[commonest], predicted[name][commonest], bins=8) for name in means}
 plots.reliability(bins, f"{commonest}, test part")
 
 # %% [markdown]
+# A point below the diagonal stands for probabilities that are too high. The correction brings the weighted network's
+# points back towards the line. It need not bring all of them onto it: the formula holds for a network that has found
+# the best answer to its loss, and the surest images of a small network are few.
+#
 # Focal loss shifts probabilities as well, towards one half. There is a way back too (Charoenphakdee et al., CVPR 2021),
 # found like that of exercise 4: write down what focal loss costs a group with the true share *q*, and set its
 # derivative by *p* to zero. With
@@ -466,10 +469,10 @@ def undo_focal(p, gamma=2.0, alpha=0.25):
 predicted["focal, corrected"] = undo_focal(predicted["focal"].clip(1e-6, 1 - 1e-6))
 
 # %% [markdown]
-# In numbers, as means over the findings. The Brier score is the mean squared distance between probability and
-# truth; the expected calibration error (`ece`) is the mean distance from the diagonal above. For both, less is
-# better. But not zero: with so few positives, even perfect probabilities leave some distance to the diagonal. The last
-# column says how much, by drawing labels from the probabilities themselves.
+# In numbers, as means over the findings. The Brier score is the mean squared distance between probability and truth;
+# the expected calibration error (`ece`) is the mean distance from the diagonal above. For both, less is better. But not
+# zero: with so few positives, even perfect probabilities leave some distance to the diagonal. The last column says how
+# much: labels are drawn with just these probabilities, which then are perfect, and the error is computed again.
 
 # %% tags=["nbval-ignore-output"]
 names = ("plain", "weighted", "corrected", "focal", "focal, corrected")
@@ -480,8 +483,8 @@ quality = pd.DataFrame(quality).T.assign(ece_by_chance=by_chance)
 quality.round(3)
 
 # %% [markdown]
-# An error near that of chance says nothing against the probabilities. Both losses leave their probabilities far off,
-# and both can be undone on paper.
+# Only an error far above that of chance speaks against the probabilities. Both losses leave theirs far off, and both
+# can be undone on paper.
 #
 # ## Or move the threshold
 #
@@ -494,9 +497,9 @@ rows = {"plain, at 0.5": at_half["plain"], "plain, at the frequency": moved, "we
 pd.DataFrame({name: points[["sensitivity", "specificity"]].mean() for name, points in rows.items()}).T.round(3)
 
 # %% [markdown]
-# One line of arithmetic after the training does what the weights did during it. Weights are worth a try where a
-# network does not learn a rare finding at all. Whether they help is a question for several trainings, judged on the
-# validation part of *your* data.
+# One line of arithmetic after the training makes a similar trade: the plain network, too, finds many more positives and
+# raises many more false alarms. The two points are not the same, for the two networks are not. Whether weights help a
+# network to learn a rare finding is a question for several trainings, judged on the validation part of *your* data.
 #
 # ## Check yourself
 #
@@ -610,6 +613,7 @@ auc_weighted, auc_corrected = (
     evaluation.auc_table(test.table, predicted[name], test.patients, replicates=0)["auc"]
     for name in ("weighted", "corrected")
 )
+cxr.identity("The positive share of the loss is the frequency of the finding", share_before, frequency["positive"])
 cxr.identity("With weights, positive images contribute half of the loss", share_after, 0.5)
 cxr.identity("Undoing the weights leaves every AUC as it was", auc_weighted, auc_corrected)
 cxr.claims(
@@ -627,7 +631,8 @@ cxr.claims(
             same["off_zero"].mean() > 0.05
         ),
         "Weights push mean probabilities above prevalence": enough and (means["weighted"] > prevalence).mean() > 0.9,
-        "Undoing the weights brings them at least twice as near": enough and off["corrected"] < off["weighted"] / 2,
+        "Undoing the weights brings the means at least twice as near to the prevalences": enough
+        and off["corrected"] < off["weighted"] / 2,
         "Undoing focal loss at least halves its calibration error": (
             enough and quality.loc["focal, corrected", "ece"] < quality.loc["focal", "ece"] / 2
         ),

@@ -49,8 +49,8 @@ dataset
 #
 # *Transfer learning* starts from a network that was trained on something else. Call that its school. Ours is
 # EfficientNet-Lite0 (Tan and Le, ICML 2019; the Lite form of 2020 is for telephones): seven *stages* of convolutions,
-# each of which makes maps of features out of those of the stage before, and at the end 1,280 maps that have shrunk
-# the picture 32-fold. It comes here from three schools:
+# each of which makes maps of features out of those of the stage before, and at the end 1,280 maps, each with a
+# thirty-second of the picture's width and height. It comes here from three schools:
 #
 # | school | what it has seen |
 # |---|---|
@@ -99,14 +99,14 @@ head_parameters = checks.head_parameters(head_parameters)
 print(f"On the last layer's features of our network: {head_parameters(1280, len(findings)):,} numbers")
 
 # %% [markdown]
-# Nothing forces us to read the *last* maps. Behind the fifth stage the maps are 16-fold smaller than the picture and
-# know simpler things: edges, textures, blobs. The last ones know what the school asked for, and may have forgotten
-# the rest. And nothing forces us to average over the whole picture: over a grid of 3 x 3 fields, the head also learns
-# *where*.
+# Nothing forces us to read the *last* maps. Behind the fifth stage the maps have a sixteenth of the picture's width and
+# height and know simpler things: edges, textures, blobs. The last ones know what the school asked for, and may have
+# forgotten the rest. And nothing forces us to average over the whole picture: over a grid of 3 x 3 fields, the head
+# also learns *where*.
 #
 # Two rows must stand beside any school. The same regression on *raw pixels*, a thumbnail of 32 x 32, shows what no
 # network is needed for. The same network with *random weights* shows what the architecture does by itself. Without that
-# row one praises the school for the building.
+# row one would credit the school with it.
 
 # %%
 from dataclasses import replace
@@ -127,7 +127,10 @@ print("The course reads", ", ".join(f"{layer} over {fields} x {fields} fields" f
 # %% [markdown]
 # *Both* is the third school, photographs and then simulated X-rays. Which layers the course reads of it was chosen on
 # validation patients, simulated and real ones. The last row is `xray_cnn`, a small network that has been to no school
-# and learns everything from our patients. **Predict before you run:** put the seven rows in order.
+# and learns everything from our patients. It is another architecture, so its distance to the others is one of school
+# and architecture together.
+#
+# **Predict before you run:** put the seven rows in the order of their mean AUC, from the worst to the best.
 
 # %%
 pupils = {name: cxr.train(recipe, dataset, seed) for name, recipe in schools.items()}
@@ -172,8 +175,8 @@ cxr.answer(
 
 # %% [markdown]
 # What is left of this on real X-rays? `benchmarks/real_transfer.py` asks it of children with pneumonia and of adults,
-# from fifty labels up, and prints the same rows. There the third school has no home advantage, and what it adds to
-# photographs has to be shown, collection by collection. Run this lesson on a folder of your own and look at these rows.
+# with few labels and with all, and prints the same rows. There the third school has no home advantage, and what it adds
+# to photographs has to be shown, collection by collection.
 #
 # ## What costs what
 #
@@ -204,7 +207,7 @@ cxr.answer(
 # | way | what learns | what stays |
 # |---|---|---|
 # | from scratch | everything | nothing: a small network, `xray_cnn`, that starts from random numbers |
-# | frozen | the head | all of EfficientNet-Lite0 |
+# | frozen | the head, on what the course reads (above) | all of EfficientNet-Lite0 |
 # | fine-tuned | the last three stages and the head | the first four stages |
 
 # %%
@@ -235,9 +238,9 @@ for mode, training in (("training", True), ("inference", False)):
     print(f"{mode} mode: in the company of seven more, an image's logits", "stay" if same[mode] else "change")
 
 # %% [markdown]
-# In training mode the answer for one patient depends on which other patients are in the batch. With few images, the
-# batch is a poor sample, and the averages collected from many images are better. So fine-tuning leaves batch
-# normalisation in inference mode, and its averages and scales as they were learned.
+# In training mode the answer for one patient depends on which other patients are in the batch, and a small batch is a
+# poor sample. The collected averages come from other pictures, but from very many. This course fine-tunes with batch
+# normalisation in inference mode, and leaves its averages and scales as they were learned.
 #
 # Fine-tuning here also starts gently. The head is fitted first, because a random head would send random gradients
 # into good features; and the learning rate rises from zero over the first epoch (*warm-up*).
@@ -247,9 +250,9 @@ for mode, training in (("training", True), ("inference", False)):
 # To see what transfer is worth, train on fewer images. Which ones? Two images of one patient are not two independent
 # examples, so whole patients are drawn, not images.
 #
-# **Exercise 2.** `patients` lists the patient of each image. Go through it in order and take patients, each with all
-# of their images, until you have at least `images` images. Return a list that says for each image, True or False,
-# whether it is taken.
+# **Exercise 2.** `patients` lists the patient of each image. Go through it in order and take patients, each with all of
+# their images, until you have at least `images` images (or all there are). The images of a patient may stand apart in
+# the list. Return a list that says for each image, True or False, whether it is taken.
 
 
 # %%
@@ -375,12 +378,16 @@ plots.auc_by_cost(results, baseline["auc"], baseline_name)
 
 # %% [markdown]
 # This count leaves one thing out: what it once cost to train the weights that we borrow. Somebody has paid that; but
-# it is paid once and used many times. And it shows one thing: a large network is not expensive to *use*, only to
-# train whole. **Predict:** how many times the frozen head's cost would it be to train EfficientNet-Lite0 whole, for as
-# many epochs as the network from scratch took?
+# it is paid once and used many times. And it shows one thing: to *use* a large network is cheap. And to train it?
+
+# %% tags=["nbval-ignore-output"]
+epochs = len(runs["from scratch", every].history)
+print(f"The network from scratch took {epochs} epochs.")
+
+# %% [markdown]
+# **Predict:** how many times the frozen head's cost would it be to train EfficientNet-Lite0 whole, for as many epochs?
 
 # %% tags=["answer", "nbval-ignore-output"]
-epochs = len(runs["from scratch", every].history)
 cost = results.set_index(["way", "images"])["multiply_adds"].xs(every, level="images").rename("billion multiply-adds")
 whole = round(1e6 * parts["million multiply-adds an image"].sum())
 cost["EfficientNet-Lite0 whole, as many epochs"] = 3 * whole * epochs * len(train)
@@ -426,9 +433,10 @@ def early_stopping(losses, patience):
 early_stopping = checks.early_stopping(early_stopping)
 
 # %% [markdown]
-# Here are the curves of two runs. A falling training loss says that the network fits its training images better.
-# Only the validation loss says whether it understands X-rays better. Where the two part, the network begins to learn
-# its patients by heart (*overfitting*). Below, your function reads the same curve.
+# Here are the curves of two runs. A falling training loss says that the network fits its training images better. Only
+# the validation loss says whether it understands X-rays better. Where the training loss goes on falling and the
+# validation loss rises for good, the network learns its patients by heart (*overfitting*). Epoch 0 of the fine-tuned
+# run is the head alone, before any stage learns. Below, your function reads the curve of the other run.
 
 # %%
 shown = {"from scratch": runs["from scratch", every], "fine-tuned": runs["fine-tuned", every]}
@@ -438,7 +446,9 @@ plots.learning_curves({f"{way}, {every} images": run.history for way, run in sho
 scratch = runs["from scratch", every]
 losses = scratch.history["val_loss"].tolist()
 kept, last = early_stopping(losses, scratch.recipe.patience)
-print(f"From scratch, it keeps epoch {kept} and stops after epoch {last}.")
+planned, patience = scratch.recipe.epochs, scratch.recipe.patience
+print(f"From scratch: {planned} epochs planned, a patience of {patience}.")
+print(f"It keeps epoch {kept} and stops after epoch {last}.")
 
 # %% [markdown]
 # The star marks the epoch that was kept. What came after it was trained and thrown away.
@@ -465,7 +475,8 @@ plots.gallery(shades, list(pictures), columns=6)
 
 # %% [markdown]
 # The first three might be one patient on three days. The fourth is *brighter*, and that is a trap of another kind.
-# Every file is standardised before a network sees it (lesson 01), so a brighter file gives the same input. A change of
+# Every file is standardised before a network sees it (lesson 01), so a file that is brighter all over, with nothing cut
+# off at white, gives the same input. A change of
 # brightness *after* standardising makes an input that no file can give. It may still act as noise against learning by
 # heart, but it prepares the network for nothing. The *mirrored* picture has its heart on the wrong side. Such people
 # exist (*dextrocardia*), about one in 10,000; a network that is shown mirrored images half of the time learns that the
@@ -507,8 +518,8 @@ def mirrored_box():
 dataset.knows("boxes") and mirrored_box()
 
 # %% [markdown]
-# **Predict before you run:** the network from scratch has only seen upright chests with the heart on the left. How much
-# worse does it get on mirrored ones? And on those that stand on their head?
+# **Predict before you run:** the network from scratch has only seen upright chests with the heart on the left. What
+# becomes of its mean AUC on mirrored ones? And on those that stand on their head?
 
 # %% tags=["answer", "nbval-ignore-output"]
 judge = runs["from scratch", every]

@@ -57,9 +57,9 @@ print(f"{len(test.boxes):,} boxes on {len(explained):,} of {len(test):,} test im
 # %% [markdown]
 # ## The network
 #
-# We explain `xray_cnn`, a small network trained from scratch (lesson 04 trains it too; what was trained once is
-# kept). It is the right one for this lesson because it shrinks the picture only eightfold, so its maps stay fine,
-# and because it ends in an average and a weighted sum, so its heat map can be derived with pencil and paper.
+# We explain `xray_cnn`, a small network trained from scratch (lesson 04 trains it too; what was trained once is kept).
+# It is the right one for this lesson because its last maps still have an eighth of the picture's width and height, and
+# because it ends in an average and a weighted sum, so its heat map can be derived with pencil and paper.
 #
 # A heat map answers *where*. First ask *whether*: a network that cannot tell a finding has no place to point at.
 # The area under the ROC curve (AUC, lesson 05) is 0.5 for guessing and 1 for perfect.
@@ -113,12 +113,14 @@ def class_map(features, weights):
 class_map = checks.class_map(class_map)
 
 # %% [markdown]
-# Now on a picture, chosen by a rule and not by taste: take the finding that the network tells best on the validation
-# part, and of the pictures with this finding the one for which it is surest. `heatmaps.cut` cuts the network at its
-# last feature maps, into a *trunk* (picture to features) and a *head* (features to logits).
+# Now on a picture, chosen by a rule and not by taste. Of the findings that at least ten validation pictures show, take
+# the one that the network tells best there; of the test pictures with this finding, the one for which it is surest.
+# `heatmaps.cut` cuts the network at its last feature maps, into a *trunk* (picture to features) and a *head* (features
+# to logits).
 
 # %%
-finding = skill.drop("mean").idxmax() if skill.notna().any() else findings[0]
+often = skill[findings].where(valid.table[findings].sum() >= 10)
+finding = next((one.idxmax() for one in (often, skill[findings]) if one.notna().any()), findings[0])
 place = findings.index(finding)
 shows_it = explained.table.loc[explained.table[finding] == 1, "image"]
 surest = probability.loc[shows_it if len(shows_it) else explained.table["image"], finding].idxmax()
@@ -130,29 +132,26 @@ kernel, bias = head.layers[-1].get_weights()
 features.shape, kernel.shape
 
 # %% [markdown]
-# **Predict before you run:** what is the mean of the class activation map, plus the bias?
+# By the derivation the mean of your map, plus the bias, is the logit that the network gives. Is it?
 
-# %% tags=["answer"]
+# %%
 weights = kernel[:, place]
 activation_map = np.asarray(class_map(features, weights))
 logit = head.predict(features[np.newaxis], verbose=0)[0, place]
-print("The mean of the map, plus the bias:")
 cxr.identity(
     "The mean of the class activation map plus the bias is the logit", activation_map.mean() + bias[place], logit
 )
 
-# %% tags=["plumbing"]
-cxr.answer("The logit. Mean and weighted sum may change places, so the map splits the logit up among the places.")
-
 # %% [markdown]
-# The picture, the four feature maps that count most for this finding, and the weighted sum of all of them:
+# So the map splits the logit up among the places. Here are the picture, the four feature maps that add most to the
+# logit or take most from it, and the weighted sum of all of them:
 
 # %%
 plots.feature_sum(explained.picture(surest), features, weights, finding)
 
 # %% [markdown]
-# Red places speak for the finding, blue ones against it. No single feature map shows the finding; the weighted sum
-# says where the evidence is.
+# Red places raise the logit, blue ones lower it. No single feature map shows the finding. The weighted sum says which
+# places the network used. Whether these are the places where the finding is must be measured.
 #
 # ## Grad-CAM
 #
@@ -244,9 +243,9 @@ gallery(surest_of, maps, "the surest image of each common finding")
 # The *pointing game* (Zhang et al., ECCV 2016): does the hottest cell of the map point into the box?
 #
 # **Exercise 3.** `box` is `(x, y, width, height)` in fractions of the picture; `x` and `y` are its upper left corner,
-# `y` counts downwards. The hottest cell points into the box if, across as well as down, its centre lies in the box or
-# the box's centre lies in the cell. (A box can be so small or so thin that it holds the centre of no cell.) A map of
-# zeros points nowhere.
+# `y` counts downwards. Look at each direction, across and down, by itself: the hottest cell fits if its centre lies in
+# the box or the box's centre lies in the cell. (A box can be so small or so thin that it holds the centre of no cell.)
+# The cell points into the box if it fits in both directions. A map of zeros points nowhere.
 
 
 # %%
@@ -283,26 +282,28 @@ def energy_inside(heat, inside):
 energy_inside = checks.energy_inside(energy_inside)
 
 # %% [markdown]
-# Your two functions, on the maps of the gallery above. A cell counts as inside where its centre lies in the box.
+# Your two functions, on the maps of the gallery above. A cell counts as inside where its centre lies in the box. Some
+# findings have several boxes in one picture, such as fluid on both sides: pointing into any of them is a hit, and heat
+# in any of them counts. (`boxed and ...` leaves a cell out where a data set has no boxes, and says so.)
 
 
 # %%
+def inside_of(box, side):
+    """The cells (side, side) whose centre lies in the box."""
+    x, y, width, height = box
+    centre = (np.arange(side) + 0.5) / side
+    return np.outer((y <= centre) & (centre < y + height), (x <= centre) & (centre < x + width))
+
+
 def score_by_hand(image, one):
-    """Whether the map points into the first box of this finding, and the share of its heat in it."""
-    heat, (x, y, width, height) = (
-        maps[names.index(image), findings.index(one)],
-        test.boxes_of(image, one).iloc[0][edges],
-    )
-    centre = (np.arange(len(heat)) + 0.5) / len(heat)
-    inside = np.outer((y <= centre) & (centre < y + height), (x <= centre) & (centre < x + width))
-    return {
-        "finding": one,
-        "hit": bool(points_into(heat, (x, y, width, height))),
-        "energy": energy_inside(heat, inside),
-    }
+    """Whether the map points into a box of this finding, and the share of its heat in the boxes."""
+    heat = maps[names.index(image), findings.index(one)]
+    boxes = test.boxes_of(image, one)[["x", "y", "width", "height"]].to_numpy()
+    inside = np.any([inside_of(box, len(heat)) for box in boxes], axis=0)
+    hit = any(points_into(heat, tuple(box)) for box in boxes)
+    return {"finding": one, "boxes": len(boxes), "hit": hit, "energy": energy_inside(heat, inside)}
 
 
-edges = ["x", "y", "width", "height"]
 boxed = explained.knows("boxes")
 boxed and pd.DataFrame([score_by_hand(*pair) for pair in surest_of if len(test.boxes_of(*pair))]).round(2)
 
@@ -420,11 +421,16 @@ means = {
     target: masked and pd.DataFrame({kind: table.loc["all", shown] for kind, table in found.items()}).T
     for target, found in targets.items()
 }
-masked and pd.concat(means, axis=1).astype(float).round(3)
+pressed = {
+    target: masked and table.assign(energy_over_area=table["energy"] / table["area"]) for target, table in means.items()
+}
+masked and pd.concat(pressed, axis=1).astype(float).round(3)
 
 # %% [markdown]
-# The maps are the same, and yet energy and overlap shrink: part of what had counted as right was healthy lung inside a
-# rectangle. Before you compare a heat map's score with one from a paper, ask what it was scored against.
+# The maps are the same, and yet all scores shrink, those of the blind maps too: a rectangle holds healthy lung, and a
+# mask does not, so the target is smaller. Energy over area, the last column, says how much more heat lies in the target
+# than would by chance; compare that. And before you compare a heat map's score with one from a paper, ask what it was
+# scored against.
 #
 # Does it help when the network is sure? Sort the pairs by the network's probability, cut them into four groups of equal
 # size, and score each. Beside Grad-CAM stands the random map, on the same pairs. **Predict:** what will the random map
@@ -477,15 +483,16 @@ better = evaluation.auc_difference(
     test.table, *(one.loc[test.table["image"]] for one in (main_scores, probability)), test.patients
 )
 
-# %%
-print("Its mean AUC is higher, the interval of the difference above zero:", better["low"] > 0)
+# %% tags=["nbval-ignore-output"]
+print(f"Its mean AUC is higher by {better['difference']:.2f} ({better['low']:.2f} to {better['high']:.2f}).")
 
 # %% [markdown]
 # At which layer? The last maps know most about findings and are coarse: 6 x 6 cells. Behind the fifth stage they are
 # twice as fine. And with which gradient? This head reads the fifth stage over a grid of fields, so the gradient is not
 # the same at every place, and Grad-CAM, which averages it, and HiResCAM, which does not, are different maps. That makes
-# six candidates, and whoever picks the best of six on the test part has measured his own luck. The validation part has
-# boxes too: let it choose, by the sum of the three scores. Only maps with a box are scored, so only they are made.
+# six candidates (behind the seventh stage two of them should be the same), and whoever picks the best of six on the
+# test part has measured his own luck. The validation part has boxes too: let it choose, by the sum of the three scores.
+# Only maps with a box are scored, so only they are made.
 
 
 # %%
@@ -517,7 +524,8 @@ boxed and pd.DataFrame(tried).T.round(3)
 
 # %% [markdown]
 # **Predict before you run,** now on the test part: which of the three scores will the better network win against the
-# mean box, and which against the centre?
+# mean box, and which against the centre? (Blind maps are drawn on this network's finer grid, so their scores differ a
+# little from those above.)
 
 # %%
 wanted = has_its_box(explained)
@@ -652,8 +660,9 @@ cxr.answer(
 # clever in that hospital, and fails in the next one (Zech et al., PLOS Medicine 2018).
 #
 # We plant a token, a disc with a P, in the upper left corner of nine in ten pictures with a certain finding, and of
-# one in twenty without it. A shortcut is most tempting where the finding itself is hard to tell, so we take
-# *Infiltration*, a vague cloud anywhere in the lung (or, where a data set does not know it, its commonest finding).
+# one in twenty without it. A shortcut tempts where the finding itself is not easy to tell. We take *Infiltration*, a
+# vague cloud anywhere in the lung and frequent enough to measure (or, where a data set does not know it, its commonest
+# finding).
 
 # %%
 target = train.commonest(prefer="Infiltration")
@@ -736,7 +745,8 @@ corner = betrayed.boxes.head(1)
 plots.heat_gallery([seen.mean(axis=0)] * 2, averages, list(compared), [corner] * 2, columns=2, what=what)
 
 # %% [markdown]
-# The rectangle is the corner, the token and as much again around it. Here are four of them one by one, the first four
+# The rectangle is the corner: wherever the token was stuck, and as much again around it, for heat maps are coarse. Here
+# are four of them one by one, the first four
 # of the table: above through the network trained without the token, below through the one trained with it.
 
 # %%
@@ -757,6 +767,7 @@ plots.heat_gallery(first * 2, twice, titles, [corner] * len(twice), columns=len(
 in_corner = [heatmaps.score(heat, betrayed, [target]) for heat in (before, after)]
 moved = in_corner[1].minus(in_corner[0])
 summaries = [one.summary(seed=seed).loc["all"] for one in (*in_corner, moved)]
+print(f"The corner is {(corner['width'] * corner['height']).sum():.0%} of the picture.")
 pd.DataFrame(summaries, index=[*compared, "difference"])[["energy", "energy_low", "energy_high"]].round(2)
 
 # %% [markdown]
@@ -778,20 +789,20 @@ pd.DataFrame(summaries, index=[*compared, "difference"])[["energy", "energy_low"
 # </details>
 #
 # **Question 2.** A paper reports that its heat maps point into the box of an enlarged heart in nine of ten pictures.
-# What do you ask first?
+# Which figure is missing beside this one?
 #
-# <details><summary>A. Whether the maps were enlarged smoothly enough.</summary>
+# <details><summary>A. The size to which the maps were enlarged.</summary>
 # No. Enlarging makes a map look better, but it adds no knowledge of where anything is.
 # </details>
-# <details><summary>B. How often a map hits without looking at the picture.</summary>
+# <details><summary>B. How often a map that never looks at the picture does so.</summary>
 # Right. Hearts are where hearts are, and their boxes are large. A blob in the centre may do as well, and then nine of
 # ten says nothing about the network.
 # </details>
-# <details><summary>C. How high the network's AUC for this finding is.</summary>
-# No. It tells whether there is something to point at, and that is worth knowing. But with a perfect AUC, too, one
-# would not know whether nine of ten is more than the place of hearts gives away.
+# <details><summary>C. The network's AUC for this finding.</summary>
+# No. It tells whether there is something to point at, and one should ask it first of all. But with a perfect AUC, too,
+# one would not know whether nine of ten is more than the place of hearts gives away.
 # </details>
-# <details><summary>D. Whether the four pictures that are shown are typical.</summary>
+# <details><summary>D. The share of hits among the four pictures that are shown.</summary>
 # No. The count is over all pictures, which is better than any four. What it lacks is something to stand beside it.
 # </details>
 #
@@ -856,8 +867,8 @@ pd.DataFrame(summaries, index=[*compared, "difference"])[["energy", "energy_low"
 #   generalises it with gradients of the logit.
 # - A heat map is a hypothesis. Score it: against boxes, on all pictures, with intervals over patients.
 # - Score it beside maps that do not look: random, centre, mean box. They are harder to beat than you would think.
-# - A better network made a better map here, at the layer and by the method that validation chose. Report all three
-#   scores, also those that lose.
+# - The main network's maps were better here, at the layer and by the method that validation chose; other layers of the
+#   same network did less well. Report all three scores, also those that lose.
 # - State whether boxes or masks were the target, and how large they were. Boxes are generous, and large ones are easy.
 # - Destroy the weights, deal out the labels. A map that stays the same has never shown the network.
 # - A shortcut raises the AUC where you validate. A heat map may show it; a test set from elsewhere shows what it costs.

@@ -111,9 +111,10 @@ def shifted_probabilities(means: Mapping[str, pd.Series], prevalence: pd.Series)
     for (name, mean), colour, marker in zip(means.items(), CYCLE, MARKERS, strict=False):
         axes.plot(shown, mean[shown.index], marker, color=colour, label=name, markersize=6, alpha=0.85)
     axes.set(xscale="log", yscale="log", xlim=(lowest, 1), ylim=(lowest, 1), aspect="equal")
+    marks = [mark for mark in (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1) if mark >= lowest]
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter("{x:g}")
-    axes.set(xlabel="prevalence (share of positive images)", ylabel="mean predicted probability")
+        axis.set_ticks(marks, labels=[f"{mark:g}" for mark in marks])
+    axes.set(xlabel="prevalence (logarithmic)", ylabel="mean predicted probability (logarithmic)")
     axes.set_title("What weights do to probabilities")
     axes.legend()
     names = ", ".join(means)

@@ -123,7 +123,7 @@ CASES = {
             {"means": {"weighted": pd.Series([0.4, 0.5])}, "prevalence": pd.Series([0.1, 0.1])},
             {"means": {"weighted": pd.Series([0.1, 0.05])}, "prevalence": pd.Series([0.1, 0.1])},
         ),
-        "Undoing the weights brings them at least twice as near": (
+        "Undoing the weights brings mean probabilities at least twice as near to prevalence": (
             {"off": {"weighted": 0.3, "corrected": 0.02}},
             {"off": {"weighted": 0.3, "corrected": 0.2}},
         ),

@@ -31,8 +31,9 @@ seed = 0
 # %% [markdown]
 # ## A network, and images that it has never seen
 #
-# The network of this lesson has learned on the part `train`. Everything that is *chosen* from now on is chosen on
-# `valid`, and `test` only measures. No patient is in two parts. In the simulated data the test labels are the
+# The network of this lesson has learned on the part `train`. On the default data its school was the same simulator
+# (lesson 04), so its figures are better than any on real X-rays would be. Everything that is *chosen* from now on is
+# chosen on `valid`, and `test` only measures. No patient is in two parts. In the simulated data the test labels are the
 # simulator's own truth, better than any panel of readers could give. The other labels imitate what a program reads out
 # of reports, and hold its mistakes.
 #
@@ -113,7 +114,8 @@ plots.roc_and_pr(roc, precision_recall, truth[finding].mean(), f"{finding}, test
 
 # %% [markdown]
 # The ROC curve does not care how many images are negative; precision does. For a rare finding a curve on the left
-# can look splendid while most calls, on the right, are wrong.
+# can look splendid while most calls, on the right, are wrong. Ours is the commonest finding: set `finding` above to
+# another one and look again.
 #
 # ## The area is a probability
 #
@@ -178,11 +180,11 @@ cxr.answer(
 )
 
 # %% [markdown]
-# `ap`, the average precision, is the area under the precision-recall curve; beside it stands what a coin reaches,
-# the prevalence. Read the interval before the area: a finding with few positives may be anything. Where thumbnails
-# come close, no radiology was needed; where other labels do, the patient says as much as the picture. Whether the
-# network beats a baseline is a question about the *difference*, on the same draws of patients. Here it is for the first
-# baseline:
+# `ap`, the average precision, is the area under the precision-recall curve; beside it stands what a coin reaches, the
+# prevalence. Read the interval before the area: a finding with few positives may be anything. Where thumbnails come
+# close, no radiology was needed. Where the labels of the patient's other images do, to know the patient is worth as
+# much as to see the picture. Whether the network beats a baseline is a question about the *difference*, on the same
+# draws of patients. Here it is for the first baseline:
 
 # %% tags=["nbval-ignore-output"]
 above_baseline = evaluation.auc_difference(truth, scores, baseline, test.patients)
@@ -245,8 +247,9 @@ width = pd.DataFrame({name: widths(truth, scores, unit) for name, unit in units.
 plots.interval_widths(width)
 
 # %% [markdown]
-# Where patients return with the same finding, the interval over images is too narrow. To see how wrong it can go,
-# photocopy every test image three times. Nothing is learned by that. **Predict:** what will the two intervals say?
+# For single findings the two are much alike here, because few patients return. On average the interval over images is
+# the narrower one, and it is too narrow. To see how wrong it can go, photocopy every test image three times. Nothing is
+# learned by that. **Predict:** what will the two intervals say?
 
 # %% tags=["answer"]
 copies = [f"{image} copy {number}" for number in range(4) for image in truth.index]
@@ -270,7 +273,7 @@ cxr.answer(
 # ## Where to draw the line
 #
 # A threshold of 0.5 has no special meaning: where a finding is rare, few images deserve a probability of one half.
-# Three better ways: *Youden's* threshold makes sensitivity + specificity as large as possible; one may fix the
+# Three other ways: *Youden's* threshold makes sensitivity + specificity as large as possible; one may fix the
 # sensitivity that is needed and pay for it in false alarms; or say what a miss *costs*, here as much as ten false
 # alarms, and take the threshold that costs least. All are chosen on `valid` and applied to `test`.
 
@@ -284,22 +287,40 @@ figures = ["sensitivity", "specificity", "ppv", "npv", "f1", "accuracy"]
 pd.DataFrame({name: table[figures].mean() for name, table in points.items()}).T.round(3)
 
 # %% [markdown]
-# Youden's threshold looks like a choice without a price. It has one. It weighs a lost percent of sensitivity like a
-# lost percent of specificity, so it accepts (1 - prevalence) / prevalence false alarms for each miss that they avoid.
-# Where one in twenty has the finding, that is nineteen. And how was it found? From the positive images of `valid`, and
-# there are few. Look at each finding's number of positives beside its threshold, and at what the threshold promised on
-# `valid` and gives on `test`:
+# A row that calls seldom has a good ppv and a good accuracy, and misses many. No row is the best in every column: which
+# one is right depends on what a miss costs. And what was fixed on `valid`, such as a sensitivity of 0.9, comes out
+# otherwise on `test`.
+#
+# Youden's threshold looks like a choice without a price. It has one. A percent of sensitivity counts for it as much as
+# a percent of specificity. Where one in twenty has the finding, a percent of those without it are nineteen times as
+# many people, so it accepts nineteen false alarms to avoid one miss; in general (1 - prevalence) / prevalence.
+#
+# And how was the threshold found? From the positive images of `valid`, and there are few. What if other validation
+# patients had come? Draw them again with your function of exercise 3, choose the thresholds anew, and see how the
+# sensitivity on `test` swings: its lowest and its highest value in the middle 80 of 100 draws.
+
+
+# %%
+def sensitivity_of_a_draw(generator):
+    """Sensitivity on the test part when other validation patients choose the thresholds."""
+    drawn = generator.choice(np.unique(valid.patients), len(set(valid.patients)))
+    rows = np.asarray(replicate(valid.patients, drawn))
+    labels = pd.DataFrame(valid.labels[rows], columns=findings)
+    thresholds = evaluation.choose_thresholds(labels, scores_valid.iloc[rows].reset_index(drop=True))
+    return evaluation.operating_points(truth, scores, thresholds)["sensitivity"]
+
 
 # %% tags=["nbval-ignore-output"]
-promised = evaluation.operating_points(valid.table, scores_valid, youden)
+generator = np.random.default_rng(seed)
+swings = pd.DataFrame([sensitivity_of_a_draw(generator) for _ in range(100)]).quantile([0.1, 0.9]).T
 luck = pd.DataFrame({"positives in valid": valid.table[findings].sum(), "threshold": youden})
-luck["false alarms a miss"] = (1 - promised["prevalence"]) / promised["prevalence"]
-luck["sensitivity on valid"], luck["on test"] = promised["sensitivity"], points["Youden"]["sensitivity"]
+luck["false alarms a miss"] = 1 / valid.table[findings].mean() - 1
+luck["sensitivity"], luck["lowest"], luck["highest"] = points["Youden"]["sensitivity"], swings[0.1], swings[0.9]
 luck.sort_values("positives in valid").round(2)
 
 # %% [markdown]
-# A threshold from three or four positive images is luck. Where a decision hangs on it, collect more validation
-# patients.
+# The test patients are the same in every draw. Only the choice of the threshold differs. Where a decision hangs on a
+# threshold, collect more validation patients.
 #
 # Back to the first table, of means over the findings on the test part. `ppv`, the *positive predictive value*, is
 # precision by another name: how often a call is right. `npv`, the negative predictive value, says how often a clearance
@@ -412,7 +433,7 @@ for name, (on_valid, on_test) in raw.items():
         calibrated[f"{name}, {way}"] = fit(valid.table, on_valid)(on_test)
 
 # %% tags=["nbval-ignore-output"]
-parts = ["brier", "reliability", "resolution", "uncertainty", "ece"]
+parts = ["brier", "reliability", "resolution", "uncertainty", "within_bins", "ece"]
 quality = {name: evaluation.calibration_table(truth, table)[parts].mean() for name, table in calibrated.items()}
 by_chance = {name: evaluation.ece_by_chance(table).mean() for name, table in calibrated.items()}
 quality = pd.DataFrame(quality).T.assign(ece_by_chance=by_chance)
@@ -421,10 +442,11 @@ quality.round(3)
 # %% [markdown]
 # Means over the findings. The *Brier score* is the mean squared distance between probability and truth. It falls into
 # parts (Murphy 1973): `uncertainty` is what one gets for always saying the prevalence, and nobody can change it;
-# `resolution`, which is subtracted, is how well the probabilities tell images apart; `reliability` is what wrong
-# probabilities cost. `ece`, the expected calibration error, is the mean distance from the diagonal below. For all but
-# resolution less is better. The last column is the error that perfect probabilities would show on so few images, by
-# chance alone: what lies near it is as good as calibrated.
+# `resolution`, which is subtracted, is how well the bins of the probabilities tell images apart; `reliability` is what
+# wrong probabilities cost; `within_bins` is the rest, what the differences inside the bins cost or, below 0, tell.
+# `ece`, the expected calibration error, is the mean distance from the diagonal below. For all but resolution less is
+# better. The last column is the error that perfect probabilities would show on so few images, by chance alone: what
+# lies near it is as good as calibrated.
 
 # %%
 shown = ("network", "focal", "focal, Platt")
@@ -432,8 +454,10 @@ bins = {name: evaluation.reliability_table(truth[finding], calibrated[name][find
 plots.reliability(bins, f"{finding}, test part")
 
 # %% [markdown]
-# Calibration mends what is far off. Where a network is nearly right, curves fitted on few positives can do as
-# much harm as good: calibration is learned from data too, and from labels that hold the mistakes of `valid`.
+# A point below the diagonal stands for probabilities that are too high, one above it for too low ones. Most images are
+# in the points on the left; those on the right stand for few, as their intervals say. Calibration mends what is far
+# off. Where a network is nearly right, curves fitted on few positives can do as much harm as good: calibration is
+# learned from data too, and from labels that hold the mistakes of `valid`.
 #
 # ## Is it worth acting on?
 #
@@ -471,6 +495,13 @@ cxr.answer(
 by_group = evaluation.subgroup_table(truth[[finding]], scores[[finding]], test.table)
 of_all = areas.loc[finding, ["auc", "low", "high"]].tolist()
 plots.subgroup_forest(by_group, of_all, f"{finding}, test part")
+
+# %% [markdown]
+# And the groups that are too small to be in the figure. Name them in a report, or nobody will know how little is known
+# about them:
+
+# %%
+by_group[by_group["auc"].isna()][["characteristic", "group", "patients"]]
 
 # %% [markdown]
 # Before you call a gap a bias, look at p, which has counted the groups. Before you call a large p fairness, look at

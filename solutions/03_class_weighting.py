@@ -631,7 +631,7 @@ cxr.claims(
             same["off_zero"].mean() > 0.05
         ),
         "Weights push mean probabilities above prevalence": enough and (means["weighted"] > prevalence).mean() > 0.9,
-        "Undoing the weights brings the means at least twice as near to the prevalences": enough
+        "Undoing the weights brings mean probabilities at least twice as near to prevalence": enough
         and off["corrected"] < off["weighted"] / 2,
         "Undoing focal loss at least halves its calibration error": (
             enough and quality.loc["focal, corrected", "ece"] < quality.loc["focal", "ece"] / 2

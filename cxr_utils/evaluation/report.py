@@ -120,10 +120,10 @@ def systems_table(trainings: pd.DataFrame) -> "Markdown":
 
     lines = [_HEADINGS, (":--", *["--:"] * (len(_HEADINGS) - 1))]
     for name, rows in trainings.groupby("recipe", sort=False):
-        auc = f"{rows['auc'].mean():.2f} ({rows['auc'].min():.2f} to {rows['auc'].max():.2f})"
+        ends = f" ({rows['auc'].min():.2f} to {rows['auc'].max():.2f})" if len(rows) > 1 else ""
         shares = [_filled(rows[column].mean(), ".2f") for column in ("precision", "recall", "mean_auc")]
         taken = [_filled(rows[column].min(), ",.0f") for column in ("seconds", "weights")]
-        lines.append((str(name), auc, *shares, *taken))
+        lines.append((str(name), f"{rows['auc'].mean():.2f}{ends}", *shares, *taken))
     rows = [f"| {' | '.join(line)} |" for line in lines]
     rows[1] = f"|{'|'.join(lines[1])}|"
     return Markdown("\n".join(rows))

@@ -76,8 +76,8 @@ CASES = {
         ),
         "The table holds ages that cannot be true": ({"odd": ["a"]}, {"odd": []}),
         "At least one picture does not resemble the median picture at all": (
-            {"likeness": [0.9, -0.2]},
-            {"likeness": [0.9, 0.7]},
+            {"strange": pd.Series([-0.2, 0.9])},
+            {"strange": pd.Series([0.7, 0.9])},
         ),
     },
     "02": {

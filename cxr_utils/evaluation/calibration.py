@@ -49,28 +49,6 @@ def reliability_table(truth: np.ndarray, probabilities: np.ndarray, bins: int = 
     return table.reset_index(drop=True)
 
 
-def expected_calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = 10) -> float:
-    """Mean distance of predicted and observed frequency over the bins of `reliability_table`.
-
-    Args:
-        truth: (images,) labels 0 or 1.
-        probabilities: (images,) between 0 and 1.
-        bins: bins of equally many images. The figure depends on it and is never quite 0 by chance alone.
-
-    Returns:
-        Between 0 and 1 (Naeini et al., AAAI 2015, with equal-mass bins).
-
-    Raises:
-        CxrError: where a probability is not between 0 and 1, or the inputs do not fit together.
-
-    Example:
-        >>> round(expected_calibration_error([0, 0, 0, 1], [0.1, 0.2, 0.6, 0.8], bins=2), 3)
-        0.175
-    """
-    table = reliability_table(truth, probabilities, bins)
-    return float(np.average((table["predicted"] - table["observed"]).abs(), weights=table["images"]))
-
-
 def calibration_table(truth: Table, probabilities: Table, bins: int = 10) -> pd.DataFrame:
     """How well calibrated each finding is, and what its Brier score is made of.
 
@@ -86,8 +64,9 @@ def calibration_table(truth: Table, probabilities: Table, bins: int = 10) -> pd.
         bins: bins of equally many images, as in `reliability_table`.
 
     Returns:
-        Index: findings. Columns: prevalence, mean_probability, brier, brier_of_prevalence (the score of
-        always saying the prevalence), ece, and the parts of the Brier score.
+        Index: findings. Columns: prevalence, mean_probability, brier, brier_of_prevalence (the score of always saying
+        the prevalence), ece (expected calibration error, Naeini et al., AAAI 2015: mean distance of predicted and
+        observed frequency over the bins, never quite 0 by chance alone), and the parts of the Brier score.
 
     Raises:
         CxrError: where a probability is not between 0 and 1, or the inputs do not fit together.
@@ -321,7 +300,7 @@ def _brier_parts(truth: np.ndarray, probabilities: np.ndarray, bins: int) -> lis
     own = pd.DataFrame({"predicted": probabilities, "observed": truth})
     inner = own - own.groupby(_bins(probabilities, bins)).transform("mean")
     within = (inner["predicted"] ** 2 - 2 * inner["predicted"] * inner["observed"]).mean()
-    error = expected_calibration_error(truth, probabilities, bins)
+    error = (share * (table["predicted"] - table["observed"]).abs()).sum()
     return [np.mean((probabilities - truth) ** 2), error, reliability, resolution, uncertainty, within]
 
 

@@ -122,7 +122,7 @@ def evaluate(
         baselines={
             name: metrics.auc_table(truth, table, own.patients, **options) for name, table in compared.items()
         },
-        points=pd.DataFrame() if at is None else thresholds.operating_points(truth, scores, at),
+        points=pd.DataFrame() if at is None else thresholds.operating_points(truth, scores, at, own.patients),
         calibration=calibrated,
         groups=pd.DataFrame() if isinstance(groups, Missing) else groups,
         shown=shown,

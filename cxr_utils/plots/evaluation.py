@@ -85,6 +85,7 @@ def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
 
     Args:
         tables: name of the score to its `evaluation.auc_table`, or another table of auc, low and high; same rows.
+            Rows of which the first says that patients are too few to trust the interval get a star.
         title: names the part and its number of patients.
 
     Example:
@@ -92,11 +93,14 @@ def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
         >>> auc_forest({"model": table, "no pixels": table}, "Test")
         Picture: Test: AUC of 1 rows with 95 % intervals, for model, no pixels.
     """
-    rows = next(iter(tables.values())).index
+    first = next(iter(tables.values()))
+    rows, few = first.index, first.get("reason", pd.Series("", first.index)).str.contains("too few")
     figure, axes = canvas(width=8, height=1.4 + 0.34 * len(rows))
-    draw_forest(axes, tables, ("auc", "low", "high"), rows, spread=0.17)
+    names = [f"{row} *" if star else row for row, star in few.items()]
+    draw_forest(axes, tables, ("auc", "low", "high"), names, spread=0.17)
     axes.axvline(0.5, color=PALETTE["grey"], linewidth=1)
-    axes.set(xlabel="AUC with 95 % interval (0.5 is chance)", title=title)
+    note = "\n* too few patients with or without the finding to trust the interval" if few.any() else ""
+    axes.set(xlabel=f"AUC with 95 % interval (0.5 is chance){note}", title=title)
     figure.legend(loc="outside lower center", ncols=len(tables) if len(tables) < 4 else 2)
     return Picture(
         figure,

@@ -24,6 +24,17 @@ def test_forest_puts_the_first_finding_on_top_and_leaves_out_what_has_no_area():
     assert axes.lines[0].get_xdata().tolist()[0] == 0.8
 
 
+def test_rows_with_too_few_patients_have_a_star_that_is_explained():
+    table = pd.DataFrame({"auc": [0.8, 0.6], "low": [0.7, 0.5], "high": [0.9, 0.7]}, index=["Mass", "Hernia"])
+    table["reason"] = ["", "patients with it: 3, too few to trust the interval"]
+    axes = plots.auc_forest({"network": table}, "Test").figure.axes[0]
+    assert sorted(label.get_text() for label in axes.get_yticklabels()) == ["Hernia *", "Mass"]
+    assert "too few patients" in axes.get_xlabel()
+    axes = plots.auc_forest({"network": table.assign(reason="")}, "Test").figure.axes[0]
+    assert sorted(label.get_text() for label in axes.get_yticklabels()) == ["Hernia", "Mass"]
+    assert "*" not in axes.get_xlabel()
+
+
 def test_loss_shares_label_the_share_without_weights():
     axes = plots.loss_shares([0.25, 0.031], [0.5, 0.5], ["Mass", "Hernia"]).figure.axes[0]
     assert [text.get_text() for text in axes.texts] == ["3.1%", "25.0%"]

@@ -49,7 +49,7 @@ import psutil
 from gpu_state import State
 
 from cxr_utils import cache
-from cxr_utils.checks.claims import FAILED
+from cxr_utils.checks.claim import FAILED
 from cxr_utils.course.lessons import find_lessons
 from cxr_utils.course.record import Result, read_record, total
 from cxr_utils.course.run import Settings

@@ -5,10 +5,11 @@ the other claims are of interest too. In a rehearsal (`CXR_REHEARSAL=1`) every r
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cxr_utils.checks import claims
+from cxr_utils.checks import claim
 from cxr_utils.networks import recipes
 
 SMALL = {"size": 64, "epochs": 1, "batch_size": 16}
@@ -24,15 +25,15 @@ del sys.path[-1], sys, gpu_kernel
 
 def begin() -> None:
     """Once a process."""
-    strict = claims.claim
+    strict = claim.claims
 
-    def claim(statement: str, holds: object) -> None:
+    def told(statements: Mapping[str, object]) -> None:
         try:
-            strict(statement, holds)
-        except claims.ClaimNotBorneOut:
+            strict(statements)
+        except claim.ClaimNotBorneOut:
             pass  # the line that says so has been printed
 
-    claims.claim = claim
+    claim.claims = told
     if os.environ.get("CXR_REHEARSAL"):
         recipes._QUICK = {name: replace(one, **SMALL) for name, one in recipes._QUICK.items()}
         recipes._FULL = {name: values | SMALL for name, values in recipes._FULL.items()}

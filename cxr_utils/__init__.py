@@ -63,7 +63,7 @@ _load, _, _names = on_first_use(
         "data": ("open_dataset",),
         "networks": ("Recipe", "recipe"),
         "training": ("train",),
-        "checks": ("claim", "given", "headline"),
+        "checks": ("claims", "identity", "given", "headline", "answer"),
     },
 )
 __all__ = [*_names, *_ROOMS]

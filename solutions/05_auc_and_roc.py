@@ -32,12 +32,13 @@ seed = 0
 # ## A network, and images that it has never seen
 #
 # The network of this lesson has learned on the part `train`. Everything that is *chosen* from now on is chosen on
-# `valid`, and `test` only measures. No patient is in two parts. In the simulated data the test labels come from a
-# panel of readers who looked at the images; the other labels were read out of reports by a program and hold its
-# mistakes.
+# `valid`, and `test` only measures. No patient is in two parts. In the simulated data the test labels are the
+# simulator's own truth, better than any panel of readers could give. The other labels imitate what a program reads out
+# of reports, and hold its mistakes.
 #
 # Each image is asked about several findings at once. To see every step, the lesson first follows the commonest one;
-# in the simulated data that is *Infiltration*, a hazy shadow in the lung.
+# in the simulated data that is *Infiltration*, a hazy shadow in the lung. Technical words stand in the
+# [glossary](../docs/glossary.md).
 
 # %%
 import numpy as np
@@ -60,7 +61,8 @@ scores_valid, scores = network.predict(valid), network.predict(test)
 # %% [markdown]
 # Every result needs something to stand beside. Ours are three *baselines*: what age, sex, view and number of the
 # visit tell about the findings, without pixels; a regression on thumbnails; and the labels of the patient's other test
-# images, which need no picture either. Which of them exist depends on what the data set knows.
+# images, which need no picture either. Which of them exist depends on what the data set knows. Where only one is shown,
+# it is the first of these.
 
 # %%
 beside = evaluation.baseline_scores(train, test, size=32)
@@ -86,18 +88,26 @@ def rates_at(truth, score, threshold):
 
 
 # %%
-checks.rates_at(rates_at)
+rates_at = checks.rates_at(rates_at)
 
 # %% [markdown]
-# Lower the threshold from above all scores to below all of them, and the two rates walk from (0, 0) to (1, 1): the
-# *ROC curve* (receiver operating characteristic, a word from wartime radar). On the right the same walk, seen by
-# somebody who acts on the calls: *precision*, the share of the calls that are right, against sensitivity, there
-# named *recall*.
+# Lower the threshold from above all scores to below all of them, and the two rates walk from (0, 0) to (1, 1): the *ROC
+# curve* (receiver operating characteristic, a word from wartime radar). In the figure below your function walks. On the
+# right the same walk, seen by somebody who acts on the calls: *precision*, the share of the calls that are right,
+# against sensitivity, there named *recall*.
+
 
 # %%
+def walk(truth, score):
+    """Sensitivity and false positive rate at each threshold, from above all scores to below them."""
+    downwards = [np.inf, *np.unique(score)[::-1]]
+    rates = [rates_at(truth.to_numpy(), score.to_numpy(), threshold) for threshold in downwards]
+    return pd.DataFrame(rates, columns=["sensitivity", "false_positive_rate"])
+
+
 truth = test.table.set_index("image")[findings]
 curves = {"network": scores[finding], baseline_name: baseline[finding]}
-roc = {name: evaluation.roc_points(truth[finding], score) for name, score in curves.items()}
+roc = {name: walk(truth[finding], score) for name, score in curves.items()}
 precision_recall = {name: evaluation.pr_points(truth[finding], score) for name, score in curves.items()}
 plots.roc_and_pr(roc, precision_recall, truth[finding].mean(), f"{finding}, test part")
 
@@ -124,43 +134,55 @@ def auc_by_pairs(positive, negative):
 
 
 # %%
-checks.auc_by_pairs(auc_by_pairs)
+auc_by_pairs = checks.auc_by_pairs(auc_by_pairs)
 
 # %% [markdown]
-# Three ways to the same number: pairs, the area in the figure by trapezia, and scikit-learn.
+# Three ways to the same number: your pairs, the area in your figure by trapezia, and scikit-learn.
 
 # %%
 from sklearn.metrics import roc_auc_score
 
 label = truth[finding].dropna()  # without images of which it is not known
 score, present = scores.loc[label.index, finding].to_numpy(), label.to_numpy() == 1
-gap = np.subtract.outer(score[present], score[~present])
-by_pairs = (gap > 0).mean() + (gap == 0).mean() / 2
+by_pairs = auc_by_pairs(score[present], score[~present])
 by_area = np.trapezoid(roc["network"]["sensitivity"], roc["network"]["false_positive_rate"])
-print("All three agree:", np.allclose([by_pairs, by_area], roc_auc_score(label, score)))
+cxr.identity(
+    "Pairs, the area by trapezia and scikit-learn give one AUC", by_pairs, by_area, roc_auc_score(label, score)
+)
 
 # %% [markdown]
 # ## All findings, with intervals
 #
 # Another hundred patients would give another AUC. The *bootstrap* shows how much another: draw as many patients as
 # there are, with replacement, so that some come twice and some not at all; compute the AUC; repeat a thousand
-# times. The middle 95 % of the results is the interval. Predict: which findings will have the widest?
+# times. The middle 95 % of the results is the interval. **Predict:** which findings will have the widest?
 
-# %%
+# %% tags=["answer"]
 areas = evaluation.auc_table(truth, scores, test.patients)
 below = {name: evaluation.auc_table(truth, table, test.patients) for name, table in beside.items()}
 plots.auc_forest({"network": areas, **below}, f"Test part, {people} patients")
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["answer", "nbval-ignore-output"]
 precision = evaluation.average_precision_table(truth, scores, test.patients, replicates=0)
 columns = areas[["auc", "low", "high", "positives"]].assign(**{name: table["auc"] for name, table in below.items()})
 columns.join(precision[["ap", "prevalence"]]).round(3)
+
+# %% tags=["plumbing", "nbval-ignore-output"]
+wide = (areas["high"] - areas["low"]).drop("mean").nlargest(3)
+cxr.answer(
+    "{widest}. An interval is wide where few patients have the finding, and where the network is in the middle "
+    "between a coin and perfect; look at the column `positives`.",
+    widest=", ".join(
+        f"{one} ({width:.2f} wide, {areas.loc[one, 'positives']:.0f} positive)" for one, width in wide.items()
+    ),
+)
 
 # %% [markdown]
 # `ap`, the average precision, is the area under the precision-recall curve; beside it stands what a coin reaches,
 # the prevalence. Read the interval before the area: a finding with few positives may be anything. Where thumbnails
 # come close, no radiology was needed; where other labels do, the patient says as much as the picture. Whether the
-# network beats a baseline is a question about the *difference*, on the same draws of patients; here for the first:
+# network beats a baseline is a question about the *difference*, on the same draws of patients. Here it is for the first
+# baseline:
 
 # %% tags=["nbval-ignore-output"]
 above_baseline = evaluation.auc_difference(truth, scores, baseline, test.patients)
@@ -185,7 +207,26 @@ def replicate(patients, drawn):
 
 
 # %%
-checks.replicate(replicate)
+replicate = checks.replicate(replicate)
+
+# %% [markdown]
+# That is all a bootstrap needs. Here are two hundred rounds of it, with your function, for the commonest finding.
+# **Predict:** will your interval be near the one in the table above?
+
+# %% tags=["answer"]
+generator, units = np.random.default_rng(seed), np.unique(test.patients)
+rounds = [np.asarray(replicate(test.patients, generator.choice(units, len(units)))) for _ in range(200)]
+print(f"A round draws {len(units)} patients and brings {min(map(len, rounds))} to {max(map(len, rounds))} images.")
+
+# %% tags=["plumbing", "nbval-ignore-output"]
+drawn = [evaluation.roc_auc(truth[finding].to_numpy()[rows], scores[finding].to_numpy()[rows]) for rows in rounds]
+low, high = np.nanquantile(drawn, [0.025, 0.975])
+cxr.answer(
+    "Yours goes from {low:.3f} to {high:.3f}, the one in the table from {its[low]:.3f} to {its[high]:.3f}.",
+    low=low,
+    high=high,
+    its=areas.loc[finding],
+)
 
 # %% [markdown]
 # How wide do the intervals come out either way? With few positives the width itself is uncertain, so look at all of
@@ -205,19 +246,27 @@ plots.interval_widths(width)
 
 # %% [markdown]
 # Where patients return with the same finding, the interval over images is too narrow. To see how wrong it can go,
-# photocopy every test image three times. Nothing is learned by that. What do the two intervals say?
+# photocopy every test image three times. Nothing is learned by that. **Predict:** what will the two intervals say?
 
-# %%
+# %% tags=["answer"]
 copies = [f"{image} copy {number}" for number in range(4) for image in truth.index]
 copied_truth, copied_scores = (pd.concat([table] * 4).set_axis(copies) for table in (truth, scores))
 copied_units = {"patients": np.tile(test.patients, 4), "images": copies}
 copied = pd.DataFrame({name: widths(copied_truth, copied_scores, unit) for name, unit in copied_units.items()})
 shrunk = copied.mean() / width.mean()
-print(f"Width after copying: {shrunk['patients']:.1f} of what it was over patients, {shrunk['images']:.1f} over images")
+print("Width after copying, as a share of what it was:")
+print(f"{shrunk['patients']:.1f} over patients, {shrunk['images']:.1f} over images")
+
+# %% tags=["plumbing"]
+cxr.answer(
+    "Over images the copier has made us twice as sure: with four times as many images the interval shrinks to "
+    "{images:.1f} of its width, as one over the root of four. Over patients it stays at {patients:.1f}, and that is "
+    "right.",
+    images=shrunk["images"],
+    patients=shrunk["patients"],
+)
 
 # %% [markdown]
-# Over images the copier has made us twice as sure. Over patients nothing has changed, and that is right.
-#
 # ## Where to draw the line
 #
 # A threshold of 0.5 has no special meaning: where a finding is rare, few images deserve a probability of one half.
@@ -235,9 +284,26 @@ figures = ["sensitivity", "specificity", "ppv", "npv", "f1", "accuracy"]
 pd.DataFrame({name: table[figures].mean() for name, table in points.items()}).T.round(3)
 
 # %% [markdown]
-# These are means over the findings on the test part. `ppv`, the *positive predictive value*, is precision by
-# another name: how often a call is right. `npv`, the negative predictive value, says how often a clearance is
-# right. `f1` is the harmonic mean of ppv and sensitivity. Behind all of them stand four counts, the *confusion
+# Youden's threshold looks like a choice without a price. It has one. It weighs a lost percent of sensitivity like a
+# lost percent of specificity, so it accepts (1 - prevalence) / prevalence false alarms for each miss that they avoid.
+# Where one in twenty has the finding, that is nineteen. And how was it found? From the positive images of `valid`, and
+# there are few. Look at each finding's number of positives beside its threshold, and at what the threshold promised on
+# `valid` and gives on `test`:
+
+# %% tags=["nbval-ignore-output"]
+promised = evaluation.operating_points(valid.table, scores_valid, youden)
+luck = pd.DataFrame({"positives in valid": valid.table[findings].sum(), "threshold": youden})
+luck["false alarms a miss"] = (1 - promised["prevalence"]) / promised["prevalence"]
+luck["sensitivity on valid"], luck["on test"] = promised["sensitivity"], points["Youden"]["sensitivity"]
+luck.sort_values("positives in valid").round(2)
+
+# %% [markdown]
+# A threshold from three or four positive images is luck. Where a decision hangs on it, collect more validation
+# patients.
+#
+# Back to the first table, of means over the findings on the test part. `ppv`, the *positive predictive value*, is
+# precision by another name: how often a call is right. `npv`, the negative predictive value, says how often a clearance
+# is right. `f1` is the harmonic mean of ppv and sensitivity. Behind all of them stand four counts, the *confusion
 # matrix*:
 
 # %%
@@ -259,16 +325,25 @@ youden_index.dropna().mean().round(3)
 #
 # ## Accuracy flatters
 #
-# *Accuracy* is the share of images that are judged rightly. Predict: how accurate is a program that answers "no" to
+# *Accuracy* is the share of images that are judged rightly. **Predict:** how accurate is a program that answers "no" to
 # every image, compared with ours?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["answer", "nbval-ignore-output"]
 accuracy = pd.DataFrame({"network": points["Youden"]["accuracy"], "always no": 1 - points["Youden"]["prevalence"]})
 accuracy.sort_values("always no").round(3)
 
+# %% tags=["plumbing", "nbval-ignore-output"]
+wins = (accuracy["always no"] > accuracy["network"]).sum()
+cxr.answer(
+    "It is right for {no:.1%} of the images on average, our network for {ours:.1%}, and it wins for {wins} of {all} "
+    "findings. It finds nobody. Where positives are rare, never judge by accuracy.",
+    no=accuracy["always no"].mean(),
+    ours=accuracy["network"].mean(),
+    wins=wins,
+    all=len(findings),
+)
+
 # %% [markdown]
-# The program that finds nobody wins for most findings. Where positives are rare, never judge by accuracy.
-#
 # ## The same classifier in another waiting room
 #
 # Sensitivity and specificity belong to the classifier. How often a call is *right* depends on who is waiting as
@@ -288,34 +363,46 @@ def ppv(sensitivity, specificity, prevalence):
 
 
 # %%
-checks.ppv(ppv)
+ppv = checks.ppv(ppv)
 
 # %% [markdown]
-# For our network at Youden's threshold, over all prevalences:
+# **Predict:** our network at Youden's threshold is taken to a screening, where one in a thousand has the finding. Of a
+# hundred calls, how many are right?
 
-# %%
+# %% tags=["answer"]
 here = points["Youden"].loc[finding]
-plots.ppv_by_prevalence(here["sensitivity"], here["specificity"], here["prevalence"], finding)
+plots.ppv_by_prevalence(ppv, here["sensitivity"], here["specificity"], here["prevalence"], finding)
+
+# %% tags=["plumbing", "nbval-ignore-output"]
+cxr.answer(
+    "{right:.1f} of a hundred, from the same network with the same AUC. In this test part, where {share:.0%} of the "
+    "images show it, it is {ours:.0f} of a hundred. The simulator has raised every prevalence far above life, so a "
+    "PPV of this course says nothing about a hospital, and a PPV from one hospital little about the next.",
+    right=100 * ppv(here["sensitivity"], here["specificity"], 0.001),
+    ours=100 * here["ppv"],
+    share=here["prevalence"],
+)
 
 # %% [markdown]
-# In a ward where many have the finding, a call means something. In screening, where one in a thousand has it,
-# nearly every call is a false alarm, from the same network with the same AUC. A PPV from one hospital says little
-# about the next.
+# In a ward where many have the finding, a call means something.
 #
 # ## Are the probabilities right?
 #
 # AUC looks at the order only. If the network says 30 %, do three in ten have the finding? A network can be taught
 # that afterwards on `valid`: *temperature scaling* divides all its logits (the numbers before the sigmoid) by one
 # number; *Platt scaling* fits a slope and an intercept for each finding; *isotonic* scaling takes any rising curve.
-# Beside our network stands one trained with focal loss (lesson 03), which is known to shift probabilities towards
-# one half.
+# Beside our network stand two small ones of lesson 03, of one and the same architecture: one was trained with plain
+# cross-entropy, the other with focal loss, which shifts probabilities towards one half.
 
 # %%
 from dataclasses import replace
 
-focal_recipe = replace(cxr.recipe("xray-vision", profile), loss="focal", sample_weights=False)
-focal = cxr.train(focal_recipe, dataset, seed=seed)
-raw = {"network": (scores_valid, scores), "focal": (focal.predict(valid), focal.predict(test))}
+small = replace(cxr.recipe("xray-vision", profile), sample_weights=False)
+others = {"small": small, "focal": replace(small, loss="focal")}
+raw = {"network": (scores_valid, scores)}
+for name, recipe in others.items():
+    trained = cxr.train(recipe, dataset, seed=seed)
+    raw[name] = trained.predict(valid), trained.predict(test)
 
 # %%
 calibrated = {}
@@ -327,15 +414,17 @@ for name, (on_valid, on_test) in raw.items():
 # %% tags=["nbval-ignore-output"]
 parts = ["brier", "reliability", "resolution", "uncertainty", "ece"]
 quality = {name: evaluation.calibration_table(truth, table)[parts].mean() for name, table in calibrated.items()}
-quality = pd.DataFrame(quality).T
+by_chance = {name: evaluation.ece_by_chance(table).mean() for name, table in calibrated.items()}
+quality = pd.DataFrame(quality).T.assign(ece_by_chance=by_chance)
 quality.round(3)
 
 # %% [markdown]
-# Means over the findings. The *Brier score* is the mean squared distance between probability and truth. It falls
-# into parts (Murphy 1973): `uncertainty` is what one gets for always saying the prevalence, and nobody can change
-# it; `resolution`, which is subtracted, is how well the probabilities tell images apart; `reliability` is what
-# wrong probabilities cost. `ece`, the expected calibration error, is the mean distance from the diagonal below. For
-# all but resolution less is better.
+# Means over the findings. The *Brier score* is the mean squared distance between probability and truth. It falls into
+# parts (Murphy 1973): `uncertainty` is what one gets for always saying the prevalence, and nobody can change it;
+# `resolution`, which is subtracted, is how well the probabilities tell images apart; `reliability` is what wrong
+# probabilities cost. `ece`, the expected calibration error, is the mean distance from the diagonal below. For all but
+# resolution less is better. The last column is the error that perfect probabilities would show on so few images, by
+# chance alone: what lies near it is as good as calibrated.
 
 # %%
 shown = ("network", "focal", "focal, Platt")
@@ -344,23 +433,33 @@ plots.reliability(bins, f"{finding}, test part")
 
 # %% [markdown]
 # Calibration mends what is far off. Where a network is nearly right, curves fitted on few positives can do as
-# much harm as good: calibration is learned from data too, and by people who label as `valid` was labelled.
+# much harm as good: calibration is learned from data too, and from labels that hold the mistakes of `valid`.
 #
 # ## Is it worth acting on?
 #
-# Who acts at a probability of 10 % says: one patient found is worth nine false alarms. With that exchange rate true
-# and false calls can be added up, and acting on the network compared with acting on everybody and on nobody. The
-# *decision curve* (Vickers and Elkin 2006) does it for every threshold. Predict: at which threshold will "everybody"
-# be worth as much as "nobody"?
+# If you act at a probability of 10 %, you say: one patient found is worth nine false alarms. With that exchange rate
+# true and false calls can be added up. Of *n* images, TP are called rightly and FP wrongly at the threshold *t*:
+#
+# ```text
+# net benefit = TP / n − FP / n · t / (1 − t)
+# ```
+#
+# The *decision curve* (Vickers and Elkin 2006) draws it for every threshold, beside that of acting on everybody and on
+# nobody. **Predict:** at which threshold will "everybody" be worth as much as "nobody"?
 
-# %%
+# %% tags=["answer"]
 worth = {name: evaluation.decision_curve(truth[finding], calibrated[name][finding]) for name in ("network", "focal")}
 plots.decision_curves(worth, f"{finding}, test part")
 
+# %% tags=["plumbing"]
+cxr.answer(
+    "At the prevalence, {share:.1%}: put TP / n = prevalence and FP / n = 1 - prevalence into the formula. A model "
+    "helps where its line is above both others. A good AUC alone does not put it there: its probabilities must be "
+    "right too, or one acts at another threshold than one thinks.",
+    share=truth[finding].mean(),
+)
+
 # %% [markdown]
-# At the prevalence. A model helps where its line is above both others. A good AUC alone does not put it there: its
-# probabilities must be right too, or one acts at another threshold than one thinks.
-#
 # ## For everybody?
 #
 # One figure for all can hide a group for whom the network fails. Groups are small, so here is the commonest finding
@@ -396,76 +495,148 @@ display(others.areas().round(3), others.pitfalls().round(3))
 #
 # `cxr evaluate scores.csv --report page.html` puts what this lesson has shown on one page, for any predictions.
 #
+# ## Check yourself
+#
+# Five questions. Open the choice that you would take: it tells whether it is right, and why.
+#
+# **Question 1.** Two positive images have the scores 0.9 and 0.4, three negative ones 0.6, 0.4 and 0.1. What is the
+# AUC?
+#
+# <details><summary>Answer</summary>
+# 0.75. There are six pairs. The positive with 0.9 wins all three of its pairs. The one with 0.4 loses against 0.6,
+# ties with 0.4 (one half) and wins against 0.1. Together 3 + 1.5 = 4.5 of 6.
+# </details>
+#
+# **Question 2.** A network has a sensitivity of 0.80 and a specificity of 0.95. In a screening 1 % of the people have
+# the finding. Of 100 people who are called, about how many have it?
+#
+# <details><summary>A. 95</summary>
+# No. The specificity is the share of the people without the finding who are left alone. It does not say who is among
+# the called.
+# </details>
+# <details><summary>B. 80</summary>
+# No. That turns the question round: of those who have the finding 80 in 100 are called. The question is how many of
+# the called have it.
+# </details>
+# <details><summary>C. 14</summary>
+# Right. Of 10,000 people 100 have it, and 80 of them are called. Of the 9,900 others 5 % are called too, which is
+# 495. So 80 of 575 calls are right.
+# </details>
+# <details><summary>D. 1</summary>
+# No. That is the prevalence, the share before anybody was looked at. A call makes the finding about fourteen times as
+# likely as that, but still not likely.
+# </details>
+#
+# **Question 3.** In a study each of 100 patients is X-rayed nine times within a minute, and the nine pictures can
+# hardly be told apart. About how wide is a 95 % interval that draws images, compared with one that draws patients?
+#
+# <details><summary>A. A third as wide</summary>
+# Right. Nine copies look like nine times as many patients, and an interval narrows with the root of their number.
+# Four copies made it half as wide in the lesson. Nothing was learned by copying, so this interval is wrong.
+# </details>
+# <details><summary>B. Equally wide</summary>
+# No. It would be so if drawing images respected that the nine belong together. Drawn one by one, they are taken for
+# 900 pieces of news.
+# </details>
+# <details><summary>C. A ninth as wide</summary>
+# No. Nine times as many independent patients would make the variance nine times as small, but the width goes with the
+# root of the variance.
+# </details>
+# <details><summary>D. Three times as wide</summary>
+# No. It goes the other way: the more images count as independent, the narrower the interval gets.
+# </details>
+#
+# **Question 4.** Of 1,000 patients 80 have the finding. You would act at a probability of 10 %. There, the model
+# calls 60 of the 80 and 180 of the others. What is worth most?
+#
+# <details><summary>A. Acting on nobody: 180 false alarms outweigh 60 patients found.</summary>
+# No. Acting at 10 % means that one patient found is worth nine false alarms. So 180 false alarms cost as much as 20
+# patients, and 40 are left.
+# </details>
+# <details><summary>B. Acting on everybody: that finds all 80.</summary>
+# No. It also brings 920 false alarms, which cost as much as 102 patients found. That is worse than acting on nobody.
+# </details>
+# <details><summary>C. Acting on the model.</summary>
+# Right. 60 - 180/9 = 40 patients found for each 1,000. Acting on everybody gives 80 - 920/9 = -22, acting on nobody
+# 0.
+# </details>
+#
+# **Question 5.** In the age band from 18 to 39 the AUC is 0.08 below that of all others. The interval of this gap
+# goes from 0.26 below to 0.10 above, and p, which has counted the groups, is 0.6. What may you write?
+#
+# <details><summary>A. The network is fair to this age band.</summary>
+# No. A large p says that chance could make such a gap. It does not say that there is none: a gap of 0.2 lies inside
+# the interval too.
+# </details>
+# <details><summary>B. The network fails the young.</summary>
+# No. A gap of this size would often arise by chance somewhere among the groups. It is a reason to collect more, and
+# not a result.
+# </details>
+# <details><summary>C. The band is too small and should be left out of the report.</summary>
+# No. Then nobody would notice that we know so little about the young. The wide interval is what a reader needs to
+# see.
+# </details>
+# <details><summary>D. The gap may be chance, and a much larger one cannot be ruled out.</summary>
+# Right. That is what the p-value and the interval say together. Only more patients of this age can tell the two
+# apart.
+# </details>
+#
 # ## Key points
 #
 # - The AUC is the chance that a positive image outranks a negative one. It knows nothing of thresholds, prevalence
 #   or probabilities.
 # - Every AUC needs its part, its number of patients, an interval over patients, and a baseline.
-# - Choose thresholds on `valid`. On `test` they flatter.
+# - Choose thresholds on `valid`, from enough positives. On `test` they flatter.
 # - Accuracy rewards saying "no". PPV depends on who is waiting.
 # - Calibration is a separate question, and so is each subgroup; what acting is worth depends on both.
 # - Among many groups some differ by chance. Count the groups before you believe a gap.
 
-# %% tags=["nbval-ignore-output"]
+# %%
+checks.solved()
+
+# %% tags=["nbval-ignore-output", "plumbing"]
 mean = areas.loc["mean"]
 ours, plain = f"{mean['auc']:.3f} ({mean['low']:.3f} to {mean['high']:.3f})", below[baseline_name].loc["mean", "auc"]
 cxr.headline(f"mean AUC {ours}, {baseline_name} {plain:.3f}, {people} test patients")
 
-# %%
+# %% [markdown]
+# What this run has shown:
+
+# %% tags=["plumbing"]
 enough = test.enough(patients=100)
 rare = cxr.given(truth.mean().mean() < 0.25, "the findings are not rare in this data set") and enough
 taught = enough and cxr.given(len(set(train.patients)) >= 500, "fewer than 500 patients do not teach fourteen findings")
 facts = cxr.given("no pixels" in beside, "neither age, sex, view nor number of the visit is known")
 at_half, at_youden = points["0.5"], points["Youden"]
-compared = youden_index.dropna()
-measured = cxr.given(len(compared), "no finding has both classes in valid and in test")
-flattered = measured and (compared["chosen on test"] >= compared["chosen on valid"] - 1e-9).all()
+compared, tested = youden_index.dropna(), by_group.dropna(subset=["p_value"])
 at_prevalence = worth["network"].loc[(worth["network"]["threshold"] - truth[finding].mean()).abs().idxmin()]
-measured = by_group.dropna(subset=["auc"])
-tested = by_group.dropna(subset=["p_value"])
-large = cxr.given(len(measured), "no group is large enough")
-some_test = cxr.given(len(tested), "no group has enough patients for a test")
-
-# %%
-cxr.claim("The area under the ROC curve is the share of pairs in the right order", np.isclose(by_pairs, by_area))
-cxr.claim(
-    "The network beats the baseline without pixels in mean AUC, by more than the interval",
-    facts and taught and above_baseline["low"] > 0,
-)
-cxr.claim(
-    "Copies of images make the interval over images narrower, and leave that over patients as it was",
-    shrunk["images"] < 0.7 and np.isclose(shrunk["patients"], 1),
-)
-cxr.claim(
-    "On average the interval over patients is wider than that over images",
-    dataset.knows("follow_ups") and enough and width["patients"].mean() > width["images"].mean(),
-)
-cxr.claim(
-    "A threshold of 0.5 finds fewer positives than Youden's",
-    rare and at_half["sensitivity"].mean() < at_youden["sensitivity"].mean(),
-)
-cxr.claim("No threshold chosen on valid looks better on test than one chosen on test", flattered)
-cxr.claim(
-    "Saying 'no' to everybody is more accurate than the network at Youden's thresholds, on average",
-    rare and accuracy["always no"].mean() > accuracy["network"].mean(),
-)
-cxr.claim(
-    "Where one in a thousand has the finding, most calls are false",
-    rare and here["sensitivity"] * 0.001 < (1 - here["specificity"]) * 0.999,
-)
-cxr.claim(
-    "Platt scaling brings the focal network's calibration error down by a third or more",
-    rare and quality.loc["focal, Platt", "ece"] < quality.loc["focal", "ece"] * 2 / 3,
-)
-cxr.claim(
-    "At a threshold near the prevalence, acting on the network is worth more than acting on all or on none",
-    rare and at_prevalence["model"] > max(at_prevalence["treat_all"], 0),
-)
-cxr.claim(
-    "Intervals of subgroups are wider than that of everybody, on average",
-    enough and large and (measured["high"] - measured["low"]).mean() > of_all[2] - of_all[1],
-)
-cxr.claim(
-    "Counting the groups makes no gap look more certain",
-    some_test and (tested["adjusted_p"] >= tested["p_value"]).all(),
+better_on_test = compared["chosen on test"] >= compared["chosen on valid"] - 1e-9
+cxr.identity("No threshold chosen on valid looks better on test than one chosen on test", better_on_test, True)
+cxr.identity("Counting the groups makes no gap look more certain", tested["adjusted_p"] >= tested["p_value"], True)
+cxr.identity("Copies of images leave the intervals over patients as they were", copied["patients"], width["patients"])
+cxr.claims(
+    {
+        "The network beats the baseline without pixels in mean AUC, by more than the interval": (
+            facts and taught and above_baseline["low"] > 0
+        ),
+        "Copies of images make the interval over images narrower by a third or more": shrunk["images"] < 2 / 3,
+        "On average the interval over patients is wider than that over images": (
+            dataset.knows("follow_ups") and enough and width["patients"].mean() > width["images"].mean()
+        ),
+        "A threshold of 0.5 finds fewer positives than Youden's": (
+            rare and at_half["sensitivity"].mean() < at_youden["sensitivity"].mean()
+        ),
+        "Saying 'no' to everybody is more accurate than the network at Youden's thresholds, on average": (
+            rare and accuracy["always no"].mean() > accuracy["network"].mean()
+        ),
+        "Where one in a thousand has the finding, most calls are false": (
+            rare and ppv(here["sensitivity"], here["specificity"], 0.001) < 0.5
+        ),
+        "Platt scaling brings the focal network's calibration error down by a third or more": (
+            rare and quality.loc["focal, Platt", "ece"] < quality.loc["focal", "ece"] * 2 / 3
+        ),
+        "At a threshold near the prevalence, acting on the network is worth more than acting on all or on none": (
+            rare and at_prevalence["model"] > max(at_prevalence["treat_all"], 0)
+        ),
+    }
 )

@@ -31,7 +31,7 @@ seed = 0
 # The data set is that of lesson 01: chest X-rays, each with a label, 0 or 1, for up to 14 *findings* (the
 # radiologist's word for anything unusual that a picture shows, such as *Effusion*, fluid beside the lung). Some
 # findings also have a *box*: a rectangle around the place. The network never sees a box. That makes boxes a fair
-# judge of its heat maps.
+# judge of its heat maps. Technical words stand in the [glossary](../docs/glossary.md).
 
 # %%
 import numpy as np
@@ -110,17 +110,18 @@ def class_map(features, weights):
 
 
 # %%
-checks.class_map(class_map)
+class_map = checks.class_map(class_map)
 
 # %% [markdown]
-# Now on a picture, chosen by a rule and not by taste: take the finding that the network tells best on the
-# validation part, and the picture for which it is surest. `heatmaps.cut` cuts the network at its last feature maps,
-# into a *trunk* (picture to features) and a *head* (features to logits).
+# Now on a picture, chosen by a rule and not by taste: take the finding that the network tells best on the validation
+# part, and of the pictures with this finding the one for which it is surest. `heatmaps.cut` cuts the network at its
+# last feature maps, into a *trunk* (picture to features) and a *head* (features to logits).
 
 # %%
 finding = skill.drop("mean").idxmax() if skill.notna().any() else findings[0]
 place = findings.index(finding)
-surest = probability.loc[explained.table["image"], finding].idxmax()
+shows_it = explained.table.loc[explained.table[finding] == 1, "image"]
+surest = probability.loc[shows_it if len(shows_it) else explained.table["image"], finding].idxmax()
 pictures, names = explained.inputs(recipe.size), explained.table["image"].tolist()
 picture = pictures[[names.index(surest)]]
 trunk, head = heatmaps.cut(model)
@@ -129,14 +130,19 @@ kernel, bias = head.layers[-1].get_weights()
 features.shape, kernel.shape
 
 # %% [markdown]
-# Predict before you run: what is the mean of the class activation map, plus the bias?
+# **Predict before you run:** what is the mean of the class activation map, plus the bias?
 
-# %%
+# %% tags=["answer"]
 weights = kernel[:, place]
-activation_map = features @ weights
+activation_map = np.asarray(class_map(features, weights))
 logit = head.predict(features[np.newaxis], verbose=0)[0, place]
-same_logit = np.isclose(activation_map.mean() + bias[place], logit, atol=1e-3)
-print("The mean of the map plus the bias is the logit:", same_logit)
+print("The mean of the map, plus the bias:")
+cxr.identity(
+    "The mean of the class activation map plus the bias is the logit", activation_map.mean() + bias[place], logit
+)
+
+# %% tags=["plumbing"]
+cxr.answer("The logit. Mean and weighted sum may change places, so the map splits the logit up among the places.")
 
 # %% [markdown]
 # The picture, the four feature maps that count most for this finding, and the weighted sum of all of them:
@@ -172,19 +178,19 @@ def heat_map(features, gradients):
 
 
 # %%
-checks.heat_map(heat_map)
+heat_map = checks.heat_map(heat_map)
 
 # %% [markdown]
 # For our network we know the gradient without a computer: in the sum above each `A[i, j, c]` stands once, with the
 # factor `w[c]` divided by the number of places. It is the same at every place, so the average is that factor too,
-# and Grad-CAM must be the class activation map without its negative part, rescaled. The package's `grad_cam`, which
-# knows nothing of averages and differentiates, should agree.
+# and Grad-CAM must be the class activation map without its negative part, rescaled. Your function, given that gradient,
+# and the package's `grad_cam`, which knows nothing of averages and differentiates, should agree.
 
 # %%
 computed = heatmaps.grad_cam(model, picture, [place])[0, 0]
-by_hand = np.maximum(activation_map, 0) / max(activation_map.max(), 1e-9)
-same = np.allclose(computed, by_hand, atol=1e-3)
-print("Grad-CAM is the class activation map:", same)
+positive_part = np.maximum(activation_map, 0) / max(activation_map.max(), 1e-9)
+yours = heat_map(features, np.broadcast_to(weights / activation_map.size, features.shape))
+cxr.identity("Grad-CAM, your function and the positive class activation map agree", computed, yours, positive_part)
 
 # %% [markdown]
 # Averaging the gradient over the places is a choice. *HiResCAM* (Draelos and Carin, 2020) multiplies each place of
@@ -192,8 +198,7 @@ print("Grad-CAM is the class activation map:", same)
 
 # %%
 hires = heatmaps.grad_cam(model, picture, [place], method="hirescam")[0, 0]
-same_hires = np.allclose(hires, computed, atol=1e-3)
-print("HiResCAM is the same map at this layer:", same_hires)
+cxr.identity("HiResCAM is the same map at this layer", hires, computed)
 
 # %% [markdown]
 # At other layers the two differ. `heatmaps.map_layers(model)` names all layers that can be looked at, and
@@ -209,9 +214,9 @@ maps = heatmaps.grad_cam(model, pictures)
 print(f"{maps.shape[1]} findings, maps of {maps.shape[2]} x {maps.shape[3]} cells")
 
 # %% [markdown]
-# Courses love to show four beautiful heat maps. Ours are chosen by a rule: for each of the eight commonest findings
-# of the test part, the picture with the finding for which the network is surest, with its probability. The
-# rectangle is the box, where there is one.
+# Courses love to show four beautiful heat maps. Ours are chosen by a rule: for each of the eight commonest findings of
+# the test part, take the pictures that show it, and of these the one for which the network is surest. Its probability
+# stands above it. The rectangle is the box, where there is one.
 
 
 # %%
@@ -236,25 +241,29 @@ gallery(surest_of, maps, "the surest image of each common finding")
 #
 # ## Scores
 #
-# The *pointing game* (Zhang et al., ECCV 2016): does the hottest cell of the map lie in the box?
+# The *pointing game* (Zhang et al., ECCV 2016): does the hottest cell of the map point into the box?
 #
-# **Exercise 3.** `box` is `(x, y, width, height)` in fractions of the picture; `x` and `y` are its upper left
-# corner, `y` counts downwards. Is the centre of the hottest cell in the box? A map of zeros points nowhere.
+# **Exercise 3.** `box` is `(x, y, width, height)` in fractions of the picture; `x` and `y` are its upper left corner,
+# `y` counts downwards. The hottest cell points into the box if, across as well as down, its centre lies in the box or
+# the box's centre lies in the cell. (A box can be so small or so thin that it holds the centre of no cell.) A map of
+# zeros points nowhere.
 
 
 # %%
 def points_into(heat, box):
-    """Whether the centre of the hottest cell of heat (rows, columns) lies in the box."""
+    """Whether the hottest cell of heat (rows, columns) points into the box."""
     ### BEGIN SOLUTION
     row, column = np.unravel_index(heat.argmax(), heat.shape)
-    across, down = (column + 0.5) / heat.shape[1], (row + 0.5) / heat.shape[0]
+    rows, columns = heat.shape
     x, y, width, height = box
-    return x <= across < x + width and y <= down < y + height and heat.max() > 0
+    across = abs((column + 0.5) / columns - (x + width / 2)) <= max(width, 1 / columns) / 2
+    down = abs((row + 0.5) / rows - (y + height / 2)) <= max(height, 1 / rows) / 2
+    return heat.max() > 0 and across and down
     ### END SOLUTION
 
 
 # %%
-checks.points_into(points_into)
+points_into = checks.points_into(points_into)
 
 # %% [markdown]
 # One cell decides the pointing game. *Energy* looks at the whole map: which share of all heat lies in the box?
@@ -271,7 +280,31 @@ def energy_inside(heat, inside):
 
 
 # %%
-checks.energy_inside(energy_inside)
+energy_inside = checks.energy_inside(energy_inside)
+
+# %% [markdown]
+# Your two functions, on the maps of the gallery above. A cell counts as inside where its centre lies in the box.
+
+
+# %%
+def score_by_hand(image, one):
+    """Whether the map points into the first box of this finding, and the share of its heat in it."""
+    heat, (x, y, width, height) = (
+        maps[names.index(image), findings.index(one)],
+        test.boxes_of(image, one).iloc[0][edges],
+    )
+    centre = (np.arange(len(heat)) + 0.5) / len(heat)
+    inside = np.outer((y <= centre) & (centre < y + height), (x <= centre) & (centre < x + width))
+    return {
+        "finding": one,
+        "hit": bool(points_into(heat, (x, y, width, height))),
+        "energy": energy_inside(heat, inside),
+    }
+
+
+edges = ["x", "y", "width", "height"]
+boxed = explained.knows("boxes")
+boxed and pd.DataFrame([score_by_hand(*pair) for pair in surest_of if len(test.boxes_of(*pair))]).round(2)
 
 # %% [markdown]
 # A score needs something to beat. Three maps that never look at the picture:
@@ -280,7 +313,7 @@ checks.energy_inside(energy_inside)
 # - **centre**: the same blob in the middle of every picture;
 # - **mean box**: for each finding the average of the boxes of the *training* part. Hearts are where hearts are.
 #
-# Predict before you run: which of the four will point into the box most often?
+# **Predict before you run:** which of the four will point into the box most often? Which will have the most heat in it?
 
 # %%
 side = maps.shape[-1]
@@ -294,39 +327,46 @@ print(f"{len(scored['Grad-CAM'])} pairs of an image and a finding with a box")
 # %% [markdown]
 # In brackets: how many maps of this finding have a box.
 
-# %%
+# %% tags=["answer"]
 title = f"Test part, {len(set(explained.patients))} patients with boxes"
 plots.score_forest(tables, "hit", title)
 
 # %% [markdown]
 # And the energy, beside the share that a map without any preference would reach, the area of the box:
 
-# %% tags=["nbval-ignore-output"]
-boxed = explained.knows("boxes")
+# %% tags=["answer", "nbval-ignore-output"]
 energy = {kind: table["energy"] for kind, table in tables.items()}
 boxed and pd.DataFrame(energy | {"area of the box": tables["Grad-CAM"]["area"]}).round(2)
 
+# %% tags=["plumbing", "nbval-ignore-output"]
+means = {kind: table.loc["all", ["hit", "energy"]] for kind, table in tables.items()} if boxed else {}
+cxr.answer(
+    "By hits: {hits}. By energy: {energy}. Grad-CAM does best for what this network has learned to see and what lies "
+    "in another place each time. The centre wins where the finding always lies in the middle: for an enlarged heart, "
+    "a blob that has never seen a picture is nearly always right. And the mean box, which looks at no picture either, "
+    "is hard to beat anywhere. A heat map in the right place proves little if everybody knows the place beforehand.",
+    hits=boxed and ", ".join(f"{kind} {means[kind]['hit']:.2f}" for kind in means),
+    energy=boxed and ", ".join(f"{kind} {means[kind]['energy']:.2f}" for kind in means),
+)
+
 # %% [markdown]
-# Look at three things. On the simulated pictures Grad-CAM does best for what the network has learned to see and
-# what lies in another place each time, such as a *Pneumothorax* (air beside the lung, which collapses). The centre
-# wins where the finding always lies in the middle: for *Cardiomegaly*, an enlarged heart, a blob that has never
-# seen a picture is nearly always right. And the mean box, which looks at no picture either, is hard to beat
-# anywhere. A heat map in the right place proves little if everybody knows the place beforehand.
-#
 # Is a difference more than luck? Both maps were scored on the same boxes, so subtract box by box and draw patients
 # again and again (the bootstrap of lesson 05). Below: by how much Grad-CAM is ahead, over all findings, with its 95
-# % interval.
+# % interval, in each of the two scores. Read both columns. To report the score that one wins is easy; it takes honesty
+# to report the other.
 
 # %% tags=["nbval-ignore-output"]
 others = list(scored)[1:]
 ahead = {f"ahead of {one}": scored["Grad-CAM"].minus(scored[one]).summary(seed=seed).loc["all"] for one in others}
-boxed and pd.DataFrame(ahead).T[["hit", "hit_low", "hit_high"]].round(3)
+ends = [f"{score}{end}" for score in ("hit", "energy", "iou_area") for end in ("", "_low", "_high")]
+boxed and pd.DataFrame(ahead).T[ends[:6]].astype(float).round(3)
 
 # %% [markdown]
 # A third score asks whether the hot region has the shape of the box. Call hot what is at least, say, half as hot as the
 # hottest place. The overlap of hot region and box is measured as *intersection over union* (IoU): the area that is in
 # both, over the area that is in either. Half is an arbitrary choice, and with the right choice any map looks better. So
-# draw all choices, as a ROC curve does with the threshold of a probability; the area under the curve needs none.
+# draw all choices, as a ROC curve does with the threshold of a probability. The area under this curve, `iou_area`,
+# needs no choice.
 
 # %%
 plots.overlap_curves(tables, title)
@@ -335,8 +375,12 @@ plots.overlap_curves(tables, title)
 overlap = {kind: table.loc["all", ["iou_area", "iou_area_low", "iou_area_high"]] for kind, table in tables.items()}
 boxed and pd.DataFrame(overlap).T.astype(float).round(3)
 
+# %% tags=["nbval-ignore-output"]
+boxed and pd.DataFrame(ahead).T[ends[6:]].astype(float).round(3)
+
 # %% [markdown]
-# Whoever reports the overlap at one threshold, chosen afterwards, has reported the top of such a curve.
+# An overlap that is reported at one threshold, chosen afterwards, is the top of such a curve. And this is the third
+# score on the same maps. Where a map leads in one and trails in another, all three belong into the report.
 #
 # So far by finding. Is it the finding that matters, or its size? Group the same pairs by the share of the picture
 # that the box covers:
@@ -382,20 +426,34 @@ masked and pd.concat(means, axis=1).astype(float).round(3)
 # The maps are the same, and yet energy and overlap shrink: part of what had counted as right was healthy lung inside a
 # rectangle. Before you compare a heat map's score with one from a paper, ask what it was scored against.
 #
-# Does it help when the network is sure? Sort the pairs by the network's probability, cut them into four groups of
-# equal size, and score each.
+# Does it help when the network is sure? Sort the pairs by the network's probability, cut them into four groups of equal
+# size, and score each. Beside Grad-CAM stands the random map, on the same pairs. **Predict:** what will the random map
+# do from the least sure quarter to the surest?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["answer", "nbval-ignore-output"]
 pairs = scored["Grad-CAM"].rows
 sure = [probability.loc[image, one] for image, one in zip(pairs["image"], pairs["finding"], strict=True)]
-quarter = np.argsort(np.argsort(sure)) * 4 // max(len(sure), 1)
-by_sureness = pairs[["hit", "energy"]].groupby(quarter).mean().rename_axis("quarter (3 is the surest)")
-by_sureness.round(2)
+quarter = pd.Series(np.argsort(np.argsort(sure)) * 4 // max(len(sure), 1), name="quarter (3 is the surest)")
+sureness = {
+    kind: scored[kind].rows.reset_index(drop=True)[["hit", "energy", "area"]].groupby(quarter).mean()
+    for kind in ("Grad-CAM", "random")
+}
+boxed and pd.concat(sureness, axis=1).round(2)
+
+# %% tags=["plumbing", "nbval-ignore-output"]
+rises = boxed and {kind: table["energy"].iloc[-1] / table["energy"].iloc[0] for kind, table in sureness.items()}
+cxr.answer(
+    "From the least sure to the surest quarter, Grad-CAM's energy grows {gradcam:.1f}-fold and the random map's "
+    "{random:.1f}-fold. The boxes of the surest pairs are larger, and whatever is larger is hit more often. Only what "
+    "Grad-CAM gains beyond the random map speaks for it.",
+    gradcam=rises and rises["Grad-CAM"],
+    random=rises and rises["random"],
+)
 
 # %% [markdown]
-# The surer the network, the better it points. So a heat map is worth most where the network sees the finding; the
-# map of a finding that it thinks absent is a picture of nothing. But sure is not right: here are the surest misses,
-# the pairs with the highest probability whose map points out of the box.
+# A heat map is worth most where the network sees the finding. The map of a finding that it thinks absent is a picture
+# of nothing. But sure is not right: here are the surest misses, the pairs with the highest probability whose map points
+# out of the box.
 
 # %%
 misses = pairs.assign(sure=sure)[pairs["hit"] == 0].nlargest(4, "sure")
@@ -458,8 +516,8 @@ print(f"The validation part prefers {method} at {layer}.")
 boxed and pd.DataFrame(tried).T.round(3)
 
 # %% [markdown]
-# Predict before you run, now on the test part: which of the three scores will the better network win against the mean
-# box, and which against the centre?
+# **Predict before you run,** now on the test part: which of the three scores will the better network win against the
+# mean box, and which against the centre?
 
 # %%
 wanted = has_its_box(explained)
@@ -474,30 +532,43 @@ rivals = {
 }
 ranked = {kind: heatmaps.score(heat, explained) for kind, heat in rivals.items()}
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["answer", "nbval-ignore-output"]
 all_three = ["hit", "energy", "iou_area"]
 boxed and pd.DataFrame({kind: one.summary(seed=seed).loc["all", all_three] for kind, one in ranked.items()}).T.astype(
     float
 ).round(3)
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["answer", "nbval-ignore-output"]
 lead = {kind: ranked["main network"].minus(ranked[kind]).summary(seed=seed).loc["all"] for kind in list(ranked)[1:]}
-ends = [f"{score}{end}" for score in all_three for end in ("", "_low", "_high")]
 boxed and pd.DataFrame(lead).T[ends].astype(float).round(3)
 
-# %%
+# %% tags=["answer"]
 plots.score_forest({kind: one.summary(seed=seed) for kind, one in ranked.items()}, "energy", title)
+
+# %% tags=["plumbing", "nbval-ignore-output"]
+names_of = {"hit": "hits", "energy": "energy", "iou_area": "overlap"}
+
+
+def told(rival):
+    """The three differences in words."""
+    return ", ".join(
+        f"{what} {lead[rival][one]:+.2f} ({lead[rival][f'{one}_low']:+.2f} to {lead[rival][f'{one}_high']:+.2f})"
+        for one, what in names_of.items()
+    )
+
+
+cxr.answer(
+    "Against the centre: {centre}. Against the mean box: {mean_box}. Three scores are not three words for one thing. "
+    "Overlap asks for the box's size, which the mean box has by construction, while this map is hot in spots. With "
+    "the patients of seed 1 the mean box is ahead in energy, too.",
+    centre=boxed and told("centre"),
+    mean_box=boxed and ("mean box" in lead and told("mean box") or "there is none"),
+)
 
 # %%
 gallery(surest_of, main_maps, "the same images and findings, explained by the main network", main_scores)
 
 # %% [markdown]
-# On the default data the better network points into the box far more often than anything beside it. More of its heat
-# lies there than the small network's. Beside the mean box that depends on the patients: ahead with these,
-# behind with those of seed 1. Overlap is another matter: it asks for the box's *size*, which the mean box has by
-# construction, while this map is hot in spots. Three scores are not three words for one thing. Whoever shows you one of
-# them has chosen it.
-#
 # Look again at the validation part's table. Network and layer stay the same, and still Grad-CAM and HiResCAM are far
 # apart behind the fifth stage. Its head gives each field a weight of its own. Grad-CAM averages these weights over the
 # whole picture, and so loses which field spoke for the finding. Behind the seventh stage they are one map: this layer
@@ -510,9 +581,9 @@ gallery(surest_of, main_maps, "the same images and findings, explained by the ma
 # weights by random ones, layer by layer, from the last one down, and compares each map with the original by rank
 # correlation (1: the same order of cells; 0: nothing in common).
 #
-# Predict before you run: how many layers have to go before the map is lost?
+# **Predict before you run:** how many layers have to go before the map is lost?
 
-# %%
+# %% tags=["answer"]
 bears = explained.labels[:64] == 1
 similarity = {}
 for layer, network in heatmaps.cascade(model, seed=seed):
@@ -520,23 +591,30 @@ for layer, network in heatmaps.cascade(model, seed=seed):
     similarity[layer] = heatmaps.map_similarity(maps[:64], destroyed)[bears]
 plots.randomised_layers(similarity)
 
+# %% tags=["plumbing", "nbval-ignore-output"]
+after_one = (
+    np.nanmedian(next(iter(similarity.values()))) if np.isfinite(next(iter(similarity.values()))).any() else np.nan
+)
+cxr.answer(
+    "A single layer is enough: the last one, which holds the weights w[c]. Without it the rank correlation with the "
+    "original map is {after:.2f}. The map stays lost whatever else goes.",
+    after=after_one,
+)
+
 # %% [markdown]
-# A single layer is enough: the last one, which holds the weights `w[c]`. The map stays lost whatever else goes.
-#
 # Could anything fail this test? Take the plainest heat map there is: add up the feature maps, without weights. It is
 # bright where much is going on in the picture, and it looks convincing too.
 
 # %%
 layer, network = next(heatmaps.cascade(model, seed=seed))
 sums = [heatmaps.cut(one)[0].predict(pictures[:64], verbose=0).sum(axis=-1) for one in (model, network)]
-unharmed = np.nanmin(heatmaps.map_similarity(*sums)) > 0.999
-print(f"Without the weights of {layer!r}, the sum of the features is the same map:", unharmed)
+cxr.identity(f"Without the weights of {layer!r}, the sum of the features is the same map", *sums)
 
 # %% [markdown]
 # It never asked the last layer anything, so it cannot say what speaks for a finding: it is the same map for all.
 #
 # The second test deals out the *labels* at random: each training picture gets the labels of another one. The same
-# recipe then learns from pictures that say nothing about their labels. What do its maps still find?
+# recipe then learns from pictures that say nothing about their labels. **Predict:** what do its maps still find?
 
 # %% tags=["nbval-ignore-output"]
 dealt = cxr.train(recipe, dataset.with_permuted_labels(seed), seed)
@@ -551,17 +629,22 @@ learned = {"true labels": maps, "permuted labels": maps_dealt}
 cold = {kind: (heat.max(axis=(2, 3)) == 0)[positive].mean() for kind, heat in learned.items()}
 pd.DataFrame({"maps without any heat": cold}).round(2)
 
-# %% tags=["nbval-ignore-output"]
-rows = {kind: heatmaps.score(heat, explained) for kind, heat in learned.items()}
+# %% tags=["answer", "nbval-ignore-output"]
+rows = {kind: heatmaps.score(heat, explained) for kind, heat in learned.items()} | {"random map": scored["random"]}
 rows["difference"] = rows["true labels"].minus(rows["permuted labels"])
 by_labels = {kind: one.summary(seed=seed).loc["all"] for kind, one in rows.items()}
 boxed and pd.DataFrame(by_labels).T[["hit", "hit_low", "hit_high", "energy", "iou_area"]].astype(float).round(3)
 
+# %% tags=["plumbing", "nbval-ignore-output"]
+cxr.answer(
+    "With permuted labels: {permuted}; a random map: {random}. A network that has learned nothing about findings can "
+    "still look at lungs and not at the corners, so look in all three scores how much of the lead is left. That these "
+    "maps depend on the labels is a test that a map can fail, not a proof that it is right.",
+    permuted=boxed and ", ".join(f"{what} {by_labels['permuted labels'][one]:.2f}" for one, what in names_of.items()),
+    random=boxed and ", ".join(f"{what} {by_labels['random map'][one]:.2f}" for one, what in names_of.items()),
+)
+
 # %% [markdown]
-# What the map had found is gone with what the network had learned: its maps may still be hot, but not where findings
-# are. So these maps do depend on the weights and on the labels. That is a test that a map can fail, not a proof
-# that it is right.
-#
 # ## The shortcut
 #
 # Now the experiment for which heat maps were worth inventing. In some hospitals, a technician sticks a token on the
@@ -581,20 +664,23 @@ tokens = marked.table.loc[(marked.table["marker"] == 1) & (marked.table["split"]
 plots.gallery([marked.picture(name) for name in tokens[:4]], tokens[:4])
 
 # %% [markdown]
-# The same recipe, the same seed, the same patients; the token is the only difference. Both networks are then judged
-# on both versions of the validation and the test part. Predict before you run: four AUCs for each network, which
-# are high?
+# The same recipe, the same seed, the same patients; the token is the only difference. Both networks are then judged on
+# three versions of the validation and the test part: with the token as in this hospital, without any token, and with
+# the token on as many pictures, but dealt out at random, as in a hospital where it means something else. **Predict
+# before you run:** six AUCs for each network. Which are high?
 
 # %%
 compared = {"trained without": trained, "trained with": cxr.train(recipe, marked, seed)}
-versions = {"with marker": marked, "without marker": dataset}
+at_random = dataset.with_permuted_labels(seed).with_marker(target, seed)  # goes with labels that say nothing
+versions = {"with marker": marked, "without marker": dataset, "marker at random": at_random}
 judged = {f"{part}, {version}": versions[version].part(part) for part in ("valid", "test") for version in versions}
+true_label = dataset.table.set_index("image")[[target]]
 
 
-# %%
+# %% tags=["answer"]
 def target_auc(network, part):
     """AUC of the marked finding with its interval over patients."""
-    truth = part.table.set_index("image")[[target]]
+    truth = true_label.loc[part.table["image"]]
     return (
         evaluation.auc_table(truth, network.predict(part)[[target]], part.patients)
         .loc[target, ["auc", "low", "high"]]
@@ -613,18 +699,27 @@ plots.auc_forest(shortcut_auc, f"{target}: validation {patients[0]}, test {patie
 # Both networks have judged the same pictures, so compare them pair by pair: how much higher is the AUC of the network
 # that was trained with the token, on each version of each part?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["answer", "nbval-ignore-output"]
 gain = {}
 for where, part in judged.items():
     without, with_token = (network.predict(part)[target].to_numpy() for network in compared.values())
-    gain[where] = evaluation.auc_difference(part.table[target].to_numpy(), with_token, without, part.patients)
+    truth = true_label.loc[part.table["image"], target].to_numpy()
+    gain[where] = evaluation.auc_difference(truth, with_token, without, part.patients)
 pd.DataFrame(gain).T.round(3)
 
+# %% tags=["plumbing", "nbval-ignore-output"]
+cxr.answer(
+    "On the test part the network trained with the token has AUC {own:.2f} where the token goes with the finding, "
+    "{none:.2f} where there is none, and {chance:.2f} where it is dealt at random; the other network {other:.2f} "
+    "there. Had you only looked at the validation part of this hospital, it would have been your best one, and "
+    "nothing in that AUC could have told you.",
+    own=shortcut_auc["trained with"].loc["test, with marker", "auc"],
+    none=shortcut_auc["trained with"].loc["test, without marker", "auc"],
+    chance=shortcut_auc["trained with"].loc["test, marker at random", "auc"],
+    other=shortcut_auc["trained without"].loc["test, marker at random", "auc"],
+)
+
 # %% [markdown]
-# Had you only looked at the validation part of this hospital, the network trained with the token would have been
-# your best one. Take the token away, and what it had gained is gone. Nothing in the AUC of the validation part
-# could have told you.
-#
 # Can the heat map? We look at every marked test picture with the finding, through compared networks, and average.
 
 # %%
@@ -641,9 +736,8 @@ corner = betrayed.boxes.head(1)
 plots.heat_gallery([seen.mean(axis=0)] * 2, averages, list(compared), [corner] * 2, columns=2, what=what)
 
 # %% [markdown]
-# The rectangle is the corner, the token and as much again around it. Four of them one by one (the first four of the
-# table), above through the network trained without the token, below
-# through the one trained with it:
+# The rectangle is the corner, the token and as much again around it. Here are four of them one by one, the first four
+# of the table: above through the network trained without the token, below through the one trained with it.
 
 # %%
 first = [betrayed.picture(name) for name in betrayed.table["image"][:4]]
@@ -667,8 +761,94 @@ pd.DataFrame(summaries, index=[*compared, "difference"])[["energy", "energy_low"
 
 # %% [markdown]
 # A warning to end with. The map unmasked this shortcut because it has a place. A shortcut without a place, such as
-# how bright the whole picture is, or how large the heart looks because the picture was taken from the front, leaves
+# how sharp the whole picture is, or how large the heart looks because the picture was taken from the front, leaves
 # no spot on a heat map. And a map in the right place does not show that the network reads the finding there.
+#
+# ## Check yourself
+#
+# Five questions. Open the choice that you would take: it tells whether it is right, and why.
+#
+# **Question 1.** A network ends in a global average and a weighted sum. It has two feature maps, whose means over all
+# places are 0.3 and 0.4. The weights of a finding are 2 and -1, its bias is 0.5. What is the logit?
+#
+# <details><summary>Answer</summary>
+# 0.7. The weighted sum of the means is 2 x 0.3 - 1 x 0.4 = 0.2, and the bias adds 0.5. So the class activation map
+# has the mean 0.2. How this is spread over the places makes no difference to the logit, and all the difference to the
+# picture.
+# </details>
+#
+# **Question 2.** A paper reports that its heat maps point into the box of an enlarged heart in nine of ten pictures.
+# What do you ask first?
+#
+# <details><summary>A. Whether the maps were enlarged smoothly enough.</summary>
+# No. Enlarging makes a map look better, but it adds no knowledge of where anything is.
+# </details>
+# <details><summary>B. How often a map hits without looking at the picture.</summary>
+# Right. Hearts are where hearts are, and their boxes are large. A blob in the centre may do as well, and then nine of
+# ten says nothing about the network.
+# </details>
+# <details><summary>C. How high the network's AUC for this finding is.</summary>
+# No. It tells whether there is something to point at, and that is worth knowing. But with a perfect AUC, too, one
+# would not know whether nine of ten is more than the place of hearts gives away.
+# </details>
+# <details><summary>D. Whether the four pictures that are shown are typical.</summary>
+# No. The count is over all pictures, which is better than any four. What it lacks is something to stand beside it.
+# </details>
+#
+# **Question 3.** A box covers a tenth of a picture, and a tenth of the heat of a map lies in it. How good is this
+# map?
+#
+# <details><summary>A. As good as a map without any preference.</summary>
+# Right. Heat that is spread evenly puts into each box just the box's share of the picture. The map has to put in more
+# than that.
+# </details>
+# <details><summary>B. Good: it has found the place, and the rest of its heat is weak.</summary>
+# No. The share says nothing of how strong the heat is at one place. Nine tenths of it lie outside, where nine tenths
+# of the picture are.
+# </details>
+# <details><summary>C. Bad: nine tenths of its heat are wrong, which is worse than chance.</summary>
+# No. The nine tenths are outside, but chance would leave just as much there. It is level with chance, not below it.
+# </details>
+#
+# **Question 4.** The weights of the last layer are replaced by random numbers. The heat maps of some method hardly
+# change: their rank correlation with the old ones is 0.98. What does that show?
+#
+# <details><summary>A. The method is robust, and its maps can be trusted.</summary>
+# No. To be robust against noise in the picture is good. These maps are robust against the loss of what was learned,
+# and they would look the same if the network knew nothing of the finding.
+# </details>
+# <details><summary>B. The network has learned nothing in that layer.</summary>
+# No. The predictions of the network would tell that, and with random weights they are ruined. It is the method that
+# does not use this layer.
+# </details>
+# <details><summary>C. The random weights happen to be like the old ones.</summary>
+# No. Thousands of random numbers are not like learned ones by chance. If in doubt, draw others and look again.
+# </details>
+# <details><summary>D. The maps show the picture rather than what the network looks for.</summary>
+# Right. The last layer says which features speak for which finding. A map that does not depend on it cannot tell one
+# finding from another, however convincing it looks.
+# </details>
+#
+# **Question 5.** In one hospital the ill are X-rayed with an old machine, whose pictures are a little less sharp from
+# edge to edge. A network makes use of that. Its AUC on the validation patients of this hospital is high, and its heat
+# maps lie in the lungs. What would reveal the shortcut?
+#
+# <details><summary>A. Heat maps of many more pictures of this hospital</summary>
+# No. The blur is everywhere in a picture. A shortcut without a place leaves no spot on a map, however many maps one
+# looks at.
+# </details>
+# <details><summary>B. A test on pictures in which sharpness does not go with illness</summary>
+# Right. There the network loses what it had gained, as the lesson's network does without the token. Pictures from
+# another hospital can do it, or copies of these that were all made equally sharp.
+# </details>
+# <details><summary>C. A test on further patients of this hospital whom the network has never met</summary>
+# No. Their pictures have the same shortcut, so the figure stays high. The token, too, helped on test as long as it
+# was there.
+# </details>
+# <details><summary>D. The pointing game with boxes of the finding</summary>
+# No. It asks whether the hottest cell lies in the box. It may, for a network that looks at the lung and yet only
+# reads how sharp it is.
+# </details>
 #
 # ## Key points
 #
@@ -676,22 +856,27 @@ pd.DataFrame(summaries, index=[*compared, "difference"])[["energy", "energy_low"
 #   generalises it with gradients of the logit.
 # - A heat map is a hypothesis. Score it: against boxes, on all pictures, with intervals over patients.
 # - Score it beside maps that do not look: random, centre, mean box. They are harder to beat than you would think.
-# - A better network makes a better map, at the layer and by the method that validation chose. Report all three scores.
-# - Say what it was scored against, and how large that was. Boxes are generous, and large ones are easy.
+# - A better network made a better map here, at the layer and by the method that validation chose. Report all three
+#   scores, also those that lose.
+# - State whether boxes or masks were the target, and how large they were. Boxes are generous, and large ones are easy.
 # - Destroy the weights, deal out the labels. A map that stays the same has never shown the network.
 # - A shortcut raises the AUC where you validate. A heat map may show it; a test set from elsewhere shows what it costs.
 
-# %% tags=["nbval-ignore-output"]
-cheating, clean = shortcut_auc["trained with"]["auc"], shortcut_auc["trained without"]["auc"]
-hits = {kind: table.loc["all", "hit"] for kind, table in tables.items()}
-hits |= {kind: one.summary(seed=seed).loc["all", "hit"] for kind, one in ranked.items()}
-kinds = ("small network", "main network", "mean box", "random")
-told = boxed and ", ".join(f"{kind} {hits[kind]:.0%}" for kind in kinds if kind in hits)
-pointing = f"points into the box: {told}" if boxed else "no boxes"
-falls = f"{cheating['test, with marker']:.2f} to {cheating['test, without marker']:.2f}"
-cxr.headline(f"{pointing}; AUC without the marker falls from {falls} ({patients[1]} test patients)")
-
 # %%
+checks.solved()
+
+# %% tags=["nbval-ignore-output", "plumbing"]
+cheating, clean = shortcut_auc["trained with"]["auc"], shortcut_auc["trained without"]["auc"]
+three = {kind: one.summary(seed=seed).loc["all", all_three] for kind, one in ranked.items()} if boxed else {}
+kinds = [kind for kind in ("main network", "mean box", "centre") if kind in three]
+shown = ", ".join(f"{kind} {' '.join(f'{value:.2f}' for value in three[kind])}" for kind in kinds)
+falls = f"{cheating['test, with marker']:.2f} to {cheating['test, marker at random']:.2f}"
+cxr.headline(f"hits, energy, overlap: {shown or 'no boxes'}; AUC {falls} with a random marker ({patients[1]} patients)")
+
+# %% [markdown]
+# What this run has shown:
+
+# %% tags=["plumbing"]
 enough = test.enough(patients=100)
 boxes = boxed and explained.enough(patients=100)
 # Asked of the validation part, before any map was scored: a network that sees nothing has no place to point at.
@@ -719,57 +904,54 @@ def hit(kind, row="all", of=tables):
     return of[kind].loc[row, "hit"]
 
 
-# %%
-cxr.claim("The mean of the class activation map, plus the bias, is the logit", same_logit)
-cxr.claim("For a network that ends in a global average and a dense layer, Grad-CAM is the class activation map", same)
-cxr.claim("Where the gradient is the same at every place, HiResCAM is Grad-CAM", same_hires)
-cxr.claim("Grad-CAM points into the box more often than a random map", sees and ahead["ahead of random"]["hit_low"] > 0)
-cxr.claim(
-    "The mean box, which looks at no picture, points into the box more often than the centre",
-    mean_box and hit("mean box") > hit("centre"),
+cxr.claims(
+    {
+        "Grad-CAM points into the box more often than a random map": sees and ahead["ahead of random"]["hit_low"] > 0,
+        "The mean box, which looks at no picture, points into the box more often than the centre": (
+            mean_box and hit("mean box") > hit("centre")
+        ),
+        "For Pneumothorax, Grad-CAM points into the box more often than the centre": (
+            air and hit("Grad-CAM", "Pneumothorax") > hit("centre", "Pneumothorax")
+        ),
+        "For Cardiomegaly, a blob in the centre that looks at no picture is right at least three times in four": (
+            hearts and hit("centre", "Cardiomegaly") >= 0.75
+        ),
+        "The surest quarter of the maps points into the box more often than the least sure quarter": (
+            sees and sureness["Grad-CAM"]["hit"].iloc[-1] > sureness["Grad-CAM"]["hit"].iloc[0]
+        ),
+        "The main network tells the findings better than the small one": enough and better["low"] > 0,
+        "The main network's maps point into the box more often than the small network's": (
+            able and lead["small network"]["hit_low"] > 0
+        ),
+        "The main network's maps have more heat in the box than the small network's": (
+            able and lead["small network"]["energy_low"] > 0
+        ),
+        "The main network's maps point into the box more often than the centre": able and lead["centre"]["hit_low"] > 0,
+        "They have more heat in the box than the centre": able and lead["centre"]["energy_low"] > 0,
+        "They overlap with the box better than the centre": able and lead["centre"]["iou_area_low"] > 0,
+        "They point into the box at least as often as the mean box": (
+            able and mean_box and lead["mean box"]["hit"] >= 0
+        ),
+        "They overlap with the box less than the mean box": able and mean_box and lead["mean box"]["iou_area_high"] < 0,
+        "The boxes of the smallest finding are smaller than one cell of the map": small and area.min() < 1 / side**2,
+        "Large boxes are hit more often than small ones, by Grad-CAM and by a random map": (
+            several_sizes
+            and all(hit(one, sizes[-1], by_size) > hit(one, sizes[0], by_size) for one in ("Grad-CAM", "random"))
+        ),
+        "Making the last layer random destroys the map": many_maps and lost[0] < 0.3,
+        "Whatever layers are made random below it, the map stays destroyed": many_maps and max(lost) < 0.4,
+        "Trained on permuted labels, the same recipe makes maps that point into the box less often": (
+            sees and by_labels["difference"]["hit_low"] > 0
+        ),
+        "Where the marker goes with the finding, training with it raises the AUC": (
+            tempted and all(gain[f"{part}, with marker"]["low"] > 0 for part in ("valid", "test"))
+        ),
+        "Without the marker, the same network loses most of what it had gained": (
+            tempted and cheating["test, without marker"] - honest < (cheating["test, with marker"] - honest) / 2
+        ),
+        "With the marker dealt at random, it is worse than the network that never met one": (
+            tempted and gain["test, marker at random"]["difference"] < 0
+        ),
+        "The heat map moves to the marker": tempted and summaries[-1]["energy_low"] > 0,
+    }
 )
-cxr.claim(
-    "For Pneumothorax, Grad-CAM points into the box more often than the centre",
-    air and hit("Grad-CAM", "Pneumothorax") > hit("centre", "Pneumothorax"),
-)
-cxr.claim(
-    "For Cardiomegaly, a blob in the centre that looks at no picture is right at least three times in four",
-    hearts and hit("centre", "Cardiomegaly") >= 0.75,
-)
-cxr.claim(
-    "The surest quarter of the maps points into the box more often than the least sure quarter",
-    sees and by_sureness["hit"].iloc[-1] > by_sureness["hit"].iloc[0],
-)
-cxr.claim("The main network tells the findings better than the small one", enough and better["low"] > 0)
-for score, what in (("hit", "point into the box more often than"), ("energy", "have more heat in it than")):
-    cxr.claim(f"The main network's maps {what} the small network's", able and lead["small network"][f"{score}_low"] > 0)
-    cxr.claim(f"The main network's maps {what} the centre", able and lead["centre"][f"{score}_low"] > 0)
-cxr.claim("They overlap with it better than the centre", able and lead["centre"]["iou_area_low"] > 0)
-cxr.claim(
-    "They point into the box at least as often as the mean box", able and mean_box and lead["mean box"]["hit"] >= 0
-)
-cxr.claim("The boxes of the smallest finding are smaller than one cell of the map", small and area.min() < 1 / side**2)
-cxr.claim(
-    "Large boxes are hit more often than small ones, by Grad-CAM and by a random map",
-    several_sizes and all(hit(one, sizes[-1], by_size) > hit(one, sizes[0], by_size) for one in ("Grad-CAM", "random")),
-)
-cxr.claim(
-    "Less heat lies in the masks of the findings than in the boxes around them",
-    boxes and masked and strict["Grad-CAM"].loc["all", "energy"] < tables["Grad-CAM"].loc["all", "energy"],
-)
-cxr.claim("Making the last layer random destroys the map", many_maps and lost[0] < 0.3)
-cxr.claim("Whatever layers are made random below it, the map stays destroyed", many_maps and max(lost) < 0.4)
-cxr.claim("A sum of features that ignores the last layer does not change when that layer is made random", unharmed)
-cxr.claim(
-    "Trained on permuted labels, the same recipe makes maps that point into the box less often",
-    sees and by_labels["difference"]["hit_low"] > 0,
-)
-cxr.claim(
-    "Where the marker goes with the finding, training with it raises the AUC",
-    tempted and all(gain[f"{part}, with marker"]["low"] > 0 for part in ("valid", "test")),
-)
-cxr.claim(
-    "Without the marker, the same network loses most of what it had gained",
-    tempted and cheating["test, without marker"] - honest < (cheating["test, with marker"] - honest) / 2,
-)
-cxr.claim("The heat map moves to the marker", tempted and summaries[-1]["energy_low"] > 0)

@@ -208,11 +208,11 @@ FALSE = """
 # %%
 import cxr_utils as cxr
 
-cxr.claim("Two is three", 2 == 3)
+cxr.claims({"Two is three": 2 == 3})
 
 # %%
-cxr.claim("It has gone on, with small recipes", cxr.recipe("course", "full").epochs == 1)
-cxr.claim("No name was left behind", not {"sys", "gpu_kernel"} & set(globals()))
+cxr.claims({"It has gone on, with small recipes": cxr.recipe("course", "full").epochs == 1})
+cxr.claims({"No name was left behind": not {"sys", "gpu_kernel"} & set(globals())})
 """
 
 

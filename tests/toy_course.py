@@ -39,14 +39,18 @@ print("blank" if answer is None else "answered", 2 + 2)
 # %%
 import cxr_utils as cxr
 
-cxr.claim("Four is even", 4 % 2 == 0)
-cxr.claim("Boxes are small", cxr.given(False, "there are none") and False)
+cxr.claims({"Four is even": 4 % 2 == 0, "Boxes are small": cxr.given(False, "there are none") and False})
 cxr.headline(f"{data} {profile} {seed}")
 
 # %%
-from cxr_utils.checks.exercise import Case, check
+from cxr_utils.checks.exercise import Case, Exercise, check
 
-check("double", double, [Case((2,), 4, "Add it to itself.")])
+
+def doubled(x):
+    return x + x
+
+
+double = check(Exercise(doubled, "Add it to itself.", [Case((2,), 4)]), double)
 """
 )
 

@@ -9,13 +9,15 @@ from cxr_utils import on_first_use
 __getattr__, __dir__, __all__ = on_first_use(
     __name__,
     {
-        "claims": ("claim", "given", "headline"),
-        "visualization": ("prevalence", "lift", "standardise", "impossible_ages"),
-        "leakage": ("check_for_leakage", "patient_split", "patient_scores"),
-        "weighting": ("frequencies", "weighted_loss", "balancing_weights", "undo_weights"),
-        "evaluation": ("rates_at", "auc_by_pairs", "replicate", "ppv"),
-        "transfer": ("head_parameters", "whole_patients", "flip_horizontally", "early_stopping"),
-        "heatmaps": ("class_map", "heat_map", "points_into", "energy_inside"),
-        "own_image": ("file_to_batch", "probabilities", "named_findings"),
+        "folded": ("answer",),
+        "claim": ("claims", "identity", "given", "headline"),
+        "exercise": ("solved",),
+        "lessons.visualization": ("prevalence", "lift", "standardise", "impossible_ages"),
+        "lessons.leakage": ("check_for_leakage", "patient_split", "patient_scores"),
+        "lessons.weighting": ("frequencies", "weighted_loss", "balancing_weights", "undo_weights"),
+        "lessons.evaluation": ("rates_at", "auc_by_pairs", "replicate", "ppv"),
+        "lessons.transfer": ("head_parameters", "whole_patients", "flip_horizontally", "early_stopping"),
+        "lessons.heatmaps": ("class_map", "heat_map", "points_into", "energy_inside"),
+        "lessons.own_image": ("file_to_batch", "probabilities", "named_findings"),
     },
 )

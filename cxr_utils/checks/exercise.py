@@ -1,170 +1,228 @@
-"""The machinery behind every exercise check: run a learner's function on cases, and say at once what came out."""
+"""The machinery behind every exercise: judge a learner's function on cases, say at once what came out, and go on.
+
+The files of the lessons hold the course's own versions. `exercise` makes a check of each, so that `help()` of the
+check does not show the answer.
+"""
 
 import copy
+import dis
+import inspect
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
-_BLANK = "received None."
+from .results import in_form_of, kind, one_line, same, show, told_apart
+
+Answer = Callable[..., Any]
+
+_GOES_ON = "The lesson goes on with the course's version."
+_DOC = """Check `{call}`. {what}
+
+Args:
+    answer: your function.
+
+Returns:
+    The function with which the lesson goes on: yours where it is right, else the course's version.
+
+Raises:
+    WrongAnswer: where the answer is not right, and only with CXR_STRICT=1.
+
+Example:
+    >>> go_on_with = {name}(lambda *given: None)
+    · {name}: not answered yet. {goes_on}
+"""
+_solved: dict[str, bool] = {}  # what this session has tried, and whether it was right at last
 
 
 class WrongAnswer(AssertionError):
     """With CXR_STRICT=1 a blank or wrong answer raises this, for automatic grading."""
 
 
-class Verdict(int):
-    """Whether an answer is right: a bool to code, and nothing to Jupyter, since the verdict is printed already.
-
-    A line that ends in `;` would hide it from Jupyter too, but nbval does not understand those.
-    """
-
-    def __repr__(self) -> str:
-        return repr(bool(self))
-
-    def _ipython_display_(self) -> None:
-        pass
-
-
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """One call of the learner's function and what it must return.
 
     Args:
         arguments: positional arguments of the call.
         expected: the right result, from an independent source (a hand computation, scikit-learn, a definition).
-        hint: what a learner who fails this case has probably overlooked.
+        hint: in a case that is there for one mistake, what to look at.
+        also: other results that are as right.
     """
 
     arguments: tuple[Any, ...]
     expected: Any
-    hint: str
+    hint: str = ""
+    also: tuple[Any, ...] = ()
 
 
-def check(name: str, answer: Callable[..., Any], cases: Sequence[Case], *, tolerance: float = 1e-6) -> Verdict:
-    """Try `answer` on every case; print one verdict.
-
-    A learner's mistake never stops "Run all": exceptions are caught and reported. With the environment variable
-    CXR_STRICT=1 anything but a right answer raises.
+@dataclass(frozen=True)
+class Exercise:
+    """What is asked, and what is known of the answers.
 
     Args:
-        name: of the exercise, as the learner knows it.
-        answer: the learner's function.
-        cases: tried in order; the first that fails is reported.
+        own: the course's version, with the name and the parameters that are asked for.
+        hint: for a mistake that nobody has foreseen.
+        cases: the first that fails is reported.
+        mistakes: hint and function of each mistake that is known.
+        asked: makes of an answer the function that is called with the arguments of a case.
         tolerance: absolute and relative, for numbers.
+    """
+
+    own: Answer
+    hint: str
+    cases: Sequence[Case]
+    mistakes: Sequence[tuple[str, Answer]] = ()
+    asked: Callable[[Answer], Answer] | None = None
+    tolerance: float = 1e-6
+
+
+EXERCISES: dict[str, Exercise] = {}
+
+
+def exercise(hint: str, **known: Any) -> Callable[[Answer], Answer]:
+    """Make of the course's version of a function the check of a learner's.
+
+    Args:
+        hint: see `Exercise`.
+        known: likewise, cases and what else there is.
+
+    Example:
+        >>> @exercise("Add it to itself.", cases=[Case((3,), 6)])
+        ... def twice(x):
+        ...     "Twice a number."
+        ...     return 2 * x
+        >>> twice = twice(lambda x: x**2)
+        ✗ twice: given 3, expected 6, received 9. Hint: Add it to itself. The lesson goes on with the course's version.
+        >>> twice(5)
+        10
+    """
+
+    def checked(own: Answer) -> Answer:
+        name = own.__name__
+        EXERCISES[name] = Exercise(own, hint, **known)
+
+        def judge(answer: Answer) -> Answer:
+            return check(EXERCISES[name], answer)
+
+        call = f"{name}({', '.join(inspect.signature(own).parameters)})"
+        judge.__name__, judge.__qualname__, judge.__module__ = name, name, own.__module__
+        judge.__doc__ = _DOC.format(name=name, call=call, what=own.__doc__, goes_on=_GOES_ON)
+        return judge
+
+    return checked
+
+
+class StandIn:
+    """What a lesson goes on with in place of an answer that it cannot use as it is. The answer is kept."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = self.function = answer
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """Call the function that stands in."""
+        return self.function(*given, **named)
+
+
+def check(exercise: Exercise, answer: Answer) -> Answer:
+    """Try an answer on every case and print one verdict.
+
+    A learner's mistake never stops "Run all": exceptions are caught and reported.
+
+    Args:
+        exercise: what is asked.
+        answer: the learner's function, or what an earlier check returned for it: the learner's is judged again.
 
     Returns:
-        A true verdict when every case passes.
+        The function to go on with: the learner's where it is right, else the course's version.
 
     Raises:
-        WrongAnswer: only with CXR_STRICT=1.
+        WrongAnswer: where the answer is not right, and only with CXR_STRICT=1.
+    """
+    stand_in = answer if isinstance(answer, StandIn) else StandIn(answer)
+    answer = stand_in.function = stand_in.answer  # one that calls itself by its name must meet itself
+    name, own, results = exercise.own.__name__, exercise.own, _results(exercise, answer)
+    fault = _fault(exercise, results)
+    if results[0] is None and _is_blank(answer):
+        fault = f"· {name}: not answered yet."
+    _solved[name] = not fault
+    print(f"{fault} {_GOES_ON}" if fault else f"✓ {name}: right")
+    if fault and os.environ.get("CXR_STRICT") == "1":
+        raise WrongAnswer(fault)
+    usual = not exercise.asked and [*map(kind, results)] == [*map(kind, _results(exercise, own))]
+    if not fault and usual:
+        return answer
+    stand_in.function = (
+        own if fault else lambda *given, **named: in_form_of(own(*given, **named), answer(*given, **named))
+    )
+    return stand_in
+
+
+def solved() -> None:
+    """Print which of the exercises that this session has tried are solved.
 
     Example:
-        >>> twice = [Case((2,), 4, "Multiply, do not square."), Case((3,), 6, "Multiply, do not square.")]
-        >>> check("twice", lambda x: 2 * x, twice)
-        ✓ twice: right
-        True
-        >>> check("twice", lambda x: None, twice)
-        · twice: not answered yet
-        False
-        >>> check("twice", lambda x: x**2, twice)
-        ✗ twice: given 3, expected 6, received 9. Hint: Multiply, do not square.
-        False
+        >>> solved()  # doctest: +ELLIPSIS
+        exercises: ... of ... solved...
     """
-    for case in cases:
-        verdict = _verdict(answer, case, tolerance)
-        if verdict == _BLANK and case is cases[0]:  # later, None is an answer like any other
-            return _report(f"· {name}: not answered yet", right=False)
-        if verdict:
-            return _report(f"✗ {name}: {_asked(case)}, {verdict} Hint: {case.hint}", right=False)
-    return _report(f"✓ {name}: right", right=True)
+    done, left = ([name for name, right in _solved.items() if right == wanted] for wanted in (True, False))
+    ends = f" ({', '.join(done)})" if done else "", f"; open: {', '.join(left)}" if left else ""
+    print(f"exercises: {len(done)} of {len(_solved)} solved{''.join(ends)}")
 
 
-def _report(line: str, *, right: bool) -> Verdict:
-    print(line)
-    if not right and os.environ.get("CXR_STRICT") == "1":
-        raise WrongAnswer(line)
-    return Verdict(right)
+def _results(exercise: Exercise, answer: Answer) -> list[Any]:
+    """What a function returns in each case, or the exception that it raises."""
+    results: list[Any] = []
+    asked = exercise.asked(answer) if exercise.asked else answer
+    for case in exercise.cases:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the verdict says what came of it
+                results.append(asked(*copy.deepcopy(case.arguments)))
+        except Exception as error:  # a learner's function may fail in any way, and the lesson must go on
+            results.append(error)
+    return results
 
 
-def _asked(case: Case) -> str:
-    return f"given {', '.join(map(show, case.arguments))}, expected {show(case.expected)}"
+def _fault(exercise: Exercise, results: list[Any]) -> str:
+    """The verdict on results that are not right; empty for right ones."""
+    for number, (case, received) in enumerate(zip(exercise.cases, results, strict=True)):
+        if any(same(received, right, exercise.tolerance) for right in (case.expected, *case.also)):
+            continue
+        expected, came = told_apart(case.expected, received)
+        error = one_line(f"{type(received).__name__}: {received}").rstrip(".")
+        came = f"but it raised {error}" if isinstance(received, Exception) else f"received {came}"
+        given = f"given {', '.join(map(show, case.arguments))}, expected {expected}"
+        return f"✗ {exercise.own.__name__}: {given}, {came}. Hint: {_hint(exercise, results, number)}"
+    return ""
 
 
-def _verdict(answer: Callable[..., Any], case: Case, tolerance: float) -> str:
-    """Empty when the case passes, else what came out instead of what was expected."""
-    try:
-        received = answer(*copy.deepcopy(case.arguments))
-    except Exception as error:  # a learner's function may fail in any way, and the lesson must go on
-        return f"but it raised {type(error).__name__}: {error}."
-    return "" if same(received, case.expected, tolerance) else f"received {show(received)}."
+def _hint(exercise: Exercise, results: list[Any], failed: int) -> str:
+    """The hint of the known mistake that gives what the answer gave so far, else of the case, else the general one."""
+    case = exercise.cases[failed]
+    found: dict[str, int] = {}  # hint -> in how many cases its mistake gives the same
+    # A wrong yes or no comes of many mistakes, so there the two must agree in all cases, and not only so far.
+    decisive = len(results) if isinstance(case.expected, bool) else failed + 1
+    for hint, mistake in exercise.mistakes:
+        alike = [_alike(*pair) for pair in zip(results, _results(exercise, mistake), strict=True)]
+        if all(alike[:decisive]):
+            found[hint] = max(sum(alike), found.get(hint, 0))
+    hint = max(found, key=lambda hint: found[hint], default=case.hint)
+    return f"Did you forget return? {hint}".strip() if results[failed] is None else hint or exercise.hint
 
 
-def same(received: Any, expected: Any, tolerance: float) -> bool:
-    """Whether two results agree: numbers within the tolerance, shapes, labels and truth values exactly.
+def _alike(received: Any, mistaken: Any) -> bool:
+    if isinstance(mistaken, Exception):
+        return type(received) is type(mistaken)
+    own, other = (one.to_numpy() if isinstance(one, pd.Series) else one for one in (received, mistaken))
+    return same(own, other, 1e-6)
 
-    A pair may come as a list or an array, and a set in any container of its members.
 
-    Example:
-        >>> same([0.1 + 0.2], [0.3], 1e-6), same(True, 1.0, 1e-6), same([1, 2], [[1, 2]], 1e-6)
-        (True, False, False)
-    """
-    try:
-        return _same(received, expected, tolerance)
-    except (TypeError, ValueError):  # nothing that can be compared, such as rows of unequal length
+def _is_blank(answer: Answer) -> bool:
+    """Whether a function computes nothing: all operations of its code are those of an empty function."""
+    if not inspect.isfunction(answer):
         return False
-
-
-def _same(received: Any, expected: Any, tolerance: float) -> bool:
-    if isinstance(expected, bool | np.bool_):
-        return isinstance(received, bool | np.bool_) and bool(received) == bool(expected)
-    if isinstance(expected, set | frozenset):
-        return not isinstance(received, str | dict | pd.DataFrame) and set(received) == expected
-    if isinstance(expected, dict):
-        return (
-            isinstance(received, dict)
-            and received.keys() == expected.keys()
-            and all(same(received[key], value, tolerance) for key, value in expected.items())
-        )
-    if isinstance(expected, tuple):
-        pairs = zip(received, expected, strict=True)  # raises where one is longer
-        return isinstance(received, tuple | list | np.ndarray) and all(same(*pair, tolerance) for pair in pairs)
-    return _same_numbers(received, expected, tolerance)
-
-
-def _same_numbers(received: Any, expected: Any, tolerance: float) -> bool:
-    if isinstance(expected, pd.Series) and isinstance(received, pd.Series):
-        if set(received.index) != set(expected.index):
-            return False
-        received = received[expected.index]
-    received, expected = np.asarray(received), np.asarray(expected)
-    if received.shape != expected.shape or not expected.size:  # where nothing is in it, its type says nothing
-        return received.shape == expected.shape
-    if expected.dtype.kind == "U":
-        return bool(np.all(received == expected))
-    if received.dtype.kind not in "biuf" or (received.dtype.kind == "b") != (expected.dtype.kind == "b"):
-        return False
-    return bool(np.allclose(received, expected, rtol=tolerance, atol=tolerance, equal_nan=True))
-
-
-def show(value: Any) -> str:
-    """A short, deterministic text for a verdict: small arrays whole, large ones by shape.
-
-    Example:
-        >>> show(np.float64(0.5)), show(np.arange(3)), show(np.zeros((50, 2)))
-        ('0.5', '[0, 1, 2]', 'an array of shape (50, 2)')
-    """
-    if isinstance(value, pd.DataFrame):
-        return f"a table of {len(value)} rows with columns {list(value.columns)}"
-    if isinstance(value, pd.Series):
-        value = value.to_dict()
-    if isinstance(value, np.ndarray) and value.size > 24:
-        return f"an array of shape {value.shape}"
-    if isinstance(value, np.ndarray | np.generic):
-        value = np.round(value.astype(float), 6).tolist() if value.dtype.kind == "f" else value.tolist()
-    if callable(value):
-        return getattr(value, "__name__", type(value).__name__)
-    return str(sorted(value, key=str)) if isinstance(value, set | frozenset) else str(value)
+    own, empty = ({one.opname for one in dis.get_instructions(code)} for code in (answer, lambda: None))
+    return own <= empty | {"NOP"}

@@ -8,7 +8,8 @@ The answer of an exercise stands in the source between two marker lines, inside 
         ### END SOLUTION
 
 The solution keeps the answer and loses the markers. The learner's copy has a stub in its place, so that the
-function returns None; everything else is the same in both. Source: the markers are those of nbgrader and otter.
+function returns None, and what a cell tagged "answer" puts out is folded until the learner asks for it. Everything else
+is the same in both. Source: the markers are those of nbgrader and otter.
 """
 
 import ast
@@ -24,6 +25,8 @@ from cxr_utils.errors import LessonError
 
 STUB = "...  # your answer here"
 PARAMETERS = "parameters"
+#: Tags of cells that are folded: plumbing in both copies, what answers a question in the learner's until it is opened.
+PLUMBING, ANSWER = "plumbing", "answer"
 _BEGIN, _END = "### BEGIN SOLUTION", "### END SOLUTION"
 _CELL = re.compile(r"# %%")
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -77,7 +80,11 @@ def learner_notebook(text: str, name: str) -> NotebookNode:
     for blank in _find_blanks(lines, name):
         lines[blank.begin] = blank.indent + STUB
         answer_lines.update(range(blank.begin + 1, blank.end + 1))
-    return _notebook([line for number, line in enumerate(lines) if number not in answer_lines], name)
+    notebook = _notebook([line for number, line in enumerate(lines) if number not in answer_lines], name)
+    for cell in notebook.cells:
+        if ANSWER in cell.metadata.get("tags", []):
+            cell.metadata.setdefault("jupyter", nbformat.from_dict({}))["outputs_hidden"] = True
+    return notebook
 
 
 def to_text(notebook: NotebookNode) -> str:
@@ -173,7 +180,8 @@ def _notebook(lines: list[str], name: str) -> NotebookNode:
     for index, cell in enumerate(notebook.cells):
         cell.id = hashlib.sha256(f"{name}:{index}".encode()).hexdigest()[:12]
         tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        folded = {"jupyter": {"source_hidden": True}} if PLUMBING in (tags or []) else {}
+        cell.metadata = nbformat.from_dict(({"tags": tags} if tags else {}) | folded)
     check_parameters(notebook, f"solutions/{name}.py")
     return notebook
 

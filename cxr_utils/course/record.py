@@ -8,7 +8,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from cxr_utils.cache import write_text
-from cxr_utils.checks.claims import FAILED, HEADLINE, HELD, NOT_APPLICABLE
+from cxr_utils.checks.claim import FAILED, HEADLINE, HELD, NOT_APPLICABLE
 
 _ARROW = re.compile(r"^-+> *\d+ (.*)$", re.MULTILINE)
 _ADDED_UP = ("seconds", "held", "failed", "not_applicable")

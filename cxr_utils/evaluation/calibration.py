@@ -49,6 +49,56 @@ def reliability_table(truth: np.ndarray, probabilities: np.ndarray, bins: int = 
     return table.reset_index(drop=True)
 
 
+def expected_calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = 10) -> float:
+    """Mean distance of predicted and observed frequency over the bins of `reliability_table`.
+
+    Args:
+        truth: (images,) labels 0 or 1.
+        probabilities: (images,) between 0 and 1.
+        bins: bins of equally many images. The figure depends on it and is never quite 0 by chance alone.
+
+    Returns:
+        Between 0 and 1 (Naeini et al., AAAI 2015, with equal-mass bins).
+
+    Raises:
+        CxrError: where a probability is not between 0 and 1, or the inputs do not fit together.
+
+    Example:
+        >>> round(expected_calibration_error([0, 0, 0, 1], [0.1, 0.2, 0.6, 0.8], bins=2), 3)
+        0.175
+    """
+    table = reliability_table(truth, probabilities, bins)
+    return float(np.average((table["predicted"] - table["observed"]).abs(), weights=table["images"]))
+
+
+def ece_by_chance(probabilities: pd.DataFrame, bins: int = 10, draws: int = 200, seed: int = 0) -> pd.Series:
+    """Calibration error that perfectly calibrated probabilities would show on as many images.
+
+    Args:
+        probabilities: (images, findings) between 0 and 1; labels are drawn with exactly these probabilities.
+        bins: as in `expected_calibration_error`.
+        draws: how often labels are drawn; the mean error over the draws is given.
+        seed: of the draws.
+
+    Returns:
+        One figure a finding. A measured error that is no larger says nothing against the probabilities.
+
+    Example:
+        >>> even = pd.DataFrame({"Mass": [0.5] * 400})
+        >>> round(float(ece_by_chance(even)["Mass"]), 2)  # the mean of |X / 400 - 1/2| for 400 tosses of a coin
+        0.02
+    """
+    generator = np.random.default_rng(seed)
+    found = {}
+    for name, column in probabilities.items():
+        value = np.sort(column.to_numpy(dtype=np.float64))
+        starts = np.flatnonzero(np.diff(_bins(value, bins), prepend=-1))
+        drawn = generator.random((draws, len(value))) < value
+        gap = np.add.reduceat(drawn - value, starts, axis=1)
+        found[name] = np.abs(gap).sum(axis=1).mean() / len(value)
+    return pd.Series(found).rename_axis("finding")
+
+
 def calibration_table(truth: Table, probabilities: Table, bins: int = 10) -> pd.DataFrame:
     """How well calibrated each finding is, and what its Brier score is made of.
 
@@ -64,9 +114,8 @@ def calibration_table(truth: Table, probabilities: Table, bins: int = 10) -> pd.
         bins: bins of equally many images, as in `reliability_table`.
 
     Returns:
-        Index: findings. Columns: prevalence, mean_probability, brier, brier_of_prevalence (the score of always saying
-        the prevalence), ece (expected calibration error, Naeini et al., AAAI 2015: mean distance of predicted and
-        observed frequency over the bins, never quite 0 by chance alone), and the parts of the Brier score.
+        Index: findings. Columns: prevalence, mean_probability, brier, brier_of_prevalence (the score of
+        always saying the prevalence), ece, and the parts of the Brier score.
 
     Raises:
         CxrError: where a probability is not between 0 and 1, or the inputs do not fit together.
@@ -211,7 +260,7 @@ def fit_platt(truth: Table, probabilities: Table) -> Calibrator:
 def fit_temperature(truth: Table, probabilities: Table) -> Calibrator:
     """One temperature for the whole model: all logits divided by T (Guo et al., ICML 2017).
 
-    Cannot move a probability across one half, so it cannot undo class weights; see `prior_correction`.
+    Cannot move a probability across one half, so it cannot undo class weights; lesson 03 derives what can.
 
     Args:
         truth: labels of the validation part, (images, findings).
@@ -249,40 +298,6 @@ CALIBRATIONS: dict[str, Callable[[Table, Table], Calibrator | StepCalibrator]] =
 }
 
 
-def prior_correction(
-    probabilities: Table, positive_weights: np.ndarray | float, negative_weights: np.ndarray | float
-) -> Table:
-    """Takes the class weights of a loss out of its probabilities, in closed form.
-
-    The weighted loss w+ y log q + w- (1 - y) log(1 - q) is least where q / (1 - q) = (w+ / w-) p / (1 - p), p
-    being the true probability. So the odds are divided by w+ / w- (Saerens et al. 2002; Elkan, IJCAI 2001).
-
-    Args:
-        probabilities: of a model trained with the weights, (images, findings).
-        positive_weights: w+ of each finding, shape (findings,) or a number. Where either weight is 0, because train
-            has shown one class only, there is nothing to take out and the probabilities stay.
-        negative_weights: w- of each finding, likewise.
-
-    Returns:
-        Probabilities of the same type and shape.
-
-    Raises:
-        CxrError: where a weight is negative or a probability not between 0 and 1.
-
-    Example:
-        >>> prior_correction(np.array([[0.5]]), np.array([9.0]), np.array([1.0])).tolist()
-        [[0.1]]
-    """
-    positive, negative = (np.asarray(w, dtype=np.float64) for w in (positive_weights, negative_weights))
-    if (positive < 0).any() or (negative < 0).any():
-        raise CxrError("A class weight is negative. Expected weights from zero up. Take those of the loss.")
-    _refuse_improbable(np.asarray(probabilities))
-    weighting = (positive > 0) & (negative > 0)
-    positive, negative = np.where(weighting, positive, 1.0), np.where(weighting, negative, 1.0)
-    weighted = probabilities * negative
-    return weighted / (weighted + (1 - probabilities) * positive)
-
-
 def _bins(probabilities: np.ndarray, bins: int) -> np.ndarray:
     """The bin of each image, equally many in each; equal probabilities share one, whatever their order in the file."""
     ranks = np.searchsorted(np.sort(probabilities), probabilities, side="left")
@@ -300,7 +315,7 @@ def _brier_parts(truth: np.ndarray, probabilities: np.ndarray, bins: int) -> lis
     own = pd.DataFrame({"predicted": probabilities, "observed": truth})
     inner = own - own.groupby(_bins(probabilities, bins)).transform("mean")
     within = (inner["predicted"] ** 2 - 2 * inner["predicted"] * inner["observed"]).mean()
-    error = (share * (table["predicted"] - table["observed"]).abs()).sum()
+    error = expected_calibration_error(truth, probabilities, bins)
     return [np.mean((probabilities - truth) ** 2), error, reliability, resolution, uncertainty, within]
 
 

@@ -219,7 +219,7 @@ def spread_over_patients(influence: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     total = squares.sum(axis=0)
     pulled = total > 1e-12  # below it is rounding
     unequal = np.divide((squares**2).sum(axis=0), total**2, out=np.full(len(total), np.inf), where=pulled)
-    freedom = np.full(len(total), units - 1.0)
+    freedom = 2 / np.maximum(unequal - 1 / units, 2 / max(units - 1, 1))
     return np.where(pulled, total * units / max(units - 1, 1), 0.0), freedom
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cxr_utils.cache import repository
 from cxr_utils.data import splits
 from cxr_utils.data.collections import nih
 from cxr_utils.data.dataset import Dataset
@@ -35,6 +36,32 @@ def _folder(dataset: Dataset) -> Path | Missing:
     real = os.environ.get("CXR_REAL_DATA")
     places = [dataset.root, *([Path(real) / "nih"] if real else [])]
     return next((place for place in places if (place / TABLE).exists()), Missing(ABSENT))
+
+
+def measured(name: str) -> pd.DataFrame:
+    """A table of trainings that are too many for a lesson, as `benchmarks/measure_recipes.py` wrote it.
+
+    Args:
+        name: of the table, such as "losses" (a row a training) or "losses_pairs" (a row a pair of trainings).
+
+    Returns:
+        The columns that the script describes.
+
+    Raises:
+        DataError: there is no such table.
+
+    Example:
+        >>> measured("losses")["recipe"].unique().tolist()
+        ['plain', 'weighted', 'focal']
+    """
+    path = repository() / "data" / "measured" / f"{name}.csv"
+    if not path.exists():
+        there = ", ".join(sorted(one.stem for one in path.parent.glob("*.csv")))
+        raise DataError(
+            f"There is no table {name!r} in {path.parent}. Expected one of those there: {there or 'none'}. "
+            "Make it with `python benchmarks/measure_recipes.py`."
+        )
+    return pd.read_csv(path)
 
 
 def _nih_table(root: Path) -> tuple[pd.DataFrame, tuple[str, ...], np.ndarray]:

@@ -169,8 +169,9 @@ def score_boxes(maps: np.ndarray, images: Sequence[str], findings: Sequence[str]
     Returns:
         One row for each image and finding with a box, several boxes of one finding taken together: image,
         finding, area (the boxes' share of the image), size (its class), hit, energy, iou (at the best threshold),
-        iou_area (over all thresholds) and the overlap at each of `THRESHOLDS`. A hit means that the centre of the
-        map's hottest cell lies in a box, or the centre of a box in that cell: compare maps of one resolution.
+        iou_area (over all thresholds) and the overlap at each of `THRESHOLDS`. A hit means that, across as well as
+        down, the centre of the map's hottest cell lies in a box, or the centre of a box in that cell: compare maps
+        of one resolution.
 
     Raises:
         DataError: where maps have another shape or negative or missing values, an image is named twice, or no

@@ -26,6 +26,7 @@ _load, __dir__, __all__ = on_first_use(
         "evaluation": (
             "roc_and_pr",
             "auc_forest",
+            "difference_forest",
             "interval_widths",
             "confusion_matrices",
             "ppv_by_prevalence",

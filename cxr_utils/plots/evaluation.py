@@ -1,6 +1,6 @@
 """Figures of an evaluation: curves, intervals, thresholds, probabilities, groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -95,9 +95,9 @@ def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     """
     first = next(iter(tables.values()))
     rows, few = first.index, first.get("reason", pd.Series("", first.index)).str.contains("too few")
-    figure, axes = canvas(width=8, height=1.4 + 0.34 * len(rows))
+    figure, axes = canvas(width=8, height=1.4 + (0.2 + 0.12 * len(tables)) * len(rows))
     names = [f"{row} *" if star else row for row, star in few.items()]
-    draw_forest(axes, tables, ("auc", "low", "high"), names, spread=0.17)
+    draw_forest(axes, tables, ("auc", "low", "high"), names, spread=0.36 - 0.36 / len(tables))
     axes.axvline(0.5, color=PALETTE["grey"], linewidth=1)
     note = "\n* too few patients with or without the finding to trust the interval" if few.any() else ""
     axes.set(xlabel=f"AUC with 95 % interval (0.5 is chance){note}", title=title)
@@ -106,6 +106,36 @@ def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
         figure,
         f"{title}: AUC of {len(rows)} rows with 95 % intervals, for {', '.join(tables)}.",
     )
+
+
+def difference_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
+    """Differences of mean AUC with their 95 % intervals, a panel a comparison, a row a training.
+
+    Args:
+        tables: name of the comparison to its table of difference, low and high, a row a training.
+        title: of the figure.
+
+    Example:
+        >>> table = pd.DataFrame({"difference": [0.1, -0.2], "low": [0.0, -0.3], "high": [0.2, -0.1]})
+        >>> difference_forest({"weighted - plain": table}, "Ten trainings")
+        Picture: Ten trainings.
+        weighted - plain in 2 trainings, from -0.200 to 0.100, 1 of the intervals off zero.
+    """
+    longest = max(map(len, tables.values()))
+    figure, axes = canvas(1, len(tables), width=9.5, height=1.5 + 0.22 * longest, sharex=True, squeeze=False)
+    told = []
+    for axis, (name, table), colour in zip(axes.flat, tables.items(), CYCLE, strict=False):
+        height = -np.arange(len(table))
+        axis.hlines(height, table["low"], table["high"], color=colour, linewidth=1.6)
+        axis.plot(table["difference"], height, "o", color=colour, markersize=5)
+        axis.axvline(0, color=PALETTE["grey"], linewidth=1)
+        axis.set(xlabel="difference of mean AUC, 95 % interval", title=name, yticks=[])
+        off = int(((table["low"] > 0) | (table["high"] < 0)).sum())
+        ends = f"from {table['difference'].min():.3f} to {table['difference'].max():.3f}"
+        told.append(f"{name} in {len(table)} trainings, {ends}, {off} of the intervals off zero")
+    axes.flat[0].set_ylabel("one row a training")
+    figure.suptitle(title)
+    return Picture(figure, f"{title}.\n{', '.join(told)}.")  # the first line stands beside a folded figure
 
 
 def interval_widths(widths: pd.DataFrame) -> Picture:
@@ -169,27 +199,33 @@ def _draw_matrix(axis: Axes, counts: np.ndarray, title: str, *, names: bool) -> 
     axis.set_title(title, fontsize=9)
 
 
-def ppv_by_prevalence(sensitivity: float, specificity: float, here: float, finding: str) -> Picture:
+def ppv_by_prevalence(
+    ppv: Callable[[float, float, float], float], sensitivity: float, specificity: float, here: float, finding: str
+) -> Picture:
     """The chance that a call is right, and that a clearance is right, against prevalence.
 
+    A clearance is a call of the other class: its chance is the same rule with both classes changed over.
+
     Args:
+        ppv: gives the chance that a call is right from sensitivity, specificity and prevalence.
         sensitivity: of the test, 0 to 1.
         specificity: of the test, 0 to 1.
         here: prevalence in the part that was measured.
         finding: its name.
 
     Example:
-        >>> ppv_by_prevalence(0.9, 0.8, 0.1, "Mass")
+        >>> def ppv(sensitivity, specificity, prevalence):
+        ...     found, false = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
+        ...     return found / (found + false)
+        >>> ppv_by_prevalence(ppv, 0.9, 0.8, 0.1, "Mass")
         Picture: Mass: positive and negative predictive value against prevalence on a logarithmic axis.
     """
     prevalence = np.geomspace(0.0005, 0.9, 200)
-    found, false = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
-    cleared, missed = specificity * (1 - prevalence), (1 - sensitivity) * prevalence
+    called = [ppv(sensitivity, specificity, share) for share in prevalence]
+    cleared = [ppv(specificity, sensitivity, 1 - share) for share in prevalence]
     figure, axes = canvas(width=7.5, height=3.8)
-    axes.plot(prevalence, found / (found + false), color=CYCLE[0], linewidth=2, label="PPV: a call is right")
-    axes.plot(
-        prevalence, cleared / (cleared + missed), "--", color=CYCLE[1], linewidth=2, label="NPV: a clearance is right"
-    )
+    axes.plot(prevalence, called, color=CYCLE[0], linewidth=2, label="PPV: a call is right")
+    axes.plot(prevalence, cleared, "--", color=CYCLE[1], linewidth=2, label="NPV: a clearance is right")
     axes.axvline(here, color=PALETTE["grey"], linewidth=1, label="prevalence in this test part")
     axes.set(xscale="log", xlabel="prevalence (share of people with the finding)", ylabel="probability", ylim=(0, 1.02))
     axes.xaxis.set_major_formatter("{x:g}")
@@ -216,12 +252,24 @@ def reliability(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     axes.plot([0, 1], [0, 1], color=PALETTE["grey"], linewidth=1, label="perfect")
     for (name, table), colour, marker, style in zip(tables.items(), CYCLE, MARKERS, LINES, strict=False):
         axes.plot(table["predicted"], table["observed"], marker + style, color=colour, markersize=5, label=name)
-    axes.set(xlabel="mean predicted probability of the bin", ylabel="observed share with the finding")
+        low, high = _wilson(table["observed"], table["images"])
+        axes.vlines(table["predicted"], low, high, color=colour, linewidth=1, alpha=0.6)
+    fewest, most = min(t["images"].min() for t in tables.values()), max(t["images"].max() for t in tables.values())
+    axes.set(xlabel=f"mean predicted probability of the bin ({fewest:.0f} to {most:.0f} images each)")
+    axes.set(ylabel="observed share with the finding, 95 % interval")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", title=title)
     axes.legend(loc="upper left")
     return Picture(
         figure, f"{title}: observed frequency against mean predicted probability in bins, for {', '.join(tables)}."
     )
+
+
+def _wilson(share: pd.Series, count: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Both ends of the 95 % interval of a share (Wilson, 1927), as if every image were of another patient."""
+    z2 = 1.96**2
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
+    return middle - half, middle + half
 
 
 def subgroup_forest(groups: pd.DataFrame, whole: Sequence[float], title: str) -> Picture | Missing:

@@ -107,9 +107,9 @@ def score_forest(tables: Mapping[str, pd.DataFrame], score: str, title: str) -> 
         Picture: Test: share of maps that point into the box, by finding, with 95 % intervals, for Grad-CAM, centre.
     """
     first = next(iter(tables.values()))
-    figure, axes = canvas(width=8, height=1.5 + 0.42 * len(first))
+    figure, axes = canvas(width=8, height=1.5 + (0.2 + 0.11 * len(tables)) * len(first))
     names = [f"{name} ({maps:.0f})" for name, maps in first["maps"].items()]
-    draw_forest(axes, tables, (score, f"{score}_low", f"{score}_high"), names, spread=0.27)
+    draw_forest(axes, tables, (score, f"{score}_low", f"{score}_high"), names, spread=0.34)
     axes.set(xlabel=f"{_NAMES[score]}, with 95 % interval over patients", title=title, xlim=(-0.02, 1.02))
     figure.legend(loc="outside lower center", ncols=len(tables))
     by = first.index.name or "finding"

@@ -9,20 +9,20 @@ from matplotlib.axes import Axes
 from .picture import PALETTE, Picture, canvas
 
 
-def finding_counts(table: pd.DataFrame, findings: Sequence[str]) -> Picture:
+def finding_counts(table: pd.DataFrame, shares: pd.Series) -> Picture:
     """Images that bear each finding, the commonest on top.
 
     Args:
         table: a contract table with one column a finding, 0, 1 or NaN.
-        findings: names of those columns.
+        shares: share of the images, 0 to 1, by finding.
 
     Example:
         >>> table = pd.DataFrame({"Mass": [1, 1, 0], "Hernia": [0, 1, 0]})
-        >>> finding_counts(table, ["Mass", "Hernia"])
-        Picture: Bars of the number of images with each of 2 findings, from Mass (2) down to Hernia (1).
+        >>> finding_counts(table, table.mean())
+        Picture: Bars of the number of images with each of 2 findings,
+        from Mass (2) down to Hernia (1).
     """
-    counts = table[list(findings)].sum().astype(int).sort_values(kind="stable")
-    shares = table[counts.index].mean()  # of the images whose label is known
+    counts = table[shares.index].sum().astype(int).sort_values(kind="stable")
     figure, axes = canvas(width=8, height=0.8 + 0.3 * len(counts))
     bars = axes.barh(counts.index.str.replace("_", " "), counts, color=PALETTE["blue"])
     axes.bar_label(bars, [f"{counts[name]:,} ({shares[name]:.1%})" for name in counts.index], padding=4, fontsize=9)
@@ -32,7 +32,7 @@ def finding_counts(table: pd.DataFrame, findings: Sequence[str]) -> Picture:
     most, least = counts.index[-1], counts.index[0]
     return Picture(
         figure,
-        f"Bars of the number of images with each of {len(counts)} findings, from {most} ({counts[most]}) "
+        f"Bars of the number of images with each of {len(counts)} findings,\nfrom {most} ({counts[most]}) "
         f"down to {least} ({counts[least]}).",
     )
 

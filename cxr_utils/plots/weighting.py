@@ -78,8 +78,9 @@ def sensitivities(points: Mapping[str, pd.DataFrame]) -> Picture:
     height = np.arange(len(findings))[::-1]
     figure, axes = canvas(1, 2, width=9.5, height=1.5 + 0.28 * len(findings), sharey=True)
     for axis, column in zip(axes, ("sensitivity", "specificity"), strict=True):
-        for (name, table), colour, marker in zip(points.items(), CYCLE, MARKERS, strict=False):
-            axis.plot(table.loc[findings, column], height, marker, color=colour, label=name, markersize=6, alpha=0.85)
+        for place, (name, table) in enumerate(points.items()):
+            at = height + 0.22 * ((len(points) - 1) / 2 - place)  # beside each other, so that none hides another
+            axis.plot(table.loc[findings, column], at, MARKERS[place], color=CYCLE[place], label=name, markersize=5)
         axis.set(xlabel=column, xlim=(-0.03, 1.03))
     axes[0].set_yticks(height, findings.str.replace("_", " "))
     axes[0].set_title("Of those with the finding, how many are found?")

@@ -1,4 +1,6 @@
-"""Right and wrong answers to the exercises of lesson 04, by exercise."""
+"""Answers to the exercises of lesson 04: right ones in other forms, and wrong ones with the hint that they get."""
+
+from itertools import groupby
 
 import numpy as np
 
@@ -19,6 +21,18 @@ def stopping(losses, patience):
         else:
             waited += 1
         if waited >= patience:
+            return kept, epoch
+    return kept, len(losses)
+
+
+def by_previous(losses, patience, keep_best=True):
+    """Waits while the loss is no lower than one epoch before."""
+    waited, kept = 0, 1
+    for epoch in range(2, len(losses) + 1):
+        better = losses[epoch - 1] < losses[epoch - 2]
+        waited = 0 if better else waited + 1
+        kept = int(np.argmin(losses[:epoch])) + 1 if keep_best else epoch if better else kept
+        if waited == patience:
             return kept, epoch
     return kept, len(losses)
 
@@ -50,70 +64,73 @@ def runs_out(patients, images):
     return [patient in taken for patient in patients]
 
 
+def sorted_first(patients, images):
+    order = sorted(patients)
+    return [patient in set(np.array(order)[whole(order, images)]) for patient in patients]
+
+
+def neighbours(patients, images):
+    taken = []
+    for _, run in groupby(patients):
+        taken += [sum(taken) < images] * len(list(run))
+    return taken
+
+
+def at_most(patients, images):
+    taken = set()
+    for patient in dict.fromkeys(patients):
+        if sum(one in {*taken, patient} for one in patients) <= images:
+            taken.add(patient)
+    return [patient in taken for patient in patients]
+
+
 RIGHT = {
     "head_parameters": {
-        "whole": lambda features, findings: features * findings + findings,
+        "whole": lambda features, findings: (features + 1) * findings,
         "float": lambda features, findings: float((features + 1) * findings),
     },
-    "whole_patients": {"list": whole, "array": lambda *given: np.array(whole(*given))},
+    "whole_patients": {
+        "list": whole,
+        "array": lambda *given: np.array(whole(*given)),
+        "0 and 1": lambda *given: [int(taken) for taken in whole(*given)],
+    },
     "flip_horizontally": {
         "pair": lambda image, x, width: (np.fliplr(image), 1 - (x + width)),
         "list": lambda image, x, width: [image[:, ::-1].tolist(), 1 - x - width],
     },
-    "early_stopping": {"pair": stopping, "array": lambda *given: np.array(stopping(*given))},
-}
-WRONG = {
-    "head_parameters": {
-        "biases of the fewer": lambda features, findings: features * findings + min(features, findings),
-        "no bias": lambda features, findings: features * findings,
-        "one bias": lambda features, findings: features * findings + 1,
-        "biases of the features": lambda features, findings: features * findings + features,
-        "sum": lambda features, findings: features + findings,
-        "always fourteen": lambda features, findings: features * 14 + 14,
-    },
-    "whole_patients": {
-        "never short of patients": runs_out,
-        "first images": lambda patients, images: [number < images for number in range(len(patients))],
-        "numbers instead of a mask": lambda patients, images: list(range(min(images, len(patients)))),
-        "that many patients": lambda patients, images: [p in list(dict.fromkeys(patients))[:images] for p in patients],
-        "everything": lambda patients, images: [True] * len(patients),
-        "never too many": lambda patients, images: [
-            p in set(patients[:images]) and patients.count(p) == 1 for p in patients
-        ],
-        "alphabetical": lambda patients, images: [sorted(patients).index(p) < images - 1 for p in patients],
-    },
-    "flip_horizontally": {
-        "left side forgotten": lambda image, x, width: (image[:, ::-1], 1 - width),
-        "one width for all": lambda image, x, width: (image[:, ::-1], 0.75 - x),
-        "upside down": lambda image, x, width: (image[::-1], 1 - x - width),
-        "rotated by half a turn": lambda image, x, width: (image[::-1, ::-1], 1 - x - width),
-        "box stays": lambda image, x, width: (image[:, ::-1], x),
-        "right side for left": lambda image, x, width: (image[:, ::-1], 1 - x),
-        "transposed": lambda image, x, width: (image.T, 1 - x - width),
-        "image stays": lambda image, x, width: (image, 1 - x - width),
-        "pixels for fractions": lambda image, x, width: (image[:, ::-1], image.shape[1] - x - width),
-    },
     "early_stopping": {
-        "counted back from the stop": lambda losses, patience: (
-            stopping(losses, patience)[1] - patience,
-            stopping(losses, patience)[1],
-        ),
-        "stopped rightly, best of all": lambda losses, patience: (
-            int(np.argmin(losses)) + 1,
-            stopping(losses, patience)[1],
-        ),
-        "equal is better": lambda losses, patience: stopping(
-            [loss - 1e-9 * epoch for epoch, loss in enumerate(losses)], patience
-        ),
-        "best of all": lambda losses, patience: (int(np.argmin(losses)) + 1, len(losses)),
-        "counted from zero": lambda losses, patience: tuple(epoch - 1 for epoch in stopping(losses, patience)),
-        "first rise": stops_at_first_rise,
-        "one too late": lambda losses, patience: (
-            stopping(losses, patience)[0],
-            min(len(losses), stopping(losses, patience)[1] + 1),
-        ),
-        "keeps the last": lambda losses, patience: (stopping(losses, patience)[1],) * 2,
-        "waits without beginning anew": waits_without_beginning_anew,
-        "highest": lambda losses, patience: stopping([-loss for loss in losses], patience),
+        "pair": stopping,
+        "list": lambda *given: list(stopping(*given)),
+        "array": lambda *given: np.array(stopping(*given)),
     },
+}
+PREVIOUS = "Compare with the best so far, not with the epoch before."
+WRONG = {
+    "head_parameters": [
+        ("There need not be fourteen", lambda features, findings: features * 14 + 14),
+        ("Count one weight", lambda features, findings: features * findings + features + findings),
+    ],
+    "whole_patients": [
+        ("Take patients as they come, not sorted.", sorted_first),
+        ("Patient b is needed", lambda patients, images: [number < images for number in range(len(patients))]),
+        ("Patient b is needed", at_most),
+        ("A patient's images need not", neighbours),
+        ("Patients may run out", runs_out),
+        ("Which patients come first", lambda patients, images: [False] * len(patients)),
+    ],
+    "flip_horizontally": [
+        ("Old place and width", lambda image, x, width: (image[:, ::-1], 1 - width)),
+        ("Old place and width", lambda image, x, width: (image[:, ::-1], 0.75 - x)),
+        ("Which side of the box", lambda image, x, width: (image[:, ::-1], x + width)),
+    ],
+    "early_stopping": [
+        ("Training may end", lambda x, patience: (stopping(x, patience)[1] - patience, stopping(x, patience)[1])),
+        ("Each new best begins", waits_without_beginning_anew),
+        (PREVIOUS, by_previous),
+        (PREVIOUS, lambda losses, patience: by_previous(losses, patience, keep_best=False)),
+        ("What would come after", lambda x, patience: (int(np.argmin(x)) + 1, stopping(x, patience)[1])),
+        ("Equal is not better.", lambda x, patience: stopping([loss - 1e-9 * i for i, loss in enumerate(x)], patience)),
+        ("Wait as many epochs", stops_at_first_rise),
+        ("Go through the epochs", lambda losses, patience: (7, 7)),
+    ],
 }

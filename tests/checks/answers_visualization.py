@@ -1,6 +1,7 @@
-"""Right and wrong answers to the exercises of lesson 01, by exercise."""
+"""Answers to the exercises of lesson 01: right ones in other forms, and wrong ones with the hint that they get."""
 
 import numpy as np
+import pandas as pd
 
 
 def right_lift(labels):
@@ -8,8 +9,20 @@ def right_lift(labels):
     return (labels.T @ labels / len(labels)) / np.outer(share, share)
 
 
+def without_diagonal(labels, value):
+    ratio = right_lift(labels)
+    np.fill_diagonal(ratio, value)
+    return ratio
+
+
 def right_ages(table):
-    return [image for image, age in zip(table.image, table.age, strict=True) if not 0 <= age <= 120]
+    return [image for image, age in zip(table.image, table.age, strict=True) if age < 0 or age > 120]
+
+
+def in_place(pixels):
+    pixels -= pixels.mean()
+    pixels /= pixels.std()
+    return pixels
 
 
 RIGHT = {
@@ -17,8 +30,17 @@ RIGHT = {
         "sums": lambda table, findings: table[findings].sum() / len(table),
         "another order": lambda table, findings: table[findings[::-1]].mean(),
         "an array": lambda table, findings: table[findings].to_numpy().mean(axis=0),
+        "a list": lambda table, findings: [table[finding].mean() for finding in findings],
+        "a dict": lambda table, findings: {finding: table[finding].mean() for finding in findings[::-1]},
+        "of mixed type": lambda table, findings: table[findings].mean().astype(object),
     },
-    "lift": {"array": right_lift, "nested lists": lambda labels: right_lift(labels).tolist()},
+    "lift": {
+        "array": right_lift,
+        "nested lists": lambda labels: right_lift(labels).tolist(),
+        "a table": lambda labels: pd.DataFrame(right_lift(labels)),
+        "NaN on the diagonal": lambda labels: without_diagonal(labels, np.nan),
+        "0 on the diagonal": lambda labels: without_diagonal(labels, 0),
+    },
     "standardise": {
         "numpy": lambda pixels: (pixels - np.mean(pixels)) / np.std(pixels),
         "32 bits": lambda pixels: ((pixels - pixels.mean()) / pixels.std()).astype(np.float32),
@@ -26,47 +48,46 @@ RIGHT = {
     "impossible_ages": {
         "list": right_ages,
         "set": lambda table: set(right_ages(table)),
-        "column": lambda table: table.loc[~table.age.between(0, 120), "image"],
+        "array": lambda table: np.array(right_ages(table)),
+        "column": lambda table: table.loc[~table.age.fillna(0).between(0, 120), "image"],
         "backwards": lambda table: right_ages(table)[::-1],
+        "for whole years": lambda table: table.loc[(table.age <= -1) | (table.age >= 121), "image"].tolist(),
     },
 }
+LIMITS, MISSING = "0 and 120 are possible ages, -1 and 121 are not.", "A missing age (NaN) is unknown"
 WRONG = {
-    "prevalence": {
-        "counts": lambda table, findings: table[findings].sum(),
-        "share of findings": lambda table, findings: table[findings].sum() / table[findings].sum().sum(),
-        "fixed length": lambda table, findings: table[findings].sum() / 4,
-        "every number column": lambda table, findings: table.mean(numeric_only=True),
-        "one number": lambda table, findings: table[findings].to_numpy().mean(),
-        "percent": lambda table, findings: 100 * table[findings].mean(),
-    },
-    "lift": {
-        "independent": lambda labels: np.where(np.eye(labels.shape[1]), 1 / labels.mean(axis=0), 1),
-        "counts": lambda labels: labels.T @ labels,
-        "observed share": lambda labels: labels.T @ labels / len(labels),
-        "conditional": lambda labels: (labels.T @ labels) / labels.sum(axis=0),
-        "counts over shares": lambda labels: labels.T @ labels / np.outer(labels.mean(0), labels.mean(0)),
-        "correlation": lambda labels: np.corrcoef(labels.T),
-        "diagonal left out": lambda labels: right_lift(labels) * (1 - np.eye(labels.shape[1])),
-    },
-    "standardise": {
-        "by column": lambda pixels: (pixels - pixels.mean(axis=0)) / pixels.std(axis=0),
-        "mean only": lambda pixels: pixels - pixels.mean(),
-        "scaled to one": lambda pixels: (pixels - pixels.min()) / (pixels.max() - pixels.min()),
-        "by 255": lambda pixels: pixels / 255,
-        "by row": lambda pixels: (pixels - pixels.mean(1, keepdims=True)) / (pixels.std(1, keepdims=True) + 1e-9),
-        "variance": lambda pixels: (pixels - pixels.mean()) / pixels.var(),
-        "sample deviation": lambda pixels: (pixels - pixels.mean()) / pixels.std(ddof=1),
-    },
-    "impossible_ages": {
-        "nothing is None": lambda table: right_ages(table) or None,
-        "labels for places": lambda table: [
-            table["image"].iloc[i] for i in table.index[(table.age < 0) | (table.age > 120)]
-        ],
-        "old only": lambda table: table.loc[table.age > 120, "image"].tolist(),
-        "young only": lambda table: table.loc[table.age < 0, "image"].tolist(),
-        "newborns too": lambda table: table.loc[(table.age <= 0) | (table.age > 120), "image"].tolist(),
-        "the old too": lambda table: table.loc[(table.age < 0) | (table.age > 90), "image"].tolist(),
-        "the possible ones": lambda table: table.loc[table.age.between(0, 120), "image"].tolist(),
-        "ages": lambda table: table.loc[(table.age < 0) | (table.age > 120), "age"].tolist(),
-    },
+    "prevalence": [
+        ("Use the columns that `findings` names", lambda table, findings: table[["Mass", "Edema"]].mean()),
+        ("Here are three images", lambda table, findings: table[findings].sum() / 4),
+        ("Here are three images", lambda table, findings: table[findings].mean().round(2)),
+        ("For each finding", lambda table, findings: table[findings].mean().set_axis([*range(len(findings))])),
+        ("For each finding", lambda table, findings: table[findings].std()),
+    ],
+    "lift": [
+        ("Which share", lambda labels: np.where(np.eye(labels.shape[1]), 1 / labels.mean(axis=0), 1)),
+        ("Which share", lambda labels: 1 / right_lift(labels)),
+        ("Which share", lambda labels: np.triu(right_lift(labels))),
+    ],
+    "standardise": [
+        ("Whole numbers cannot", in_place),
+        ("Shift by one number", lambda pixels: pixels / pixels.std()),
+        ("Shift by one number", lambda pixels: (pixels - np.median(pixels)) / np.abs(pixels).max()),
+    ],
+    "impossible_ages": [
+        (LIMITS, lambda table: table.loc[(table.age < 0) | (table.age > 119), "image"]),
+        (LIMITS, lambda table: table.loc[(table.age < 0) | (table.age >= 120), "image"]),
+        (LIMITS, lambda table: table.loc[(table.age < 0) | (table.age > 121), "image"]),
+        (LIMITS, lambda table: table.loc[(table.age < 1) | (table.age > 120), "image"]),
+        (LIMITS, lambda table: table.loc[(table.age <= 0) | (table.age > 120), "image"]),
+        (LIMITS, lambda table: table.loc[(table.age < -1) | (table.age > 120), "image"]),
+        ("Did you forget return? Where no age is impossible", lambda table: right_ages(table) or None),
+        (
+            "A label of the index is no row number.",
+            lambda table: [table["image"].iloc[i] for i in table.index[(table.age < 0) | (table.age > 120)]],
+        ),
+        (MISSING, lambda table: table.loc[~table.age.between(0, 120), "image"]),
+        (MISSING, lambda table: [image for image in table.image if not 0 <= dict(table.to_numpy())[image] <= 120]),
+        (MISSING, lambda table: [i for i, age in table.itertuples(index=False) if int(age) < 0 or int(age) > 120]),
+        ("Return the names of the images whose age", lambda table: table[(table.age < 0) | (table.age > 120)]),
+    ],
 }

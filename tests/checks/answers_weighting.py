@@ -1,4 +1,4 @@
-"""Right and wrong answers to the exercises of lesson 03, by exercise."""
+"""Answers to the exercises of lesson 03: right ones in other forms, and wrong ones with the hint that they get."""
 
 import numpy as np
 from scipy.special import expit, logit
@@ -8,9 +8,14 @@ def right_loss(truth, p, positive, negative):
     return np.where(truth == 1, -positive * np.log(p), -negative * np.log1p(-p)).mean()
 
 
-def right_undo(weighted, positive, negative):
+def by_logits(weighted, positive, negative):
     with np.errstate(divide="ignore"):
         return expit(logit(weighted) - np.log(positive / negative))
+
+
+def by_odds(weighted, positive, negative):
+    odds = weighted / (1 - weighted) * negative / positive
+    return odds / (1 + odds)
 
 
 RIGHT = {
@@ -22,55 +27,38 @@ RIGHT = {
     "weighted_loss": {
         "where": right_loss,
         "an array without axes": lambda *given: np.asarray(right_loss(*given)),
+        "float": lambda *given: float(right_loss(*given)),
     },
     "balancing_weights": {
         "pair": lambda labels: ((labels == 0).mean(axis=0), (labels == 1).mean(axis=0)),
         "array of two rows": lambda labels: np.stack([(labels == 0).mean(axis=0), (labels == 1).mean(axis=0)]),
     },
-    "undo_weights": {"logits": right_undo},
+    "undo_weights": {"logits": by_logits, "odds": by_odds, "lists": lambda *given: by_odds(*given).tolist()},
 }
+SCALE = "The ratio of the two is right"
 WRONG = {
-    "frequencies": {
-        "counts": lambda labels: (labels.sum(axis=0), len(labels) - labels.sum(axis=0)),
-        "over all findings": lambda labels: (labels.mean(), 1 - labels.mean()),
-        "by image": lambda labels: (labels.mean(axis=1), 1 - labels.mean(axis=1)),
-        "swapped": lambda labels: (1 - labels.mean(axis=0), labels.mean(axis=0)),
-        "positives only": lambda labels: labels.mean(axis=0),
-        "share of findings": lambda labels: (labels.sum(axis=0) / labels.sum(), 1 - labels.sum(axis=0) / labels.sum()),
-        "of fixed length": lambda labels: (labels.sum(axis=0) / 4, 1 - labels.sum(axis=0) / 4),
-    },
-    "weighted_loss": {
-        "sign": lambda *given: -right_loss(*given),
-        "sum": lambda truth, p, a, b: right_loss(truth, p, a, b) * truth.size,
-        "mean over images only": lambda truth, p, a, b: right_loss(truth, p, a, b) * truth.shape[1],
-        "positives only": lambda truth, p, a, b: -(a * truth * np.log(p)).mean(),
-        "weights swapped": lambda truth, p, a, b: right_loss(truth, p, b, a),
-        "log of p for negatives": lambda truth, p, a, b: -(a * truth * np.log(p) + b * (1 - truth) * np.log(p)).mean(),
-        "unweighted": lambda truth, p, a, b: right_loss(truth, p, 1, 1),
-        "weighted mean": lambda truth, p, a, b: right_loss(truth, p, a, b) / np.where(truth == 1, a, b).mean(),
-        "log 2": lambda truth, p, a, b: right_loss(truth, p, a, b) / np.log(2),
-        "one weight for all": lambda truth, p, a, b: right_loss(truth, p, a.mean(), b.mean()),
-    },
-    "balancing_weights": {
-        "one for all findings": lambda labels: tuple(
-            np.full(labels.shape[1], v) for v in (1 - labels.mean(), labels.mean())
+    "frequencies": [
+        ("Count the images", lambda labels: (labels.sum(axis=0) / 4, 1 - labels.sum(axis=0) / 4)),
+        (
+            "Return two arrays: for each",
+            lambda labels: (labels.sum(axis=0) / labels.sum(), 1 - labels.sum(axis=0) / labels.sum()),
         ),
-        "positives are rare": lambda labels: tuple(
-            pick(labels.mean(axis=0), 1 - labels.mean(axis=0)) for pick in (np.maximum, np.minimum)
-        ),
-        "frequencies themselves": lambda labels: (labels.mean(axis=0), 1 - labels.mean(axis=0)),
-        "inverse frequencies": lambda labels: (1 / labels.mean(axis=0), 1 / (1 - labels.mean(axis=0))),
-        "negatives weigh one": lambda labels: (1 / labels.mean(axis=0) - 1, np.ones(labels.shape[1])),
-        "over all findings": lambda labels: (1 - labels.mean(), labels.mean()),
-        "counts": lambda labels: ((labels == 0).sum(axis=0), labels.sum(axis=0)),
-    },
-    "undo_weights": {
-        "unchanged": lambda weighted, a, b: weighted,
-        "the other way": lambda weighted, a, b: weighted * a / (weighted * a + (1 - weighted) * b),
-        "divided": lambda weighted, a, b: weighted * b / a,
-        "odds, not probability": lambda weighted, a, b: weighted / (1 - weighted + 1e-12) * b / a,
-        "not normalised": lambda weighted, a, b: weighted * b / (weighted * b + (1 - weighted) * a) / b,
-        "one weight for all": lambda weighted, a, b: right_undo(weighted, a.mean(), b.mean()),
-        "zero over zero": lambda weighted, a, b: 1 / (1 + np.nan_to_num((1 - weighted) / weighted, posinf=0) * a / b),
-    },
+        ("Return two arrays: for each", lambda labels: (np.median(labels, axis=0), 1 - np.median(labels, axis=0))),
+    ],
+    "weighted_loss": [
+        ("Each finding has weights", lambda truth, p, a, b: right_loss(truth, p, a.mean(), b.mean())),
+        ("Each finding has weights", lambda truth, p, a, b: right_loss(truth, p, a, b) * truth.shape[1]),
+        ("Write the two terms", lambda truth, p, a, b: right_loss(truth, p, a, b) / np.where(truth == 1, a, b).mean()),
+        ("Write the two terms", lambda *given: right_loss(*given) / np.log(2)),
+    ],
+    "balancing_weights": [
+        ("Here the positives", lambda x: (np.fmax(x.mean(0), 1 - x.mean(0)), np.fmin(x.mean(0), 1 - x.mean(0)))),
+        ("Return two arrays; with these", lambda labels: (1 / labels.mean(axis=0) - 1, np.ones(labels.shape[1]))),
+        ("Return two arrays; with these", lambda x: (np.full(x.shape[1], 1 - x.mean()), np.full(x.shape[1], x.mean()))),
+    ],
+    "undo_weights": [
+        ("Each finding has two weights", lambda weighted, a, b: by_odds(weighted, a.mean(), b.mean())),
+        ("Each finding has two weights", lambda weighted, a, b: weighted / (weighted + (1 - weighted) * a)),
+        ("Turn the probability into odds", lambda weighted, a, b: by_odds(weighted, a, b) / b / 2),
+    ],
 }

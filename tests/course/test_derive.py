@@ -40,6 +40,15 @@ def test_copies_differ_in_the_exercise_only():
     assert different == [2]
 
 
+def test_what_answers_is_folded_for_learners_and_plumbing_for_all():
+    text = PARAMETERS + EXERCISE + '\n# %% tags=["answer"]\n42\n\n# %% tags=["plumbing", "answer"]\n43\n'
+    solution, learner = solution_notebook(text, NAME), learner_notebook(text, NAME)
+    nbformat.validate(learner)
+    folds = [[cell.metadata.get("jupyter") for cell in notebook.cells[1:]] for notebook in (solution, learner)]
+    assert folds[0] == [None, None, {"source_hidden": True}]
+    assert folds[1] == [None, {"outputs_hidden": True}, {"source_hidden": True, "outputs_hidden": True}]
+
+
 def test_answers_may_be_nested_and_several_in_a_function():
     text = PARAMETERS + (
         "\n# %%\ndef total(values):\n"

@@ -20,7 +20,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import cxr_utils as cxr
 from cxr_utils import cache
-from cxr_utils.checks.claims import ClaimNotBorneOut
+from cxr_utils.checks.claim import ClaimNotBorneOut
 from cxr_utils.course.derive import PARAMETERS, solution_notebook
 from cxr_utils.course.lessons import Lesson, find_lessons
 from cxr_utils.networks import recipes, transfer
@@ -31,13 +31,13 @@ from cxr_utils.training import devices
 
 # What shows that a lesson has gone its main way, although few patients bear out few claims.
 SHOWN = (
-    "✓ claim: Undoing the weights leaves every AUC as it was",
+    "✓ identity: Undoing the weights leaves every AUC as it was",
     "Picture: Loss over epochs of 2 runs (from scratch, ",
     "for network, focal, acting on all and acting on none.",
-    "✓ claim: For a network that ends in a global average and a dense layer, Grad-CAM is the class activation map",
+    "✓ identity: Grad-CAM, your function and the positive class activation map agree",
     "the first marked test pictures, networks trained without (above) and with the marker (below).",
-    "✓ claim: The same picture as PNG and as DICOM gives the same prediction",
-    "Picture: A radiograph, and beside it the same one under a heat map of what speaks for ",
+    "✓ identity: PNG and both DICOM files give the same probabilities",
+    ": the likeliest findings of one picture.",
 )
 
 
@@ -47,17 +47,17 @@ def make_small() -> None:
     for values in recipes._FULL.values():
         values["batch_size"] = 4
     transfer.BATCH, transfer.in_chunks.__defaults__ = 4, (4,)  # 64 images of 320 pixels take gigabytes
-    fit, claim = devices.Devices.fit, cxr.claim
+    fit, claims = devices.Devices.fit, cxr.claims
 
     def short(self, model, *given, **options):
         model.run_eagerly = model.name in PRETRAINED  # to trace so many layers takes half a minute
         fit(self, model, *given, **options | {"epochs": options["initial_epoch"] + 1})
 
-    def told(statement, holds):
+    def told(statements):
         with contextlib.suppress(ClaimNotBorneOut):
-            claim(statement, holds)
+            claims(statements)
 
-    devices.Devices.fit, cxr.claim = short, told
+    devices.Devices.fit, cxr.claims = short, told
 
 
 def make_folders(folder: Path) -> Path:
@@ -110,7 +110,7 @@ def run_all(tmp_path: Path, which: str) -> str:
 
 def test_every_lesson_goes_through_on_pictures_in_two_folders(tmp_path):
     printed = run_all(tmp_path, "folders")
-    assert "no boxes; AUC without the marker falls from" in printed
+    assert "headline: hits, energy, overlap: no boxes; AUC " in printed
 
 
 def test_every_lesson_trains_by_the_recipes_of_the_full_profile(tmp_path):

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from cxr_utils import networks
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.opening import open_dataset
+from cxr_utils.data.readers import recognition
 from cxr_utils.data.readers.files import Files, look
 from cxr_utils.data.readers.values import patient_of
 from cxr_utils.data.schema import FINDINGS, OPTIONAL, REQUIRED
@@ -480,3 +482,9 @@ def test_frequencies_by_hand():
     ).frequencies()
     assert counted.loc["Mass"].tolist() == [3, 0.75, 0.25]
     assert counted.loc["Hernia"].tolist() == [1, 0.25, 0.75]
+
+
+def test_the_patients_of_the_shipped_weights_are_nobodys_test_patients():
+    assert networks.simulated_record()["plan"]["seed"] == recognition.SCHOOL_SEED
+    with pytest.raises(DataError, match="seed=1000 draws the patients on whom the shipped weights have learned"):
+        open_dataset("phantom", seed=recognition.SCHOOL_SEED)

@@ -1,5 +1,7 @@
 """Calibration against scikit-learn, closed forms and simulated truth."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,17 +35,13 @@ def test_brier_and_bins_equal_scikit_learn():
     assert table["images"].tolist() == [100] * 10
 
 
-def error_of(truth, probability, bins=10):
-    return calibration.calibration_table(np.asarray(truth), np.asarray(probability), bins)["ece"].item()
-
-
 def test_equal_probabilities_share_a_bin():
     truth, probability = np.array([1, 0, 1, 0, 1, 0]), np.array([0.2, 0.2, 0.2, 0.2, 0.2, 0.9])
     table = calibration.reliability_table(truth, probability, bins=3)
     assert table["images"].tolist() == [5, 1]
     assert table["observed"].tolist() == [0.6, 0.0]
     by_hand = (5 * 0.4 + 1 * 0.9) / 6
-    assert error_of(truth, probability, bins=3) == pytest.approx(by_hand)
+    assert calibration.expected_calibration_error(truth, probability, bins=3) == pytest.approx(by_hand)
 
 
 def test_platt_equals_scikit_learns_sigmoid():
@@ -72,8 +70,8 @@ def test_temperature_undoes_overconfidence_and_keeps_the_order():
     calibrate = calibration.fit_temperature(truth, sure)
     assert 1 / calibrate.slope["Mass"] == pytest.approx(3, rel=0.05)
     better = calibrate(sure)["Mass"]
-    assert error_of(truth, better) < 0.02
-    assert error_of(truth, sure["Mass"]) > 0.05
+    assert calibration.expected_calibration_error(truth, better) < 0.02
+    assert calibration.expected_calibration_error(truth, sure["Mass"]) > 0.05
     assert roc_auc(truth, better) == pytest.approx(roc_auc(truth, sure["Mass"]), abs=1e-12)
 
 
@@ -130,27 +128,11 @@ def test_isotonic_undoes_any_rising_distortion_and_matches_findings_by_name():
     straight = fit(pd.DataFrame({"Edema": np.sqrt(fresh), "Mass": fresh**3}))
     for name in ("Mass", "Edema"):
         assert np.abs(straight[name] - fresh).mean() < 0.03
-        assert error_of(fresh_truth, straight[name]) < 0.02
+        assert calibration.expected_calibration_error(fresh_truth, straight[name]) < 0.02
     with pytest.raises(CxrError, match="knows Mass, Edema and not Hernia"):
         fit(pd.DataFrame({"Hernia": [0.5]}))
     with pytest.raises(CxrError, match="between 0 and 1"):
         fit(pd.DataFrame({"Mass": [np.nan]}))
-
-
-def test_prior_correction_recovers_what_a_weighted_loss_distorts():
-    """The minimiser of the weighted loss is found by numerical search, not by the formula under test."""
-    grid = np.linspace(0.001, 0.999, 9981)
-    for truth, positive, negative in ((0.1, 9.0, 1.0), (0.3, 0.7, 0.3), (0.02, 0.98, 0.02)):
-        loss = -positive * truth * np.log(grid) - negative * (1 - truth) * np.log(1 - grid)
-        trained = grid[loss.argmin()]
-        assert calibration.prior_correction(np.array([trained]), positive, negative) == pytest.approx(truth, rel=0.02)
-
-
-def test_prior_correction_takes_one_weight_a_finding():
-    table = pd.DataFrame({"Mass": [0.5, 0.9], "Edema": [0.5, 0.2]})
-    corrected = calibration.prior_correction(table, np.array([3.0, 1.0]), np.array([1.0, 1.0]))
-    assert corrected["Mass"].tolist() == pytest.approx([0.25, 0.75])
-    assert corrected["Edema"].tolist() == pytest.approx([0.5, 0.2])
 
 
 def test_extreme_probabilities_stay_finite():
@@ -173,8 +155,6 @@ def test_logits_and_unknown_findings_are_refused():
         calibration.reliability_table([0, 1], [-2.0, 3.0])
     with pytest.raises(CxrError, match="knows finding and not Mass"):
         calibration.fit_platt([0, 1], [0.2, 0.8])(pd.DataFrame({"Mass": [0.5]}))
-    with pytest.raises(CxrError, match="weight is negative"):
-        calibration.prior_correction(np.array([0.5]), -1.0, 1.0)
 
 
 def test_bins_hold_equally_many_and_are_as_many_as_asked_for():
@@ -188,7 +168,10 @@ def test_bins_hold_equally_many_and_are_as_many_as_asked_for():
         assert row["observed"] == pytest.approx(truth[own].mean())
     assert calibration.reliability_table(truth, probability, bins=4)["images"].tolist() == [25] * 4
     assert calibration.reliability_table(truth[:3], probability[:3], bins=7)["images"].tolist() == [1] * 3
-    assert error_of(truth, probability) == pytest.approx((table["predicted"] - table["observed"]).abs().mean())
+    error = calibration.expected_calibration_error(truth, probability)
+    assert error == pytest.approx((table["predicted"] - table["observed"]).abs().mean())
+    table = calibration.calibration_table(truth, probability)
+    assert table["ece"].item() == pytest.approx(error)
 
 
 def test_the_table_by_hand():
@@ -240,16 +223,27 @@ def test_platts_softened_targets_keep_a_perfect_separation_finite():
     assert (low, high) == pytest.approx((np.log(1 / 2), np.log(9)), abs=1e-5)
 
 
-def test_where_a_weight_is_zero_there_is_nothing_to_take_out():
-    given = np.array([[0.3, 0.6, 0.2]])
-    found = calibration.prior_correction(given, np.array([0.0, 2.0, 4.0]), np.array([1.0, 0.0, 2.0]))
-    assert found[0].tolist() == pytest.approx([0.3, 0.6, 0.4 / (0.4 + 3.2)])
-    for weights in ((-1.0, 1.0), (1.0, -1.0)):
-        with pytest.raises(CxrError, match="weight is negative"):
-            calibration.prior_correction(given, *weights)
-    with pytest.raises(CxrError, match="from 0.3 to 1.2. Expected them between 0 and 1"):
-        calibration.prior_correction(np.array([0.3, 1.2]), 1.0, 1.0)
+def test_every_way_to_calibrate_keeps_images_apart():
     assert set(calibration.CALIBRATIONS) == {"temperature", "Platt", "isotonic"}
     truth, probability = simulated(200)
     for fit in calibration.CALIBRATIONS.values():
         assert fit(truth, probability)(pd.DataFrame({"finding": probability})).to_numpy().std() > 0.1
+
+
+def test_calibration_error_by_chance_is_that_of_coins():
+    """Of a coin, E|X/n - 1/2| = C(n, n/2) / 2^(n+1); one bin, since all probabilities are equal."""
+    images = 100
+    probabilities = pd.DataFrame({"Mass": np.full(images, 0.5), "Edema": np.zeros(images)})
+    found = calibration.ece_by_chance(probabilities, draws=20_000)
+    assert found["Mass"] == pytest.approx(math.comb(images, images // 2) / 2 ** (images + 1), rel=0.02)
+    assert found["Edema"] == 0
+
+
+def test_calibration_error_by_chance_is_what_calibrated_probabilities_show():
+    """Drawn labels, scored one by one by the error itself, have the mean that is promised."""
+    generator = np.random.default_rng(0)
+    probability = generator.beta(0.5, 3, size=300)
+    promised = calibration.ece_by_chance(pd.DataFrame({"Mass": probability}), draws=2000)["Mass"]
+    drawn = [generator.random(300) < probability for _ in range(500)]
+    seen = np.mean([calibration.expected_calibration_error(labels, probability) for labels in drawn])
+    assert promised == pytest.approx(seen, rel=0.05)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from cxr_utils import plots
 from cxr_utils.errors import Missing
@@ -46,8 +47,12 @@ def test_focal_loss_with_gamma_zero_is_cross_entropy():
     assert np.allclose(loss, -np.log(probability))
 
 
+def bayes(sensitivity, specificity, prevalence):
+    return sensitivity * prevalence / (sensitivity * prevalence + (1 - specificity) * (1 - prevalence))
+
+
 def test_ppv_curve_passes_through_bayes_rule():
-    axes = plots.ppv_by_prevalence(0.9, 0.9, 0.1, "Mass").figure.axes[0]
+    axes = plots.ppv_by_prevalence(bayes, 0.9, 0.9, 0.1, "Mass").figure.axes[0]
     prevalence, ppv = axes.lines[0].get_data()
     assert np.interp(0.01, prevalence, ppv) == pytest.approx(9 / 108, abs=1e-3)
 
@@ -94,13 +99,31 @@ def test_a_forest_draws_each_interval_at_the_height_of_its_mark():
     first = pd.DataFrame(rows, index=["Mass", "Edema"])
     second = pd.DataFrame(rows, index=["Edema", "Mass"])  # the same figures, for the other finding
     axis = plots.auc_forest({"one": first, "two": second}, "Test").figure.axes[0]
-    np.testing.assert_allclose(lines(axis)["one"], [[0.8, 1.17], [0.6, 0.17]])
-    np.testing.assert_allclose(lines(axis)["two"], [[0.6, 0.83], [0.8, -0.17]])
+    np.testing.assert_allclose(lines(axis)["one"], [[0.8, 1.18], [0.6, 0.18]])
+    np.testing.assert_allclose(lines(axis)["two"], [[0.6, 0.82], [0.8, -0.18]])
     bars = [np.array(bars.get_segments()).tolist() for bars in axis.collections]
-    np.testing.assert_allclose(bars[0], [[[0.7, 1.17], [0.95, 1.17]], [[0.5, 0.17], [0.65, 0.17]]])
-    np.testing.assert_allclose(bars[1], [[[0.5, 0.83], [0.65, 0.83]], [[0.7, -0.17], [0.95, -0.17]]])
+    np.testing.assert_allclose(bars[0], [[[0.7, 1.18], [0.95, 1.18]], [[0.5, 0.18], [0.65, 0.18]]])
+    np.testing.assert_allclose(bars[1], [[[0.5, 0.82], [0.65, 0.82]], [[0.7, -0.18], [0.95, -0.18]]])
     assert axis.lines[2].get_xdata()[0] == 0.5  # chance
     assert axis.lines[0].get_marker() != axis.lines[1].get_marker()
+
+
+def test_marks_of_a_row_lie_apart_and_rows_further():
+    table = pd.DataFrame({"auc": [0.8, 0.8], "low": [0.7, 0.7], "high": [0.9, 0.9]}, index=["Mass", "Edema"])
+    axis = plots.auc_forest(dict.fromkeys("abcd", table), "Test").figure.axes[0]
+    heights = np.sort([height for one in axis.lines[:4] for height in one.get_ydata()])
+    gaps = np.diff(heights).round(2)
+    assert gaps.tolist() == [0.18, 0.18, 0.18, 0.46, 0.18, 0.18, 0.18]
+
+
+def test_a_difference_stands_in_the_row_of_its_training_and_off_zero_is_counted():
+    table = pd.DataFrame({"difference": [0.02, -0.04], "low": [-0.01, -0.06], "high": [0.05, -0.02]})
+    picture = plots.difference_forest({"focal less plain": table, "weighted less plain": -table}, "Two trainings")
+    left, right = picture.figure.axes
+    assert left.lines[0].get_xydata().tolist() == [[0.02, 0], [-0.04, -1]] and left.lines[1].get_xdata()[0] == 0
+    assert left.collections[0].get_segments()[1].tolist() == [[-0.06, -1], [-0.02, -1]]
+    assert right.get_title(loc="left") == "weighted less plain" or right.get_title() == "weighted less plain"
+    assert "focal less plain in 2 trainings, from -0.040 to 0.020, 1 of the intervals off zero" in picture.alt
 
 
 def test_widths_of_intervals_lie_on_the_row_of_their_finding():
@@ -134,7 +157,7 @@ def test_only_the_first_matrix_of_a_row_names_its_rows():
 
 
 def test_npv_curve_passes_through_bayes_rule():
-    axes = plots.ppv_by_prevalence(0.8, 0.9, 0.25, "Mass").figure.axes[0]
+    axes = plots.ppv_by_prevalence(bayes, 0.8, 0.9, 0.25, "Mass").figure.axes[0]
     for line, by_hand in zip(
         axes.lines[:2], (0.2 * 0.8 / (0.2 * 0.8 + 0.8 * 0.1), 0.8 * 0.9 / (0.8 * 0.9 + 0.2 * 0.2)), strict=True
     ):
@@ -146,6 +169,16 @@ def test_reliability_plots_what_was_observed_over_what_was_predicted():
     bins = pd.DataFrame({"predicted": [0.1, 0.6], "observed": [0.05, 0.7], "images": [10, 10]})
     axis = plots.reliability({"plain": bins}, "Mass").figure.axes[0]
     assert lines(axis) == {"perfect": [[0, 0], [1, 1]], "plain": [[0.1, 0.05], [0.6, 0.7]]}
+
+
+def test_reliability_shows_how_far_each_bin_can_be_trusted():
+    """Wilson's interval: of 0 of 10 it ends at z² / (10 + z²); of 19 of 20 scipy knows both ends."""
+    bins = pd.DataFrame({"predicted": [0.1, 0.9], "observed": [0.0, 0.95], "images": [10, 20]})
+    axis = plots.reliability({"plain": bins}, "Mass").figure.axes[0]
+    (first, second) = (segment[:, 1] for segment in axis.collections[0].get_segments())
+    assert first == pytest.approx([0, 1.96**2 / (10 + 1.96**2)], abs=1e-6)
+    assert second == pytest.approx(list(binomtest(19, 20).proportion_ci(method="wilson")), abs=1e-4)
+    assert "10 to 20 images" in axis.get_xlabel()
 
 
 GROUPS = pd.DataFrame(
@@ -209,8 +242,14 @@ def test_sensitivity_and_specificity_each_have_their_panel():
     one = pd.DataFrame({"sensitivity": [0.2, 0.4], "specificity": [0.9, 0.8]}, index=["Mass", "Edema"])
     figure = plots.sensitivities({"plain": one, "weighted": one[::-1] / 2}).figure
     left, right = figure.axes
-    assert lines(left) == {"plain": [[0.2, 1], [0.4, 0]], "weighted": [[0.1, 1], [0.2, 0]]}
-    assert lines(right) == {"plain": [[0.9, 1], [0.8, 0]], "weighted": [[0.45, 1], [0.4, 0]]}
+    assert {name: np.transpose(points)[0].tolist() for name, points in lines(left).items()} == {
+        "plain": [0.2, 0.4],
+        "weighted": [0.1, 0.2],
+    }
+    plain, weighted = (np.array(points) for points in lines(right).values())
+    assert plain[:, 0].tolist() == [0.9, 0.8] and weighted[:, 0].tolist() == [0.45, 0.4]
+    assert plain[:, 1].round().tolist() == weighted[:, 1].round().tolist() == [1, 0]
+    assert (plain[:, 1] - weighted[:, 1] > 0.1).all()  # beside each other: none hides another
 
 
 def test_shifted_probabilities_stand_over_their_prevalence():

@@ -44,7 +44,7 @@ def test_cascade_starts_at_one_and_keeps_the_order_of_steps():
 def test_a_forest_of_scores_has_an_interval_on_each_row(table):
     axis = plots.score_forest({"one": table, "two": table / 2}, "energy", "Test").figure.axes[0]
     rows = np.arange(len(table))[::-1]
-    for line, bars, factor, up in zip(axis.lines, axis.collections, (1, 0.5), (0.27, -0.27), strict=True):
+    for line, bars, factor, up in zip(axis.lines, axis.collections, (1, 0.5), (0.34, -0.34), strict=True):
         np.testing.assert_allclose(line.get_xdata().astype(float), factor * table["energy"])
         np.testing.assert_allclose(line.get_ydata().astype(float), rows + up)
         ends = np.array(bars.get_segments())[:, :, 0]

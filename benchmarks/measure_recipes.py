@@ -1,0 +1,108 @@
+"""Trainings that are too many for a lesson, as tables that lessons read. Run: python benchmarks/measure_recipes.py NAME
+
+One training is one network. What a lesson says of a *recipe* rests on several trainings of it, on the default data,
+from other random numbers each. Into data/measured go, for each NAME (all, without one):
+- NAME.csv: a row for each training: recipe, training (the seed of its random numbers), mean AUC over the findings with
+  its interval over the test patients, sensitivity and specificity at a probability of one half (means over findings);
+- NAME_pairs.csv: a row for each pair of trainings that is compared on the same test patients: both recipes and
+  trainings, the difference of their mean AUC, and its interval over patients.
+`losses`: lesson 03's small network with plain, weighted and focal loss, ten trainings each; and all pairs of trainings
+of one recipe.
+`augmentation`: the same network on 300 images, with and without changed pictures, ten trainings each; and all pairs.
+`tuning`: lesson 04's main network frozen and fine-tuned, five trainings each (a frozen head has one best answer).
+Half an hour on two cores; what is trained is cached, and a run that was stopped goes on.
+"""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+
+from cxr_utils.cache import repository, write_text
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.opening import open_dataset
+from cxr_utils.evaluation.metrics import auc_difference, auc_table
+from cxr_utils.evaluation.thresholds import operating_points
+from cxr_utils.networks.recipes import Recipe, recipe
+from cxr_utils.training import fit
+
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Recipes to train, how often, and which to compare.
+
+    Attributes:
+        recipes: by name; the first is what the others are compared with, training by training.
+        trainings: of each recipe.
+        images: to train on; all, where None.
+        same: names of recipes whose trainings are also compared among themselves.
+    """
+
+    recipes: dict[str, Recipe]
+    trainings: int
+    images: int | None = None
+    same: tuple[str, ...] = field(default=())
+
+    def pairs(self) -> Iterator[tuple[Key, Key]]:
+        first, *others = self.recipes
+        yield from (((name, one), (first, one)) for name in others for one in range(self.trainings))
+        for name in self.same:
+            yield from (((name, two), (name, one)) for one, two in combinations(range(self.trainings), 2))
+
+
+def plans() -> dict[str, Plan]:
+    """What can be measured."""
+    small = replace(recipe("xray-vision"), sample_weights=False)
+    losses = {"plain": small} | {loss: replace(small, loss=loss) for loss in ("weighted", "focal")}
+    unchanged = replace(recipe("xray-vision"), augment=())
+    changed = {"plain": unchanged, "rotate and shift": replace(unchanged, augment=("rotate", "shift"))}
+    return {
+        "losses": Plan(losses, 10, same=tuple(losses)),
+        "augmentation": Plan(changed, 10, images=300, same=tuple(changed)),
+        "tuning": Plan({"frozen": recipe("lite0-head"), "fine-tuned": recipe("lite0-transfer")}, 5),
+    }
+
+
+def measure(plan: Plan, dataset: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Train what the plan asks for and judge it on the test part: a row a training, a row a pair."""
+    learn = dataset if plan.images is None else dataset.fewer_images(plan.images, seed=0, keep_valid=True)
+    test = dataset.part("test")
+    said: dict[Key, pd.DataFrame] = {}
+    rows = []
+    for name, asked in plan.recipes.items():
+        for training in range(plan.trainings):
+            said[name, training] = scores = fit.train(asked, learn, training).predict(test)
+            area = auc_table(test.table, scores, test.patients).loc["mean", ["auc", "low", "high"]]
+            point = operating_points(test.table, scores, 0.5)[["sensitivity", "specificity"]].mean()
+            rows.append({"recipe": name, "training": training, **area, **point})
+            print(f"{name}, training {training}: AUC {area['auc']:.3f}", flush=True)
+    pairs = []
+    for (one, its), (other, theirs) in plan.pairs():
+        gain = auc_difference(test.table, said[one, its], said[other, theirs], test.patients)
+        pairs.append({"recipe": one, "training": its, "less_recipe": other, "less_training": theirs, **gain})
+    return pd.DataFrame(rows), pd.DataFrame(pairs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"out of {', '.join(plans())}; all, without one")
+    parser.add_argument("--folder", type=Path, default=repository() / "data" / "measured", help="where the tables go")
+    asked = parser.parse_args()
+    unknown = set(asked.names) - set(plans())
+    if unknown:
+        parser.error(f"{', '.join(sorted(unknown))} cannot be measured. Expected names out of {', '.join(plans())}.")
+    dataset = open_dataset("phantom", profile="quick", seed=0).with_images()
+    for name in asked.names or plans():
+        tables = measure(plans()[name], dataset)
+        for path, table in zip((f"{name}.csv", f"{name}_pairs.csv"), tables, strict=True):
+            write_text(asked.folder / path, table.round(4).to_csv(index=False))
+            print(f"wrote {asked.folder / path}")
+
+
+if __name__ == "__main__":
+    main()

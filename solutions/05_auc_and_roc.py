@@ -428,7 +428,10 @@ quality.round(3)
 
 # %%
 shown = ("network", "focal", "focal, Platt")
-bins = {name: evaluation.reliability_table(truth[finding], calibrated[name][finding], bins=8) for name in shown}
+bins = {
+    name: evaluation.reliability_table(truth[finding], calibrated[name][finding], bins=8, patients=test.patients)
+    for name in shown
+}
 plots.reliability(bins, f"{finding}, test part")
 
 # %% [markdown]

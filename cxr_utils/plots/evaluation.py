@@ -240,7 +240,7 @@ def reliability(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     """Reliability diagram: observed frequency against predicted probability in bins of equally many images.
 
     Args:
-        tables: name of the scores to its `evaluation.reliability_table`.
+        tables: name of the scores to its `evaluation.reliability_table`; intervals are drawn where it has them.
         title: the finding and the part.
 
     Example:
@@ -252,24 +252,16 @@ def reliability(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     axes.plot([0, 1], [0, 1], color=PALETTE["grey"], linewidth=1, label="perfect")
     for (name, table), colour, marker, style in zip(tables.items(), CYCLE, MARKERS, LINES, strict=False):
         axes.plot(table["predicted"], table["observed"], marker + style, color=colour, markersize=5, label=name)
-        low, high = _wilson(table["observed"], table["images"])
-        axes.vlines(table["predicted"], low, high, color=colour, linewidth=1, alpha=0.6)
+        if "low" in table:
+            axes.vlines(table["predicted"], table["low"], table["high"], color=colour, linewidth=1, alpha=0.6)
     fewest, most = min(t["images"].min() for t in tables.values()), max(t["images"].max() for t in tables.values())
     axes.set(xlabel=f"mean predicted probability of the bin ({fewest:.0f} to {most:.0f} images each)")
-    axes.set(ylabel="observed share with the finding, 95 % interval")
+    axes.set(ylabel="observed share with the finding" + ", 95 % interval" * any("low" in t for t in tables.values()))
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", title=title)
     axes.legend(loc="upper left")
     return Picture(
         figure, f"{title}: observed frequency against mean predicted probability in bins, for {', '.join(tables)}."
     )
-
-
-def _wilson(share: pd.Series, count: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Both ends of the 95 % interval of a share (Wilson, 1927), as if every image were of another patient."""
-    z2 = 1.96**2
-    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
-    return middle - half, middle + half
 
 
 def subgroup_forest(groups: pd.DataFrame, whole: Sequence[float], title: str) -> Picture | Missing:

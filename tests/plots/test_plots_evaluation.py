@@ -172,13 +172,16 @@ def test_reliability_plots_what_was_observed_over_what_was_predicted():
 
 
 def test_reliability_shows_how_far_each_bin_can_be_trusted():
-    """Wilson's interval: of 0 of 10 it ends at z² / (10 + z²); of 19 of 20 scipy knows both ends."""
     bins = pd.DataFrame({"predicted": [0.1, 0.9], "observed": [0.0, 0.95], "images": [10, 20]})
-    axis = plots.reliability({"plain": bins}, "Mass").figure.axes[0]
-    (first, second) = (segment[:, 1] for segment in axis.collections[0].get_segments())
-    assert first == pytest.approx([0, 1.96**2 / (10 + 1.96**2)], abs=1e-6)
-    assert second == pytest.approx(list(binomtest(19, 20).proportion_ci(method="wilson")), abs=1e-4)
-    assert "10 to 20 images" in axis.get_xlabel()
+    known = bins.assign(low=[0.0, 0.76], high=[0.28, 0.99])
+    axis = plots.reliability({"plain": bins, "weighted": known}, "Mass").figure.axes[0]
+    (drawn,) = axis.collections
+    assert [segment.tolist() for segment in drawn.get_segments()] == [
+        [[0.1, 0], [0.1, 0.28]],
+        [[0.9, 0.76], [0.9, 0.99]],
+    ]
+    assert "10 to 20 images" in axis.get_xlabel() and "95 % interval" in axis.get_ylabel()
+    assert "interval" not in plots.reliability({"plain": bins}, "Mass").figure.axes[0].get_ylabel()
 
 
 GROUPS = pd.DataFrame(

@@ -139,14 +139,14 @@ def difference_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture
 
 
 def interval_widths(widths: pd.DataFrame) -> Picture:
-    """How wide each finding's interval comes out, for several ways of resampling.
+    """How wide each finding's interval comes out, for several kinds of units.
 
     Args:
-        widths: a row a finding, a column a way of resampling; width of the 95 % interval.
+        widths: a row a finding, a column a kind of units; width of the 95 % interval.
 
     Example:
         >>> interval_widths(pd.DataFrame({"patients": [0.2], "images": [0.1]}, index=["Mass"]))
-        Picture: Width of the 95 % interval of the AUC of 1 findings, resampled over patients, images.
+        Picture: Width of the 95 % interval of the AUC of 1 findings, over patients, over images.
     """
     figure, axes = canvas(width=8, height=1.4 + 0.3 * len(widths))
     height = name_rows(axes, widths.index)
@@ -157,7 +157,7 @@ def interval_widths(widths: pd.DataFrame) -> Picture:
     axes.set_xlim(left=0)
     figure.legend(loc="outside lower center", ncols=widths.shape[1])
     return Picture(
-        figure, f"Width of the 95 % interval of the AUC of {len(widths)} findings, resampled over {', '.join(widths)}."
+        figure, f"Width of the 95 % interval of the AUC of {len(widths)} findings, over {', over '.join(widths)}."
     )
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cohorts import FINDINGS, cohort
+from normal_intervals import delong_test
 from scipy import stats
 from scipy.optimize import brentq
 from sklearn import metrics as oracle
@@ -234,7 +235,7 @@ def test_intervals_spread_as_scikit_learns_figure_on_every_resample(table, score
     present, absent = (holders(truth, patients, label) for label in (1, 0))
     trials = present if score is oracle.average_precision_score else 3 / (1 / present + 1 / absent)
     fewer, mean = np.minimum(present, absent).sum(), found.iloc[:-1, 0].mean()
-    ends = solved(mean, np.var(np.mean(samples, axis=1)), fewer / 2, trials.sum())
+    ends = solved(mean, np.var(np.mean(samples, axis=1)) * fewer / (fewer - 3), fewer / 2, trials.sum())
     np.testing.assert_allclose(found.loc["mean", ["low", "high"]].tolist(), ends, atol=1e-6)
     if score is oracle.average_precision_score:
         for name, variance, count in zip(FINDINGS, np.var(samples, axis=0), present, strict=True):
@@ -283,28 +284,66 @@ def test_the_mean_of_one_finding_is_that_finding_and_few_patients_are_named():
     truth["Edema"], truth["Hernia"] = 0, np.nan
     found = metrics.auc_table(truth, scores, patients, replicates=50)
     assert found.loc["mean", ["auc", "low", "high"]].tolist() == found.loc["Mass", ["auc", "low", "high"]].tolist()
-    for count in (4, 5):
-        table = metrics.auc_table(np.arange(20) < count, np.arange(20), np.arange(20), replicates=20).loc["finding"]
-        assert table["reason"] == ("patients with it: 4, too few to trust the interval" if count == 4 else "")
-        table = metrics.auc_table(np.arange(20) >= count, np.arange(20), np.arange(20), replicates=20).loc["finding"]
-        assert table["reason"] == ("patients without it: 4, too few to trust the interval" if count == 4 else "")
+    for count in (9, 10):
+        table = metrics.auc_table(np.arange(30) < count, np.arange(30), np.arange(30), replicates=20).loc["finding"]
+        assert table["reason"] == ("patients with it: 9, too few to trust the interval" if count == 9 else "")
+        table = metrics.auc_table(np.arange(30) >= count, np.arange(30), np.arange(30), replicates=20).loc["finding"]
+        assert table["reason"] == ("patients without it: 9, too few to trust the interval" if count == 9 else "")
         assert table["low"] < table["auc"]
 
 
-def test_interval_of_a_difference_is_that_of_scikit_learns_on_every_resample():
+def test_interval_of_a_difference_is_of_both_intervals_and_what_resamples_have_in_common():
+    """By Zou & Donner (2008) for the errors of each, with the correlation that scikit-learn's areas show."""
     truth, scores, patients = cohort(images=150, patients=40, seed=3)
     other = (scores + np.random.default_rng(1).normal(size=scores.shape)).round(1)
-    samples = []
-    for rows in drawn_rows(patients, 60, seed=5):
-        areas = [oracle.roc_auc_score(truth.iloc[rows], each.iloc[rows]) for each in (scores, other)]
-        samples.append(areas[0] - areas[1])
-    found = metrics.auc_difference(truth, scores, other, patients, replicates=60, seed=5)
-    fewer = np.minimum(*(holders(truth, patients, label) for label in (1, 0))).sum()
-    reach = stats.t.ppf(0.975, fewer / 2) * np.std(samples)
-    assert found["difference"] == pytest.approx((found["low"] + found["high"]) / 2, abs=1e-12)
-    assert found["high"] - found["difference"] == pytest.approx(reach, abs=1e-9)
-    turned = metrics.auc_difference(truth, other, scores, patients, replicates=60, seed=5)
+    samples = [
+        [oracle.roc_auc_score(truth.iloc[rows], each.iloc[rows]) for each in (scores, other)]
+        for rows in drawn_rows(patients, 60, seed=5)
+    ]
+    options = {"replicates": 60, "seed": 5}
+    (a, low_a, high_a), (b, low_b, high_b) = (
+        metrics.auc_table(truth, each, patients, **options).loc["mean", ["auc", "low", "high"]]
+        for each in (scores, other)
+    )
+    alike, found = (
+        np.corrcoef(samples, rowvar=False)[0, 1],
+        metrics.auc_difference(truth, scores, other, patients, **options),
+    )
+    common = max(abs((a - low_a) - (b - low_b)), abs((high_a - a) - (high_b - b)))
+    assert 0.2 < alike < 0.95 and found["difference"] == pytest.approx(a - b, abs=1e-12)
+    down = (1 - alike) * ((a - low_a) ** 2 + (high_b - b) ** 2) + alike * common**2
+    up = (1 - alike) * ((high_a - a) ** 2 + (b - low_b) ** 2) + alike * common**2
+    assert [found["low"], found["high"]] == pytest.approx([a - b - down**0.5, a - b + up**0.5], abs=1e-6)
+    turned = metrics.auc_difference(truth, other, scores, patients, **options)
     assert turned.tolist() == pytest.approx([-found["difference"], -found["high"], -found["low"]], abs=1e-12)
+
+
+@pytest.mark.parametrize("own", [0.3, 1, 5])
+def test_of_many_patients_with_an_image_each_the_interval_of_a_difference_is_delongs(own):
+    generator = np.random.default_rng(4)
+    truth, seen = np.arange(2000) % 2, generator.normal(size=2000)
+    a, b = (truth + seen + own * generator.normal(size=2000) for _ in range(2))
+    expected, found = delong_test(truth, a, b), metrics.auc_difference(truth, a, b, np.arange(2000), replicates=2000)
+    assert found["difference"] == pytest.approx(expected["difference"], abs=1e-12)
+    width = expected["high"] - expected["low"]
+    assert found[["low", "high"]].tolist() == pytest.approx(expected[["low", "high"]].tolist(), abs=0.04 * width)
+
+
+def test_two_networks_without_a_mistake_may_still_differ():
+    truth = np.repeat([0, 1], 12)
+    found = metrics.auc_difference(truth, truth + 0.1 * np.arange(24), truth - 0.01 * np.arange(24), np.arange(24))
+    reach = 1 - 18 / (18 + stats.norm.ppf(0.975) ** 2)
+    assert found.tolist() == pytest.approx([0, -reach, reach])
+    same = metrics.auc_difference(truth, np.sin(np.arange(24)), np.sin(np.arange(24)), np.arange(24))
+    assert same.tolist() == pytest.approx([0, 0, 0], abs=1e-6)
+
+
+def test_models_with_opposite_mistakes_are_not_paired_to_their_advantage():
+    generator = np.random.default_rng(0)
+    truth, noise = np.arange(400) % 2, 2 * generator.normal(size=400)
+    opposite = metrics.auc_difference(truth, truth + noise, truth - noise, np.arange(400))
+    expected = delong_test(truth, truth + noise, truth - noise)
+    assert opposite["high"] - opposite["low"] > 0.97 * (expected["high"] - expected["low"])
 
 
 def test_copies_of_a_patients_images_are_no_news():

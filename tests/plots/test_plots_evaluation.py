@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
 
 from cxr_utils import plots
 from cxr_utils.errors import Missing

@@ -195,9 +195,9 @@ patient_scores = checks.patient_scores(patient_scores)
 # 0.5 is a coin, 1 is perfect; lesson 05 takes it apart. We take the mean over all findings.
 #
 # Other patients would have given another figure. How far another? Draw as many patients as there are, with replacement,
-# so that some come twice and some not at all, and compute the figure again; do that many times (a *bootstrap*). From how
-# far the results scatter follows the 95 % *interval*, `low` to `high`. Read it as the range in which the figure of many
-# more such patients would lie.
+# so that some come twice and some not at all, and compute the figure again; do that many times (a *bootstrap*). From
+# how far the results scatter follows the 95 % *interval*, `low` to `high`. Read it as the range in which the figure of
+# many more such patients would lie.
 #
 # Beside the patient's other labels stands a second guesser without pixels, where the data set knows any of it: age,
 # sex, view and the number of the follow-up. Such a guesser is a *baseline*: what one reaches without looking.

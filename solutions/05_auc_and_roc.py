@@ -177,10 +177,10 @@ cxr.answer(
 )
 
 # %% [markdown]
-# `ap`, the average precision, is the area under the precision-recall curve; beside it stands what a coin reaches,
-# the prevalence. Read the interval before the area: a finding with few positives may be anything. Where thumbnails
-# come close, no radiology was needed; where other labels do, the patient says as much as the picture. Whether the
-# network beats a baseline is a question about the *difference*, on the same patients. Here it is for the first baseline:
+# `ap`, the average precision, is the area under the precision-recall curve; beside it stands what a coin reaches, the
+# prevalence. Read the interval before the area: a finding with few positives may be anything. Where thumbnails come
+# close, no radiology was needed; where other labels do, the patient says as much as the picture. Whether the network
+# beats a baseline is a question about the *difference*, on the same patients. Here it is for the first baseline:
 
 # %% tags=["nbval-ignore-output"]
 above_baseline = evaluation.auc_difference(truth, scores, baseline, test.patients)
@@ -190,9 +190,9 @@ above_baseline.round(3)
 # ## Why patients, and not images?
 #
 # The plainest way to an interval is the *bootstrap*: draw as many patients as there are, with replacement, so that some
-# come twice and some not at all; compute the AUC; repeat. The middle 95 % of the results is the interval. Draw patients,
-# and not images, because a patient's second X-ray is not news. Drawing images pretends that each of them is a new
-# patient.
+# come twice and some not at all; compute the AUC; repeat. The middle 95 % of the results is the interval. Draw
+# patients, and not images, because a patient's second X-ray is not news. Drawing images pretends that each of them is a
+# new patient.
 #
 # **Exercise 3.** `patients` names the patient of each image, `drawn` the patients drawn for one round, some of them
 # perhaps twice. Return the row numbers of the images of this round: all images of a patient, as often as the
@@ -230,12 +230,13 @@ cxr.answer(
 )
 
 # %% [markdown]
-# Both rest on the same patients, and they are not the same interval. Imagine a network that finds all but a few patients
-# with ease. The patient whom it would have missed may not be in the sample, and then she is in no draw. So the middle of
-# the draws is too short and lies too high, most of all where the AUC is near 1 and few patients have the finding. With no
-# mistake in the sample it would even go from 1 to 1. The table takes another way: an AUC is a share of pairs, and shares
-# have an interval that knows that there is room below and none above (Wilson 1927). It reaches further towards one half.
-# [How far to trust an interval](../docs/evaluation.md) counts how often either of them holds the truth.
+# Both rest on the same patients, and they are not the same interval. Imagine a network that finds all but a few
+# patients with ease. The patient whom it would have missed may not be in the sample, and then she is in no draw. So the
+# middle of the draws is too short and lies too high, most of all where the AUC is near 1 and few patients have the
+# finding. With no mistake in the sample it would even go from 1 to 1. The table takes another way: an AUC is a share of
+# pairs, and shares have an interval that knows that there is room below and none above (Wilson 1927). It reaches
+# further towards one half. [How far to trust an interval](../docs/evaluation.md) counts how often either of them holds
+# the truth.
 #
 # How wide do the intervals come out over patients, and how wide over images? With few positives the width itself is
 # uncertain, so look at all of the findings together.

@@ -339,4 +339,7 @@ def _bootstrap_interval(values: np.ndarray, patient: np.ndarray, replicates: int
     sums, counts = np.stack([np.bincount(unit, column) for column in values.T]), np.bincount(unit)
     means = [(sums @ weights / (counts @ weights)).T for weights in resample_weights(len(counts), replicates, seed)]
     spread = np.vstack(means).std(axis=0) if means and len(counts) > 1 else np.full(len(sums), np.nan)
-    return values.mean(axis=0) + np.outer([-1, 1], spread * stats.t.ppf(0.975, len(counts) / 2))
+    # That all are alike may be luck: as far as Wilson's interval of a share reaches that is 0 or 1.
+    alike = stats.norm.ppf(0.975) ** 2 / (len(counts) + stats.norm.ppf(0.975) ** 2)
+    reach = np.where(spread <= 1e-9, alike, spread * stats.t.ppf(0.975, len(counts) / 2))
+    return values.mean(axis=0) + np.outer([-1, 1], reach)

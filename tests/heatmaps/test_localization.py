@@ -239,6 +239,16 @@ def test_no_hit_is_certain_and_a_difference_of_hits_is_no_share():
     assert ahead["hit"] == pytest.approx(1 / 7) and ahead["hit_low"] < 0  # two of fourteen may be luck
 
 
+def test_maps_that_are_all_alike_leave_room():
+    scored = pd.DataFrame({"image": [str(n) for n in range(14)], "finding": "Mass", "area": 0.1, "hit": 1.0})
+    alike = loc.Scored(scored.assign(energy=0.0, iou=0.4), {name: name for name in scored["image"]})
+    row, room = alike.summary(replicates=50).loc["all"], 1.959964**2 / (14 + 1.959964**2)  # Wilson's of 0 of 14
+    assert (row["energy_low"], row["energy_high"]) == pytest.approx((0, room), abs=1e-6)
+    assert (row["iou_low"], row["iou_high"]) == pytest.approx((0.4 - room, 0.4 + room), abs=1e-6)
+    same = alike.minus(alike).summary(replicates=50).loc["all"]
+    assert (same["hit_low"], same["hit"], same["hit_high"]) == pytest.approx((-room, 0, room), abs=1e-6)
+
+
 def test_interval_of_the_mean_equals_a_naive_bootstrap():
     generator = np.random.default_rng(0)
     scored = pd.DataFrame({"image": [str(n) for n in range(60)], "finding": "Mass", "area": 0.1})

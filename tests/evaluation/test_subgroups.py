@@ -124,12 +124,12 @@ def test_edges_of_the_age_bands_and_of_the_first_visit():
     assert labels["follow_up"].tolist() == ["first", "later"] * 6
 
 
-def two_groups(patients=160, gap=0.0, seed=0):
+def two_groups(patients=160, gap=0.0, seed=0, effect=1.2):
     """Women and men, one image each; the score is as good for both, but for `gap`."""
     generator = np.random.default_rng(seed)
     groups = pd.DataFrame({"sex": np.repeat(["F", "M"], patients // 2)})
     truth = generator.integers(2, size=patients)
-    scores = truth * np.where(groups["sex"] == "F", 1.2 + gap, 1.2) + generator.normal(size=patients)
+    scores = truth * np.where(groups["sex"] == "F", effect + gap, effect) + generator.normal(size=patients)
     return truth, scores, np.arange(patients), groups
 
 
@@ -217,21 +217,26 @@ def test_the_gaps_take_few_resamples_and_unknown_groups_are_missing(monkeypatch)
     assert isinstance(subgroups.subgroup_table(own, scores, own.assign(sex=None)), Missing)
 
 
-def test_each_resample_is_measured_by_its_own_standard_error():
-    """A bootstrap-t written out, with DeLong's errors of the drawn images; few patients, so the errors differ much."""
-    truth, scores, patients, groups = two_groups(50, gap=0.5, seed=4)
+@pytest.mark.parametrize(("effect", "wrong"), [(1.2, "one for all"), (1.8, "as small as it is")])
+def test_each_resample_is_measured_by_its_own_standard_error(effect, wrong):
+    """A bootstrap-t written out, with DeLong's errors of the drawn images; few patients, so the errors differ much.
+
+    Near 1 some are far too small, and none is taken for less than 0.7 of the sample's.
+    """
+    truth, scores, patients, groups = two_groups(50, gap=0.5, seed=4, effect=effect)
     difference, error = delongs_gap(truth, scores, groups)
-    deviations, plain = [], []
+    deviations, others = [], {"one for all": [], "as small as it is": []}
     for weights in next(resample_weights(50, 300, seed=0)).T.astype(int):
         rows = np.repeat(np.arange(50), weights)
         counts = [truth[rows][groups["sex"].iloc[rows] == sex] for sex in "FM"]
         if min(min(count.sum(), (1 - count).sum()) for count in counts) > 1:
             gap, own_error = delongs_gap(truth[rows], scores[rows], groups.iloc[rows])
-            deviations.append(abs(gap - difference) / own_error)
-            plain.append(abs(gap - difference) / error)
+            deviations.append(abs(gap - difference) / max(own_error, 0.7 * error))
+            others["as small as it is"].append(abs(gap - difference) / max(own_error, 0.05 * error))
+            others["one for all"].append(abs(gap - difference) / error)
     found = subgroups.gap_test(truth, scores, patients, groups, fewest=1, replicates=300).iloc[0]
     reach = (found["high"] - found["low"]) / 2
     assert reach == pytest.approx(np.quantile(deviations, 0.95) * error, rel=0.06)
-    assert reach != pytest.approx(np.quantile(plain, 0.95) * error, rel=0.09)  # what one error for all would give
+    assert reach != pytest.approx(np.quantile(others[wrong], 0.95) * error, rel=0.07)
     share = np.mean(np.array(deviations) >= abs(difference) / error)
     assert found["p_value"] == pytest.approx(share, abs=0.03)

@@ -17,7 +17,7 @@ import pandas as pd
 
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.opening import open_dataset
-from cxr_utils.evaluation.intervals import bootstrap, ladder, percentile_interval, weighted_auc
+from cxr_utils.evaluation.intervals import bootstrap, ladder, weighted_auc
 from cxr_utils.evaluation.metrics import roc_auc
 from cxr_utils.evaluation.thresholds import choose_thresholds, operating_points
 from cxr_utils.networks.recipes import Recipe, recipe
@@ -65,7 +65,7 @@ def gains(test: Dataset, scores: dict[str, list[dict[str, pd.DataFrame]]]) -> pd
     mean = np.array([roc_auc(label, column) for column in columns]).reshape(len(names), -1)
     rows = {}
     for number, name in enumerate(names):
-        low, high = percentile_interval(samples[:, number] - samples[:, 0])
+        low, high = np.nanpercentile(samples[:, number] - samples[:, 0], [2.5, 97.5])
         gain = mean[number].mean() - mean[0].mean()
         rows[name] = {
             "AUC": mean[number].mean(),

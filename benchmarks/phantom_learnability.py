@@ -29,7 +29,7 @@ from sklearn.model_selection import GroupKFold
 
 from cxr_utils import cache
 from cxr_utils.data.dataset import Dataset
-from cxr_utils.evaluation.intervals import bootstrap, ladder, percentile_interval, resample_weights, weighted_auc
+from cxr_utils.evaluation.intervals import bootstrap, ladder, resample_weights, weighted_auc
 from cxr_utils.evaluation.metrics import auc_difference, auc_table, roc_auc
 from cxr_utils.networks.recipes import Recipe
 from cxr_utils.training import fit
@@ -128,7 +128,7 @@ def severity_table(test: Dataset, picture: pd.DataFrame) -> pd.DataFrame:
         ladders = [ladder(there[kept].astype(int), seen[kept], unit[kept], tied=0.5) for kept in thirds]
         samples = bootstrap(ladders, weighted_auc, REPLICATES, 0)
         mild, hard = (roc_auc(there[kept].astype(int), seen[kept]) for kept in thirds)
-        low, high = map(float, percentile_interval(samples[:, 1] - samples[:, 0]))
+        low, high = map(float, np.nanpercentile(samples[:, 1] - samples[:, 0], [2.5, 97.5]))
         rows[finding] = {"mild": mild, "severe": hard, "rise": hard - mild, "low": low, "high": high}
     return pd.DataFrame(rows).T
 
@@ -153,7 +153,7 @@ def follow_up_table(test: Dataset, picture: pd.DataFrame) -> pd.DataFrame:
         model = LogisticRegression(max_iter=1000).fit(given[stranger], called[stranger])
         excess = called - model.predict_proba(given)[:, 1]
         means = _resampled_means(excess[follow_up], test.patients[follow_up])
-        low, high = map(float, percentile_interval(means))
+        low, high = map(float, np.nanpercentile(means, [2.5, 97.5]))
         rows[finding] = {
             "images": int(follow_up.sum()), "patients": len(set(test.patients[follow_up])),
             "called": called[follow_up].mean(), "excess": excess[follow_up].mean(), "low": low, "high": high,

@@ -38,7 +38,7 @@ from cxr_utils.data import pixelstore
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.opening import open_dataset
 from cxr_utils.evaluation import baselines
-from cxr_utils.evaluation.intervals import bootstrap, ladder, percentile_interval, weighted_auc
+from cxr_utils.evaluation.intervals import bootstrap, ladder, weighted_auc
 from cxr_utils.evaluation.metrics import auc_table
 from cxr_utils.networks import losses, models, readout, trained, weights
 from cxr_utils.networks.backend import load_keras
@@ -233,7 +233,7 @@ def ratio_interval(test: Dataset, logits: dict[str, list[np.ndarray]]) -> tuple[
     ]
     areas = bootstrap(ladders, weighted_auc, REPLICATES, 0).reshape(REPLICATES, len(ARMS), -1)
     mean = np.nanmean(areas, axis=2)  # a resample may lack a rare finding
-    low, high = percentile_interval((1 - mean[:, 1]) / (1 - mean[:, 0]))
+    low, high = np.nanpercentile((1 - mean[:, 1]) / (1 - mean[:, 0]), [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -197,9 +197,9 @@ patient_scores = checks.patient_scores(patient_scores)
 # 0.5 is a coin, 1 is perfect; lesson 05 takes it apart. We take the mean over all findings.
 #
 # Other patients would have given another figure. How far another? Draw as many patients as there are, with replacement,
-# so that some come twice and some not at all, and compute the figure again; do that many times. The middle 95 % of what
-# comes out is the *interval*, `low` to `high` (a bootstrap). Read it as the range in which the figure of many more such
-# patients would lie.
+# so that some come twice and some not at all, and compute the figure again; do that many times (a *bootstrap*). From
+# how far the results scatter follows the 95 % *interval*, `low` to `high`. Read it as the range in which the figure of
+# many more such patients would lie.
 #
 # Beside the patient's other labels stands a second guesser without pixels, where the data set knows any of it: age,
 # sex, view and the number of the visit. Such a guesser is a *baseline*: what one reaches without looking.
@@ -352,7 +352,7 @@ plots.known_and_strangers(*areas)
 # does better than a regression on 16 x 16 pixels, if at all. This lesson is about the difference between the rows, not
 # about the network.
 #
-# How sure is that difference? Both judges are compared on the same resamples of patients, so what makes a resample easy
+# How sure is that difference? Both judges are compared on the same patients, so what makes a sample of patients easy
 # cancels. The interval is about these networks: it says how much the figure depends on the patients, and not how other
 # trainings would come out (lesson 03).
 

@@ -436,7 +436,11 @@ plots.shifted_probabilities(means, prevalence)
 # compares: of the images with a probability near 30 %, do 30 % have the finding?
 
 # %%
-bins = {name: evaluation.reliability_table(test.table[commonest], predicted[name][commonest], bins=8) for name in means}
+label = test.table[commonest]
+bins = {
+    name: evaluation.reliability_table(label, predicted[name][commonest], bins=8, patients=test.patients)
+    for name in means
+}
 plots.reliability(bins, f"{commonest}, test part")
 
 # %% [markdown]

@@ -155,9 +155,8 @@ cxr.identity(
 # %% [markdown]
 # ## All findings, with intervals
 #
-# Another hundred patients would give another AUC. The *bootstrap* shows how much another: draw as many patients as
-# there are, with replacement, so that some come twice and some not at all; compute the AUC; repeat a thousand
-# times. The middle 95 % of the results is the interval. **Predict:** which findings will have the widest?
+# Another hundred patients would give another AUC. The *95 % interval* says how far another: in about 95 of 100 studies
+# like this one, such an interval holds the AUC of all patients. **Predict:** which findings will have the widest?
 
 # %% tags=["answer"]
 areas = evaluation.auc_table(truth, scores, test.patients)
@@ -184,16 +183,19 @@ cxr.answer(
 # prevalence. Read the interval before the area: a finding with few positives may be anything. Where thumbnails come
 # close, no radiology was needed. Where the labels of the patient's other images do, to know the patient is worth as
 # much as to see the picture. Whether the network beats a baseline is a question about the *difference*, on the same
-# draws of patients. Here it is for the first baseline:
+# patients. Here it is for the first baseline:
 
 # %% tags=["nbval-ignore-output"]
 above_baseline = evaluation.auc_difference(truth, scores, baseline, test.patients)
 above_baseline.round(3)
 
 # %% [markdown]
-# ## Why draw patients, and not images?
+# ## Why patients, and not images?
 #
-# Because a patient's second X-ray is not news. Drawing images pretends that each of them is a new patient.
+# The plainest way to an interval is the *bootstrap*: draw as many patients as there are, with replacement, so that some
+# come twice and some not at all; compute the AUC; repeat. The middle 95 % of the results is the interval. Draw
+# patients, and not images, because a patient's second X-ray is not news. Drawing images pretends that each of them is a
+# new patient.
 #
 # **Exercise 3.** `patients` names the patient of each image, `drawn` the patients drawn for one round, some of them
 # perhaps twice. Return the row numbers of the images of this round: all images of a patient, as often as the
@@ -231,13 +233,21 @@ cxr.answer(
 )
 
 # %% [markdown]
-# How wide do the intervals come out either way? With few positives the width itself is uncertain, so look at all of
-# the findings together.
+# Both rest on the same patients, and they are not the same interval. Imagine a network that finds all but a few
+# patients with ease. The patient whom it would have missed may not be in the sample, and then she is in no draw. So the
+# middle of the draws is too short and lies too high, most of all where the AUC is near 1 and few patients have the
+# finding. With no mistake in the sample it would even go from 1 to 1. The table takes another way: an AUC is a share of
+# pairs, and shares have an interval that knows that there is room below and none above (Wilson 1927). It reaches
+# further towards one half. [How far to trust an interval](../docs/evaluation.md) counts how often either of them holds
+# the truth.
+#
+# How wide do the intervals come out over patients, and how wide over images? With few positives the width itself is
+# uncertain, so look at all of the findings together.
 
 
 # %%
 def widths(truth, scores, units):
-    """Width of the 95 % interval of each finding's AUC when `units` are drawn."""
+    """Width of the 95 % interval of each finding's AUC where `units` are taken for the patients."""
     table = evaluation.auc_table(truth, scores, units)
     return (table["high"] - table["low"]).drop("mean")
 
@@ -450,7 +460,10 @@ quality.round(3)
 
 # %%
 shown = ("network", "focal", "focal, Platt")
-bins = {name: evaluation.reliability_table(truth[finding], calibrated[name][finding], bins=8) for name in shown}
+bins = {
+    name: evaluation.reliability_table(truth[finding], calibrated[name][finding], bins=8, patients=test.patients)
+    for name in shown
+}
 plots.reliability(bins, f"{finding}, test part")
 
 # %% [markdown]
@@ -559,15 +572,15 @@ display(others.areas().round(3), others.pitfalls().round(3))
 # </details>
 #
 # **Question 3.** In a study each of 100 patients is X-rayed nine times within a minute, and the nine pictures can
-# hardly be told apart. About how wide is a 95 % interval that draws images, compared with one that draws patients?
+# hardly be told apart. About how wide is a 95 % interval over images, compared with one over patients?
 #
 # <details><summary>A. A third as wide</summary>
 # Right. Nine copies look like nine times as many patients, and an interval narrows with the root of their number.
 # Four copies made it half as wide in the lesson. Nothing was learned by copying, so this interval is wrong.
 # </details>
 # <details><summary>B. Equally wide</summary>
-# No. It would be so if drawing images respected that the nine belong together. Drawn one by one, they are taken for
-# 900 pieces of news.
+# No. It would be so if an interval over images respected that the nine belong together. It takes them for 900 pieces
+# of news.
 # </details>
 # <details><summary>C. A ninth as wide</summary>
 # No. Nine times as many independent patients would make the variance nine times as small, but the width goes with the

@@ -94,7 +94,7 @@ def _opening(evaluation: Evaluation) -> str:
 def _legend(evaluation: Evaluation) -> str:
     calls = "an image is called where score >= threshold. PPV, NPV: share of calls and of clearances that are right. "
     return escape(
-        f"Intervals: 95 %, patients resampled. Thresholds: {evaluation.about['thresholds']}"
+        f"Intervals: 95 %, over patients. Thresholds: {evaluation.about['thresholds']}"
         f"{'. ' if evaluation.points.empty else f'; {calls}'}AP: average precision; a score "
         "that knows nothing reaches the prevalence. ECE: mean distance of predicted and observed frequency. The last "
         "row is the mean over the findings that have a figure."
@@ -104,7 +104,7 @@ def _legend(evaluation: Evaluation) -> str:
 def _notes(evaluation: Evaluation) -> list[str]:
     reasons = evaluation.areas["reason"]
     missing = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
-    notes = [*([f"Without area or interval: {'; '.join(missing)}."] if missing else [])]
+    notes = [*([f"Without area or interval, or with one not to trust: {'; '.join(missing)}."] if missing else [])]
     notes += [f"Not here: {'; '.join(evaluation.notes)}."] if evaluation.notes else []
     if not evaluation.groups.empty:
         notes.append(

@@ -14,7 +14,8 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, logit
 
 from cxr_utils.errors import CxrError
-from cxr_utils.evaluation.predictions import Table, align, known
+from cxr_utils.evaluation.intervals import share_interval
+from cxr_utils.evaluation.predictions import Patients, Table, align, align_patients, known
 
 #: Probabilities are kept this far from 0 and 1 before their logit is taken; float32 sigmoids reach 1 exactly.
 MARGIN = 1e-7
@@ -22,7 +23,9 @@ MARGIN = 1e-7
 BRIER_PARTS = ("reliability", "resolution", "uncertainty", "within_bins")
 
 
-def reliability_table(truth: np.ndarray, probabilities: np.ndarray, bins: int = 10) -> pd.DataFrame:
+def reliability_table(
+    truth: np.ndarray, probabilities: np.ndarray, bins: int = 10, patients: Patients | None = None
+) -> pd.DataFrame:
     """Predicted against observed frequency, in bins that hold equally many images.
 
     Bins of equal width would leave one or two images in most bins of a rare finding.
@@ -31,10 +34,11 @@ def reliability_table(truth: np.ndarray, probabilities: np.ndarray, bins: int = 
         truth: (images,) labels 0 or 1.
         probabilities: (images,) between 0 and 1.
         bins: how many; fewer come out where there are fewer images or many equal probabilities.
+        patients: (images,) the patient of each image, for intervals.
 
     Returns:
         One row a bin, from low to high: predicted (mean probability), observed (share with the finding),
-        images.
+        images. With patients also low and high, the 95 % interval of the observed share.
 
     Raises:
         CxrError: where a probability is not between 0 and 1, or the inputs do not fit together.
@@ -43,9 +47,15 @@ def reliability_table(truth: np.ndarray, probabilities: np.ndarray, bins: int = 
         >>> reliability_table([0, 0, 0, 1], [0.1, 0.2, 0.6, 0.8], bins=2).round(2).values.tolist()
         [[0.15, 0.0, 2.0], [0.7, 0.5, 2.0]]
     """
+    judged = pd.notna(np.asarray(truth))
     truth, probabilities = checked_probabilities(truth, probabilities)
-    grouped = pd.DataFrame({"predicted": probabilities, "observed": truth}).groupby(_bins(probabilities, bins))
+    place = _bins(probabilities, bins)
+    grouped = pd.DataFrame({"predicted": probabilities, "observed": truth}).groupby(place)
     table = grouped.mean().assign(images=grouped.size())
+    if patients is not None:
+        patient = align_patients(np.asarray(patients), pd.RangeIndex(len(judged)))[judged]
+        inside = place[:, None] == table.index.to_numpy()
+        table["low"], table["high"] = share_interval(truth[:, None], inside, patient)
     return table.reset_index(drop=True)
 
 

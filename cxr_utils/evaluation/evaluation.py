@@ -109,7 +109,7 @@ def evaluate(
     groups = subgroups.subgroup_table(truth, scores, own.table, **options)
     flat = truth.to_numpy().ravel(), scores.to_numpy().ravel()
     calibrated, reliability, decision = (
-        _of_probabilities(truth, scores, shown) if probabilities else [pd.DataFrame()] * 3
+        _of_probabilities(truth, scores, shown, own.patients) if probabilities else [pd.DataFrame()] * 3
     )
     return Evaluation(
         about={
@@ -122,7 +122,7 @@ def evaluate(
         baselines={
             name: metrics.auc_table(truth, table, own.patients, **options) for name, table in compared.items()
         },
-        points=pd.DataFrame() if at is None else thresholds.operating_points(truth, scores, at),
+        points=pd.DataFrame() if at is None else thresholds.operating_points(truth, scores, at, own.patients),
         calibration=calibrated,
         groups=pd.DataFrame() if isinstance(groups, Missing) else groups,
         shown=shown,
@@ -203,13 +203,15 @@ def _with_unknown(areas: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     return areas
 
 
-def _of_probabilities(truth: pd.DataFrame, probabilities: pd.DataFrame, shown: str) -> list[pd.DataFrame]:
+def _of_probabilities(
+    truth: pd.DataFrame, probabilities: pd.DataFrame, shown: str, patients: np.ndarray
+) -> list[pd.DataFrame]:
     """Calibration of all findings, and of one of them the reliability table and the decision curve."""
     table = calibration.calibration_table(truth, probabilities)
     one = truth[shown].to_numpy(), probabilities[shown].to_numpy()
     return [
         table[["mean_probability", "ece", "brier", *calibration.BRIER_PARTS]],
-        calibration.reliability_table(*one),
+        calibration.reliability_table(*one, patients=patients),
         thresholds.decision_curve(*one),
     ]
 

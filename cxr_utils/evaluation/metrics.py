@@ -2,9 +2,9 @@
 
 The area under the ROC curve is the chance that a positive image scores above a negative one (Hanley & McNeil,
 Radiology 1982). Average precision is the area under the precision-recall steps. Both stand here as plain
-functions of one finding, as tables over findings, and with 95 % percentile intervals from a bootstrap over
-patients (Efron 1979; over clusters: Field & Welsh 2007). Truth and scores are matched by name (`predictions.align`).
-Where a label is unknown (NaN), the image counts for the other findings and not for this one.
+functions of one finding and as tables over findings, with 95 % intervals over patients (see `intervals`). Truth and
+scores are matched by name (`predictions.align`). Where a label is unknown (NaN), the image counts for the other
+findings and not for this one.
 """
 
 import numpy as np
@@ -14,13 +14,19 @@ from scipy import stats
 from cxr_utils.errors import passes_missing
 from cxr_utils.evaluation.curves import counts_by_threshold
 from cxr_utils.evaluation.intervals import (
+    auc_and_influence,
     bootstrap,
     ladder,
-    percentile_interval,
+    spread_over_patients,
     weighted_auc,
     weighted_average_precision,
+    wilson_interval,
 )
 from cxr_utils.evaluation.predictions import Patients, Table, align, align_patients
+
+#: With fewer patients on either side a 95 % interval may hold the truth in fewer than 92 % of studies, with two of them
+#: in 76 % (docs/evaluation.md).
+FEWEST = 10
 
 
 def roc_auc(truth: np.ndarray, scores: np.ndarray) -> float:
@@ -70,14 +76,14 @@ def auc_table(
         scores: scores, (images, findings), matched by name where named.
         patients: (images,) the patient of each image. A number for each image instead resamples images: it pretends
             that a patient's tenth X-ray is news, and the intervals come out too narrow.
-        replicates: resamples of patients; 0 leaves the intervals out.
+        replicates: resamples of patients for the interval of the mean; 0 leaves all intervals out.
         seed: of the resamples.
 
     Returns:
         Index: findings and "mean". Columns: auc, low, high, positives, negatives (images), patients (all three of the
-        images whose label is known), and reason: why there is no area or no interval, "" where there are both. The
-        mean is taken over the findings that have an area; a resample that lacks a rare finding averages the others.
-        All patients are resampled, also those of whom a finding is unknown.
+        images whose label is known), and reason: why there is no area or no interval, or too few patients with or
+        without the finding (`FEWEST`) to trust it. The mean is taken over the findings that have an area; a resample
+        that lacks a rare finding averages the others. All patients are resampled, also where a finding is unknown.
 
     Raises:
         DataError: where truth, scores and patients do not fit together (see `predictions.align`).
@@ -87,13 +93,9 @@ def auc_table(
         >>> scores = pd.DataFrame({"Mass": [0.1, 0.7, 0.6, 0.4], "Hernia": 0.1}, index=list("abcd"))
         >>> table = auc_table(truth, scores, ["p", "q", "r", "s"], replicates=100)
         >>> table[["auc", "positives", "reason"]].values.tolist()[:2]
-        [[0.75, 2, ''], [nan, 0, 'no positive image']]
+        [[0.75, 2, 'patients with it: 2, too few to trust the interval'], [nan, 0, 'no positive image']]
     """
-    truth, scores = align(truth, scores)
-    patient = align_patients(patients, truth.index)
-    areas = _aucs(truth.to_numpy(), scores.to_numpy())
-    samples = bootstrap(_ladders(truth, scores, patient, tied=0.5), weighted_auc, replicates, seed)
-    return _interval_table("auc", areas, samples, truth, scores, patient)
+    return _areas(truth, scores, patients, replicates, seed)[0]
 
 
 def average_precision_table(
@@ -124,7 +126,8 @@ def average_precision_table(
     patient = align_patients(patients, truth.index)
     areas = np.array([_average_precision(truth[name].to_numpy(), scores[name].to_numpy()) for name in truth])
     samples = bootstrap(_ladders(truth, scores, patient, tied=0.0), weighted_average_precision, replicates, seed)
-    table = _interval_table("ap", areas, samples, truth, scores, patient)
+    trials = _holders(truth, patient)[0]
+    table = _interval_table("ap", areas, samples, (_variance(samples.T), trials / 2, trials), truth, scores, patient)
     table.insert(3, "prevalence", table["positives"] / (table["positives"] + table["negatives"]))
     return table
 
@@ -135,8 +138,10 @@ def auc_difference(
 ) -> pd.Series:
     """Mean AUC of model a minus that of model b on the same images, paired over patients.
 
-    Both models see the same resamples, so what makes a resample easy cancels. Two overlapping intervals of
-    single models do not mean that the difference may be zero; this interval does.
+    Both models see the same patients, so what makes a sample easy cancels. How far each model's own interval reaches
+    is combined to an interval of the difference (Zou & Donner, Statistics in Medicine 2008); the share of their errors
+    that resamples of patients show to be common counts as far as it moves one model more than the other. Two
+    overlapping intervals of single models do not mean that the difference may be zero; this interval does.
 
     Args:
         truth: labels, (images, findings).
@@ -157,16 +162,34 @@ def auc_difference(
         >>> auc_difference(truth, scores, scores, list("pqrs")).tolist()
         [0.0, 0.0, 0.0]
     """
-    truth_a, scores_a = align(truth, scores_a)
-    truth_b, scores_b = align(truth_a, scores_b)
-    patient = align_patients(patients, truth_a.index)
-    ladders = _ladders(truth_a, scores_a, patient, tied=0.5) + _ladders(truth_b, scores_b, patient, tied=0.5)
+    truth, scores_a = align(truth, scores_a)
+    (table_a, samples_a), (table_b, samples_b) = (
+        _areas(truth, scores, patients, replicates, seed) for scores in (scores_a, scores_b)
+    )
+    (a, *ends_a), (b, *ends_b) = (
+        table.loc["mean", ["auc", "low", "high"]].to_numpy(float) for table in (table_a, table_b)
+    )
+    (down_a, up_a), (down_b, up_b) = np.abs(np.array(ends_a) - a), np.abs(np.array(ends_b) - b)
+    alike = _correlation(samples_a, samples_b)
+    common = max(alike, 0) * max(abs(down_a - down_b), abs(up_a - up_b)) ** 2
+    low, high = (np.sqrt((1 - alike) * (x**2 + y**2) + common) for x, y in ((down_a, up_b), (up_a, down_b)))
+    return pd.Series({"difference": a - b, "low": a - b - low, "high": a - b + high})
+
+
+def _areas(
+    truth: Table, scores: Table, patients: Patients, replicates: int, seed: int
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """The table of `auc_table`, and the mean area in each resample."""
+    truth, scores = align(truth, scores)
+    patient = align_patients(patients, truth.index)
+    ladders, once = _ladders(truth, scores, patient, tied=0.5), np.ones((patient.max() + 1, 1), dtype=np.float32)
+    spread = spread_over_patients(np.hstack([auc_and_influence(steps, once)[1] for steps in ladders]))
+    # At one half the variance of an area is 1/12 of 1/m + 1/n (Mann & Whitney 1947): that of a share of so many trials.
+    holders = _holders(truth, patient)
+    trials = 3 * holders.prod(axis=0) / np.maximum(holders.sum(axis=0), 1)
+    areas = _aucs(truth.to_numpy(), scores.to_numpy())
     samples = bootstrap(ladders, weighted_auc, replicates, seed)
-    areas = _aucs(np.hstack([truth_a, truth_b]), np.hstack([scores_a, scores_b]))
-    half = truth_a.shape[1]
-    difference = _mean(areas[None, :half])[0] - _mean(areas[None, half:])[0]
-    low, high = percentile_interval(_mean(samples[:, :half]) - _mean(samples[:, half:]))
-    return pd.Series({"difference": float(difference), "low": float(low), "high": float(high)})
+    return _interval_table("auc", areas, samples, (*spread, trials), truth, scores, patient), _mean(samples)
 
 
 def _aucs(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -199,29 +222,49 @@ def _mean(areas: np.ndarray) -> np.ndarray:
     return np.divide(total, known.sum(axis=-1), out=np.full(total.shape, np.nan), where=known.any(axis=-1))
 
 
+def _holders(truth: pd.DataFrame, patient: np.ndarray) -> np.ndarray:
+    """How many patients have images with, and without, each finding: (2, findings)."""
+    return np.array([[len(np.unique(patient[truth[name] == label])) for name in truth] for label in (1, 0)])
+
+
+def _variance(values: np.ndarray) -> np.ndarray:
+    return _mean(values**2) - _mean(values) ** 2
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Of two figures over resamples; 0 where one of them does not vary."""
+    spread = np.sqrt(_variance(a) * _variance(b))
+    return float((_mean(a * b) - _mean(a) * _mean(b)) / spread) if spread > 1e-12 else 0.0
+
+
 def _interval_table(
     name: str,
     areas: np.ndarray,
     samples: np.ndarray,
+    spread: tuple[np.ndarray, np.ndarray, np.ndarray],
     truth: pd.DataFrame,
     scores: pd.DataFrame,
     patient: np.ndarray,
 ) -> pd.DataFrame:
     """One row a finding and their mean: area, interval, counts, and the reason for what is missing."""
-    reasons = [_reason(truth[f].to_numpy(), scores[f].to_numpy(), patient) for f in truth]
-    no_interval = np.array([bool(reason) for reason in reasons])
-    samples = np.where(np.isnan(areas), np.nan, samples)
-    mean = np.where(no_interval.all(), np.nan, _mean(samples))
-    low, high = percentile_interval(np.column_stack([np.where(no_interval, np.nan, samples), mean]))
+    holders, known = _holders(truth, patient), ~np.isnan(areas)
+    measured = (holders.min(axis=0) > 1) & (scores.nunique() > 1).to_numpy() & (len(samples) > 0)
+    low, high = (np.where(measured, end, np.nan) for end in wilson_interval(areas, *spread))
+    fewer, trials = holders.min(axis=0)[measured].sum(), spread[2][measured].sum()
+    # Resamples of m spread (m - 1) / m as far, as a variance does that is divided by m.
+    variance = _variance(_mean(samples)) * fewer / max(fewer - measured.sum(), 1)
+    mean_low, mean_high = wilson_interval(_mean(areas), variance, fewer / 2, trials)
+    if known.sum() == 1:  # the mean of one finding is that finding
+        mean_low, mean_high = low[known][0], high[known][0]
     positives, negatives = ((truth == label).sum(axis=0).to_numpy(dtype=np.int64) for label in (1, 0))
     patients = [len(np.unique(patient[truth[name].notna()])) for name in truth]
-    known = int((~np.isnan(areas)).sum())
-    reasons.append("" if known == len(areas) else f"mean of {known} of {len(areas)} findings")
+    reasons = [_reason(truth[f].to_numpy(), scores[f].to_numpy(), own) for f, own in zip(truth, holders.T, strict=True)]
+    reasons.append("" if known.all() else f"mean of {known.sum()} of {len(areas)} findings")
     return pd.DataFrame(
         {
-            name: np.r_[areas, _mean(areas[None])],
-            "low": low,
-            "high": high,
+            name: np.r_[areas, _mean(areas)],
+            "low": np.r_[low, mean_low],
+            "high": np.r_[high, mean_high],
             "positives": np.r_[positives, positives.sum()],
             "negatives": np.r_[negatives, negatives.sum()],
             "patients": [*patients, len(np.unique(patient))],
@@ -231,14 +274,15 @@ def _interval_table(
     )
 
 
-def _reason(truth: np.ndarray, score: np.ndarray, patient: np.ndarray) -> str:
-    """Why a finding has no area, or an area but no interval; "" where it has both."""
+def _reason(truth: np.ndarray, score: np.ndarray, holders: np.ndarray) -> str:
+    """Why a finding has no area, or an area but no interval or one to distrust; "" where all is well."""
     if np.isnan(truth).all():
         return "no label is known"
-    for label, word in ((1, "positive"), (0, "negative")):
-        holders = np.unique(patient[truth == label])
-        if len(holders) == 0:
-            return f"no {word} image"
-        if len(holders) == 1:
-            return f"all {word} images are of one patient: no interval"
-    return "every score is the same: no interval" if np.nanmin(score) == np.nanmax(score) else ""
+    for count, word in zip(holders, ("positive", "negative"), strict=True):
+        if count < 2:
+            return f"all {word} images are of one patient: no interval" if count else f"no {word} image"
+    if np.nanmin(score) == np.nanmax(score):
+        return "every score is the same: no interval"
+    word = "with" if holders[0] <= holders[1] else "without"
+    few = f"patients {word} it: {holders.min()}, too few to trust the interval"
+    return few if holders.min() < FEWEST else ""

@@ -55,7 +55,7 @@ def summary(evaluation: Evaluation) -> pd.DataFrame:
         there are thresholds), ece, and reason.
     """
     points = evaluation.precision[["prevalence"]].drop("mean") if evaluation.points.empty else evaluation.points
-    points = points.drop(columns=["tp", "fp", "fn", "tn"], errors="ignore")
+    points = points.filter(regex="^(?!.*(_low|_high|^[tf][pn])$)")
     means = points.drop(columns="threshold", errors="ignore").mean().to_frame("mean").T
     points = pd.concat([points, means]).reindex(columns=points.columns)
     table = evaluation.areas.filter(["positives", "unknown"]).join(points[["prevalence"]])

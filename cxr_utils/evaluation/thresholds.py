@@ -13,7 +13,8 @@ import pandas as pd
 from cxr_utils.errors import CxrError
 from cxr_utils.evaluation.calibration import checked_probabilities
 from cxr_utils.evaluation.curves import roc_points
-from cxr_utils.evaluation.predictions import Table, align, known
+from cxr_utils.evaluation.intervals import share_interval
+from cxr_utils.evaluation.predictions import Patients, Table, align, align_patients, known
 
 #: Thresholds of a curve where none are given: 1 % to 99 %.
 THRESHOLDS = tuple(np.round(np.arange(0.01, 1, 0.01), 2).tolist())
@@ -68,50 +69,55 @@ def choose_thresholds(
     return _choose(truth, scores, _most_above_the_diagonal)
 
 
-def operating_points(truth: Table, scores: Table, thresholds: float | Mapping | pd.Series) -> pd.DataFrame:
+def operating_points(
+    truth: Table, scores: Table, thresholds: float | Mapping | pd.Series, patients: Patients | None = None
+) -> pd.DataFrame:
     """What each finding's threshold brings: the four counts and the figures made of them.
 
     Args:
         truth: labels, (images, findings), NaN where unknown: such an image is in none of a finding's counts.
         scores: scores of the same images.
         thresholds: one number for all findings, or one for each by name; NaN where none could be chosen.
+        patients: (images,) the patient of each image, for intervals.
 
     Returns:
         Index: findings. Columns: threshold, prevalence, accuracy, sensitivity, specificity, ppv, npv, f1 and
         the counts tp, fp, fn, tn. A figure whose denominator is zero (the ppv where nothing is called) is
-        NaN; a finding without a threshold has NaN in all but prevalence.
+        NaN; a finding without a threshold has NaN in all but prevalence. With patients also accuracy_low,
+        accuracy_high and so on: 95 % intervals of the five shares, for this threshold.
 
     Raises:
         CxrError: where a finding has no entry in thresholds, or truth and scores do not fit together.
 
     Example:
-        >>> table = operating_points(np.array([0, 1, 0, 1]), np.array([0.1, 0.4, 0.6, 0.8]), 0.5)
+        >>> table = operating_points(np.array([0, 1, 0, 1]), np.array([0.1, 0.4, 0.6, 0.8]), 0.5, list("pqrs"))
         >>> table[["sensitivity", "specificity", "ppv", "f1", "tp", "tn"]].values.tolist()
         [[0.5, 0.5, 0.5, 0.5, 1.0, 1.0]]
+        >>> table[["ppv_low", "ppv_high"]].round(2).values.tolist()
+        [[0.06, 0.94]]
     """
     truth, scores = align(truth, scores)
     threshold = _by_finding(thresholds, truth.columns)
-    present, absent = truth.to_numpy() == 1, truth.to_numpy() == 0
+    present, absent = ((truth.to_numpy() == label) & ~np.isnan(threshold) for label in (1, 0))
     called = scores.to_numpy() >= threshold
-    cells = {
-        "tp": present & called,
-        "fp": absent & called,
-        "fn": present & ~called,
-        "tn": absent & ~called,
+    tp, fp, fn, tn = cells = present & called, absent & called, present & ~called, absent & ~called
+    counts = [np.where(np.isnan(threshold), np.nan, cell.sum(axis=0)) for cell in cells]
+    shares = {
+        "accuracy": (tp | tn, present | absent),
+        "sensitivity": (tp, present),
+        "specificity": (tn, absent),
+        "ppv": (tp, tp | fp),
+        "npv": (tn, fn | tn),
     }
-    tp, fp, fn, tn = (np.where(np.isnan(threshold), np.nan, cell.sum(axis=0)) for cell in cells.values())
-    columns = {
-        "threshold": threshold,
-        "prevalence": _ratio(present.sum(axis=0), (present | absent).sum(axis=0)),
-        "accuracy": _ratio(tp + tn, tp + fp + fn + tn),
-        "sensitivity": _ratio(tp, tp + fn),
-        "specificity": _ratio(tn, tn + fp),
-        "ppv": _ratio(tp, tp + fp),
-        "npv": _ratio(tn, tn + fn),
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
-    }
-    counts = {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
-    return pd.DataFrame(columns | counts, index=pd.Index(truth.columns, name="finding"))
+    columns = {"threshold": threshold, "prevalence": (truth == 1).sum() / truth.notna().sum()}
+    columns |= {name: _ratio(hits.sum(axis=0), among.sum(axis=0)) for name, (hits, among) in shares.items()}
+    columns["f1"] = _ratio(2 * counts[0], 2 * counts[0] + counts[1] + counts[2])
+    columns |= zip(("tp", "fp", "fn", "tn"), counts, strict=True)
+    if patients is not None:
+        patient = align_patients(patients, truth.index)
+        for name, own in shares.items():
+            columns[f"{name}_low"], columns[f"{name}_high"] = share_interval(*own, patient)
+    return pd.DataFrame(columns, index=pd.Index(truth.columns, name="finding"))
 
 
 def decision_curve(

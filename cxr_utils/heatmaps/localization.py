@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.masks import GRID, shrink_mask
 from cxr_utils.errors import DataError, Missing
-from cxr_utils.evaluation.intervals import percentile_interval, resample_weights
+from cxr_utils.evaluation.intervals import resample_weights, share_interval
 from cxr_utils.evaluation.predictions import align_patients
 from cxr_utils.heatmaps.gradcam import upsample
 from cxr_utils.heatmaps.map_scores import (
@@ -41,6 +42,7 @@ class Scored:
     Attributes:
         rows: from `score_boxes` or `score_masks`: one row for each image and finding with a box or mask.
         patients: the patient of each image, by image.
+        compared: whether the scores are differences.
 
     Example:
         >>> rows = pd.DataFrame({"image": ["a", "b"], "finding": "Mass", "area": 0.1, "size": "3 to 10 %",
@@ -54,12 +56,15 @@ class Scored:
 
     rows: pd.DataFrame
     patients: Mapping[str, str]
+    compared: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def summary(self, by: str = "finding", *, replicates: int = 1000, seed: int = 0) -> pd.DataFrame:
-        """Mean scores of each finding or size and of all, with 95 % intervals from a bootstrap over patients.
+        """Mean scores of each finding or size and of all, with 95 % intervals over patients.
+
+        The share of hits has its `share_interval`; the others are the spread of a bootstrap times Student's t.
 
         Args:
             by: "finding" or "size".
@@ -77,9 +82,13 @@ class Scored:
         patient = align_patients([self.patients.get(image) for image in scored["image"]], pd.Index(scored["image"]))
         groups, columns = _groups(scored, by), _scores_of(scored)
         values = scored[columns].to_numpy(dtype=np.float64)
-        low, high = percentile_interval(_bootstrap_means(values, list(groups.values()), patient, replicates, seed))
+        ends = np.stack([_bootstrap_interval(values[own], patient[own], replicates, seed) for own in groups.values()])
+        ends = ends if self.compared else ends.clip(0, 1)
+        if "hit" in columns and not self.compared:
+            hit, among = columns.index("hit"), np.stack(list(groups.values()), axis=1)
+            ends[:, :, hit] = np.transpose(share_interval(values[:, [hit]], among, patient))
         means = np.stack([values[own].mean(axis=0) for own in groups.values()])
-        found = {"": means, "_low": low.reshape(means.shape), "_high": high.reshape(means.shape)}
+        found = {"": means, "_low": ends[:, 0], "_high": ends[:, 1]}
         counts = {
             "maps": [int(own.sum()) for own in groups.values()],
             "patients": [len(np.unique(patient[own])) for own in groups.values()],
@@ -110,7 +119,7 @@ class Scored:
             )
         matched = other.rows.set_index(pair)[columns].reindex(own).to_numpy()
         differences = dict(zip(columns, (self.rows[columns].to_numpy() - matched).T, strict=True))
-        return Scored(self.rows.assign(**differences), self.patients)
+        return Scored(self.rows.assign(**differences), self.patients, compared=True)
 
 
 def score(
@@ -324,16 +333,13 @@ def _broadcast(maps: np.ndarray, images: Sequence[str], findings: Sequence[str])
     return np.broadcast_to(maps, (len(images), len(findings), *maps.shape[2:]))
 
 
-def _bootstrap_means(
-    values: np.ndarray, rows: list[np.ndarray], patient: np.ndarray, replicates: int, seed: int
-) -> np.ndarray:
-    """Means in each resample of patients: values (rows, scores) to (replicates, groups of rows x scores)."""
-    units, scores = int(patient.max()) + 1, values.shape[1]
-    sums = [np.bincount(patient[own], column[own], minlength=units) for own in rows for column in values.T]
-    counts = np.stack([np.bincount(patient[own], minlength=units) for own in rows]).astype(np.float64)
-    chunks = []
-    for weights in resample_weights(units, replicates, seed):
-        total = np.repeat(counts @ weights, scores, axis=0)
-        mean = np.divide(np.stack(sums) @ weights, total, out=np.full(total.shape, np.nan), where=total > 0)
-        chunks.append(mean.T)
-    return np.concatenate(chunks) if chunks else np.empty((0, len(sums)))
+def _bootstrap_interval(values: np.ndarray, patient: np.ndarray, replicates: int, seed: int) -> np.ndarray:
+    """Ends of the intervals of means over resampled patients: values (rows, scores) to (low and high, scores)."""
+    unit = np.unique(patient, return_inverse=True)[1]
+    sums, counts = np.stack([np.bincount(unit, column) for column in values.T]), np.bincount(unit)
+    means = [(sums @ weights / (counts @ weights)).T for weights in resample_weights(len(counts), replicates, seed)]
+    spread = np.vstack(means).std(axis=0) if means and len(counts) > 1 else np.full(len(sums), np.nan)
+    # That all are alike may be luck: as far as Wilson's interval of a share reaches that is 0 or 1.
+    alike = stats.norm.ppf(0.975) ** 2 / (len(counts) + stats.norm.ppf(0.975) ** 2)
+    reach = np.where(spread <= 1e-9, alike, spread * stats.t.ppf(0.975, len(counts) / 2))
+    return values.mean(axis=0) + np.outer([-1, 1], reach)

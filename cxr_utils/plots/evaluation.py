@@ -85,6 +85,7 @@ def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
 
     Args:
         tables: name of the score to its `evaluation.auc_table`, or another table of auc, low and high; same rows.
+            Rows of which the first says that patients are too few to trust the interval get a star.
         title: names the part and its number of patients.
 
     Example:
@@ -92,11 +93,14 @@ def auc_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
         >>> auc_forest({"model": table, "no pixels": table}, "Test")
         Picture: Test: AUC of 1 rows with 95 % intervals, for model, no pixels.
     """
-    rows = next(iter(tables.values())).index
+    first = next(iter(tables.values()))
+    rows, few = first.index, first.get("reason", pd.Series("", first.index)).str.contains("too few")
     figure, axes = canvas(width=8, height=1.4 + (0.2 + 0.12 * len(tables)) * len(rows))
-    draw_forest(axes, tables, ("auc", "low", "high"), rows, spread=0.36 - 0.36 / len(tables))
+    names = [f"{row} *" if star else row for row, star in few.items()]
+    draw_forest(axes, tables, ("auc", "low", "high"), names, spread=0.36 - 0.36 / len(tables))
     axes.axvline(0.5, color=PALETTE["grey"], linewidth=1)
-    axes.set(xlabel="AUC with 95 % interval (0.5 is chance)", title=title)
+    note = "\n* too few patients with or without the finding to trust the interval" if few.any() else ""
+    axes.set(xlabel=f"AUC with 95 % interval (0.5 is chance){note}", title=title)
     figure.legend(loc="outside lower center", ncols=len(tables) if len(tables) < 4 else 2)
     return Picture(
         figure,
@@ -135,14 +139,14 @@ def difference_forest(tables: Mapping[str, pd.DataFrame], title: str) -> Picture
 
 
 def interval_widths(widths: pd.DataFrame) -> Picture:
-    """How wide each finding's interval comes out, for several ways of resampling.
+    """How wide each finding's interval comes out, for several kinds of units.
 
     Args:
-        widths: a row a finding, a column a way of resampling; width of the 95 % interval.
+        widths: a row a finding, a column a kind of units; width of the 95 % interval.
 
     Example:
         >>> interval_widths(pd.DataFrame({"patients": [0.2], "images": [0.1]}, index=["Mass"]))
-        Picture: Width of the 95 % interval of the AUC of 1 findings, resampled over patients, images.
+        Picture: Width of the 95 % interval of the AUC of 1 findings, over patients, over images.
     """
     figure, axes = canvas(width=8, height=1.4 + 0.3 * len(widths))
     height = name_rows(axes, widths.index)
@@ -153,7 +157,7 @@ def interval_widths(widths: pd.DataFrame) -> Picture:
     axes.set_xlim(left=0)
     figure.legend(loc="outside lower center", ncols=widths.shape[1])
     return Picture(
-        figure, f"Width of the 95 % interval of the AUC of {len(widths)} findings, resampled over {', '.join(widths)}."
+        figure, f"Width of the 95 % interval of the AUC of {len(widths)} findings, over {', over '.join(widths)}."
     )
 
 
@@ -236,7 +240,7 @@ def reliability(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     """Reliability diagram: observed frequency against predicted probability in bins of equally many images.
 
     Args:
-        tables: name of the scores to its `evaluation.reliability_table`.
+        tables: name of the scores to its `evaluation.reliability_table`; intervals are drawn where it has them.
         title: the finding and the part.
 
     Example:
@@ -248,24 +252,16 @@ def reliability(tables: Mapping[str, pd.DataFrame], title: str) -> Picture:
     axes.plot([0, 1], [0, 1], color=PALETTE["grey"], linewidth=1, label="perfect")
     for (name, table), colour, marker, style in zip(tables.items(), CYCLE, MARKERS, LINES, strict=False):
         axes.plot(table["predicted"], table["observed"], marker + style, color=colour, markersize=5, label=name)
-        low, high = _wilson(table["observed"], table["images"])
-        axes.vlines(table["predicted"], low, high, color=colour, linewidth=1, alpha=0.6)
+        if "low" in table:
+            axes.vlines(table["predicted"], table["low"], table["high"], color=colour, linewidth=1, alpha=0.6)
     fewest, most = min(t["images"].min() for t in tables.values()), max(t["images"].max() for t in tables.values())
     axes.set(xlabel=f"mean predicted probability of the bin ({fewest:.0f} to {most:.0f} images each)")
-    axes.set(ylabel="observed share with the finding, 95 % interval")
+    axes.set(ylabel="observed share with the finding" + ", 95 % interval" * any("low" in t for t in tables.values()))
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", title=title)
     axes.legend(loc="upper left")
     return Picture(
         figure, f"{title}: observed frequency against mean predicted probability in bins, for {', '.join(tables)}."
     )
-
-
-def _wilson(share: pd.Series, count: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Both ends of the 95 % interval of a share (Wilson, 1927), as if every image were of another patient."""
-    z2 = 1.96**2
-    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
-    return middle - half, middle + half
 
 
 def subgroup_forest(groups: pd.DataFrame, whole: Sequence[float], title: str) -> Picture | Missing:

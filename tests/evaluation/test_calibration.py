@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit, logit
+from scipy.stats import binomtest
 from sklearn.calibration import CalibratedClassifierCV, calibration_curve
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -33,6 +34,21 @@ def test_brier_and_bins_equal_scikit_learn():
     np.testing.assert_allclose(table["observed"], observed, atol=1e-12)
     np.testing.assert_allclose(table["predicted"], predicted, atol=1e-12)
     assert table["images"].tolist() == [100] * 10
+
+
+def test_bins_have_wilsons_interval_where_every_image_is_of_another_patient():
+    truth, probability = simulated(1000)
+    table = calibration.reliability_table(truth, probability, bins=5, patients=np.arange(1000))
+    for row in table.itertuples():
+        expected = binomtest(round(row.observed * 200), 200).proportion_ci(method="wilson")
+        assert (row.low, row.high) == pytest.approx((expected.low, expected.high), abs=4e-3)  # t, not 1.96
+    twice = [np.repeat(values, 2) for values in (truth, probability, np.arange(1000))]
+    again = calibration.reliability_table(*twice[:2], bins=5, patients=twice[2])
+    np.testing.assert_allclose(again[["low", "high"]], table[["low", "high"]], atol=1e-12)
+    gaps = np.r_[np.nan, truth, np.nan], np.r_[0.5, probability, 0.9]
+    known = calibration.reliability_table(*gaps, bins=5, patients=["x", *map(str, range(1000)), "y"])
+    pd.testing.assert_frame_equal(known, table)
+    assert list(calibration.reliability_table(truth, probability)) == ["predicted", "observed", "images"]
 
 
 def test_equal_probabilities_share_a_bin():

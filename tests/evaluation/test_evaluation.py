@@ -358,7 +358,7 @@ def test_tables_are_those_of_the_room_with_the_same_resamples(judged):
     assert list(found.calibration) == columns
     assert found.shown == "Atelectasis" == truth.sum().idxmax()  # the commonest
     one = truth["Atelectasis"], scores["Atelectasis"]
-    pd.testing.assert_frame_equal(found.reliability, calibration.reliability_table(*one))
+    pd.testing.assert_frame_equal(found.reliability, calibration.reliability_table(*one, patients=patients))
     pd.testing.assert_frame_equal(found.decision, thresholds.decision_curve(*one))
     about = {"data": dataset.name, "part": "test", "images": len(own), "patients": len(set(patients)), "findings": 3}
     assert {name: found.about[name] for name in about} == about and found.about["probabilities"] is True

@@ -14,10 +14,12 @@ from cxr_utils.evaluation.intervals import (
     auc_and_influence,
     bootstrap,
     ladder,
-    percentile_interval,
     resample_weights,
+    share_interval,
+    spread_over_patients,
     weighted_auc,
     weighted_average_precision,
+    wilson_interval,
 )
 from cxr_utils.evaluation.metrics import auc_difference, roc_auc
 
@@ -213,17 +215,51 @@ def test_weights_are_resamples_with_replacement():
     assert weights.var() == pytest.approx(1 - 1 / 50, abs=0.02)
 
 
-def test_percentiles_by_hand():
-    low, high = percentile_interval(np.arange(1001.0))
-    assert (low, high) == (25, 975)
-    low, high = percentile_interval(np.column_stack([np.arange(201.0), np.full(201, np.nan), -np.arange(201.0)]))
-    np.testing.assert_array_equal(low, [5, np.nan, -195])
-    np.testing.assert_array_equal(high, [195, np.nan, -5])
-    some = np.r_[np.nan, np.arange(41.0), np.nan]  # what has no value is left out
-    assert [float(end) for end in percentile_interval(some)] == [1, 39]
-    assert [end.tolist() for end in percentile_interval(np.empty((0, 2)))] == [
-        [pytest.approx(np.nan, nan_ok=True)] * 2
-    ] * 2
+def test_intervals_of_shares_as_published():
+    """Newcombe, Statistics in Medicine 1998, table I, method 3."""
+    hits, images = np.array([81, 15, 0, 1]), np.array([263, 148, 20, 29])
+    low, high = wilson_interval(hits / images, np.zeros(4), np.zeros(4), images)
+    assert low.tolist() == pytest.approx([0.2553, 0.0624, 0, 0.0061], abs=5e-5)
+    assert high.tolist() == pytest.approx([0.3662, 0.1605, 0.1611, 0.1718], abs=5e-5)
+
+
+def test_variance_over_patients_and_its_freedom_by_hand():
+    """Squares 1, 1, 4; then all that one patient does; then nobody pulls; then all alike."""
+    influence = np.array([[1, 0, 0, 1], [-1, 3, 0, -1], [2, 0, 0, 1], [0, 0, 0, -1]], dtype=float)
+    variance, freedom = spread_over_patients(influence)
+    assert variance.tolist() == pytest.approx([6 * 4 / 3, 9 * 4 / 3, 0, 4 * 4 / 3])
+    # 2 / (18/36 - 1/4) = 8, and 2 / (1 - 1/4); of four patients no more than three
+    assert freedom.tolist() == pytest.approx([3, 8 / 3, 0, 3])
+
+
+def test_a_surer_variance_outweighs_what_is_expected():
+    """Half the variance of a share of 30: with much freedom as of 60 trials, with none as of 30."""
+    variance = 0.2 * 0.8 / 60
+    free, bound = (wilson_interval(0.2, variance, freedom, 30) for freedom in (1e9, 1e-9))
+    assert free == pytest.approx(wilson_interval(0.2, 0.0, 0.0, 60), abs=1e-6)
+    reach = stats.t.ppf(0.975, 3) / stats.norm.ppf(0.975)
+    assert bound == pytest.approx(wilson_interval(0.2, 0.0, 0.0, 30 / reach**2), abs=1e-6)
+    assert np.isnan(wilson_interval(np.array([np.nan, 0.5]), np.zeros(2), np.zeros(2), np.array([5, 0]))).all()
+
+
+def test_interval_of_a_share_knows_patients_and_which_images_count():
+    generator = np.random.default_rng(0)
+    patient = generator.integers(30, size=80)
+    hits = (generator.normal(size=30)[patient] + generator.normal(size=80) > 0).astype(float)[:, None]
+    among = np.column_stack([np.arange(80) < 80, np.arange(80) < 50, np.arange(80) < 0])
+    low, high = share_interval(hits, among, patient)
+    alone = share_interval(hits[:50], np.ones((50, 1), dtype=bool), patient[:50])
+    assert (low[1], high[1]) == pytest.approx(
+        (alone[0][0], alone[1][0]), abs=0.01
+    )  # others count as patients who pull nothing
+    assert np.isnan([low[2], high[2]]).all()
+    often = share_interval(np.tile(hits, (4, 1)), np.tile(among, (4, 1)), np.tile(patient, 4))
+    np.testing.assert_allclose(often, (low, high), atol=1e-12)
+    single = share_interval(hits, among, np.arange(80))
+    assert high[0] - low[0] > 1.1 * (single[1][0] - single[0][0])
+    many = np.arange(4000)[:, None] % 5 == 0  # one image a patient: as of 4000 independent trials
+    found = np.ravel(share_interval(many, many | True, np.arange(4000)))
+    assert found == pytest.approx(wilson_interval(0.2, 0.0, 0.0, 4000), abs=2e-4)
 
 
 def test_resamples_in_chunks_are_the_same_and_as_many(monkeypatch):

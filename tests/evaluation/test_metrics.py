@@ -4,11 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from cohorts import FINDINGS, cohort
+from normal_intervals import delong_test
+from scipy import stats
+from scipy.optimize import brentq
 from sklearn import metrics as oracle
 
 from cxr_utils.errors import DataError, Missing
 from cxr_utils.evaluation import metrics
-from cxr_utils.evaluation.intervals import resample_weights
+from cxr_utils.evaluation.intervals import bootstrap, ladder, resample_weights, weighted_auc
 
 
 @pytest.mark.parametrize("ties", [True, False])
@@ -46,6 +49,34 @@ def test_interval_covers_the_truth_19_times_in_20():
         interval = metrics.auc_table(present, present + noise, patient, replicates=300, seed=seed).loc["finding"]
         covered += interval["low"] <= 0.760250 <= interval["high"]
     assert 0.92 <= covered / simulations <= 0.98
+
+
+def rare_and_easy(studies=600, patients=179, seed=1):
+    """Studies with a finding in 5 % of images and an AUC of 0.96, by those with at least 10 patients who have it."""
+    generator = np.random.default_rng(seed)
+    patient = np.repeat(
+        np.arange(patients), generator.choice([1, 2, 3, 4, 5], patients, p=[0.68, 0.18, 0.08, 0.04, 0.02])
+    )
+
+    def alike(share):
+        own = generator.normal(size=(patients, studies))[patient]
+        return np.sqrt(share) * own + np.sqrt(1 - share) * generator.normal(size=(len(patient), studies))
+
+    truth = (alike(0.6) > stats.norm.ppf(0.95)).astype(int)
+    noise = alike(0.4)
+    scores = np.where(truth, stats.norm.ppf(0.96) * np.sqrt(1 + 1.5**2) + 1.5 * noise, noise)
+    kept = [len(np.unique(patient[own == 1])) >= 10 for own in truth.T]
+    return truth[:, kept], scores[:, kept], patient
+
+
+def test_of_rare_and_easy_findings_the_interval_covers_where_the_middle_of_the_resamples_does_not():
+    truth, scores, patient = rare_and_easy()
+    table = metrics.auc_table(truth, scores, patient, replicates=1).drop("mean")
+    too_high, too_low = (table["low"] > 0.96).mean(), (table["high"] < 0.96).mean()
+    assert 0.92 <= 1 - too_high - too_low <= 0.98 and max(too_high, too_low) < 0.05
+    steps = [ladder(*own, patient, tied=0.5) for own in zip(truth.T[:150], scores.T[:150], strict=True)]
+    low, high = np.percentile(bootstrap(steps, weighted_auc, 300, seed=0), [2.5, 97.5], axis=0)
+    assert ((low <= 0.96) & (high >= 0.96)).mean() < 0.87
 
 
 def test_images_as_units_make_the_interval_too_narrow():
@@ -175,33 +206,144 @@ def drawn_rows(patients, replicates, seed):
         yield np.repeat(np.arange(len(codes)), weights[codes].astype(int))
 
 
+def holders(truth, patients, label):
+    return np.array([patients[truth[name] == label].nunique() for name in FINDINGS])
+
+
+def solved(value, variance, freedom, trials):
+    """Wilson's interval by its definition: what lies as far off as its own error allows, found by search."""
+    share = (3 + freedom * variance * trials / (value * (1 - value))) / (3 + freedom) / trials
+    reach = stats.t.ppf(0.975, 3 + freedom)
+
+    def beyond(end):
+        return (value - end) ** 2 - reach**2 * share * end * (1 - end)
+
+    return [brentq(beyond, 0, value), brentq(beyond, value, 1)]
+
+
 @pytest.mark.parametrize(
     ("table", "score"),
     [(metrics.auc_table, oracle.roc_auc_score), (metrics.average_precision_table, oracle.average_precision_score)],
 )
-def test_intervals_are_percentiles_of_scikit_learns_figure_on_every_resample(table, score):
+def test_intervals_spread_as_scikit_learns_figure_on_every_resample(table, score):
     truth, scores, patients = cohort(images=150, patients=40, seed=3)
     samples = [
         [score(truth[name].iloc[rows], scores[name].iloc[rows]) for name in FINDINGS]
         for rows in drawn_rows(patients, 60, seed=5)
     ]
-    samples = np.column_stack([samples, np.mean(samples, axis=1)])
     found = table(truth, scores, patients, replicates=60, seed=5)
-    np.testing.assert_allclose(found["low"], np.percentile(samples, 2.5, axis=0), atol=1e-9)
-    np.testing.assert_allclose(found["high"], np.percentile(samples, 97.5, axis=0), atol=1e-9)
+    present, absent = (holders(truth, patients, label) for label in (1, 0))
+    trials = present if score is oracle.average_precision_score else 3 / (1 / present + 1 / absent)
+    fewer, mean = np.minimum(present, absent).sum(), found.iloc[:-1, 0].mean()
+    ends = solved(mean, np.var(np.mean(samples, axis=1)) * fewer / (fewer - 3), fewer / 2, trials.sum())
+    np.testing.assert_allclose(found.loc["mean", ["low", "high"]].tolist(), ends, atol=1e-6)
+    if score is oracle.average_precision_score:
+        for name, variance, count in zip(FINDINGS, np.var(samples, axis=0), present, strict=True):
+            ends = solved(found.loc[name, "ap"], variance, count / 2, count)
+            np.testing.assert_allclose(found.loc[name, ["low", "high"]].tolist(), ends, atol=1e-6)
 
 
-def test_interval_of_a_difference_is_that_of_scikit_learns_on_every_resample():
+def pulls(truth, scores, patient):
+    """How far each patient pulls the area, one patient and all pairs at a time."""
+    x, y = scores[truth == 1], scores[truth == 0]
+    area = np.mean([[(p > n) + (p == n) / 2 for n in y] for p in x])
+    for one in np.unique(patient):
+        own = patient == one
+        up = [np.mean((s > y) + (s == y) / 2) - area for s in scores[own & (truth == 1)]]
+        down = [np.mean((x > s) + (x == s) / 2) - area for s in scores[own & (truth == 0)]]
+        yield sum(up) / len(x) + sum(down) / len(y)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_interval_of_a_single_area_is_wilsons_for_what_its_patients_are_worth(seed):
+    truth, scores, patients = cohort(images=150, patients=40, seed=seed)
+    found = metrics.auc_table(truth, scores, patients, replicates=1)
+    present, absent = (holders(truth, patients, label) for label in (1, 0))
+    for name, m, n in zip(FINDINGS, present, absent, strict=True):
+        square = np.array(list(pulls(truth[name].to_numpy(), scores[name].to_numpy(), patients.to_numpy()))) ** 2
+        units = len(square)
+        freedom = min(2 / ((square**2).sum() / square.sum() ** 2 - 1 / units), units - 1)
+        ends = solved(found.loc[name, "auc"], square.sum() * units / (units - 1), freedom, 3 / (1 / m + 1 / n))
+        np.testing.assert_allclose(found.loc[name, ["low", "high"]].tolist(), ends, atol=1e-5)  # float32 products
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_no_area_is_certain(sign):
+    """12 positive and 12 negative patients, perfectly apart: 3 / (1/12 + 1/12) = 18 trials, all of them right."""
+    truth = np.repeat([0, 1], 12)
+    found = metrics.auc_table(truth, sign * truth.astype(float), np.arange(24)).loc["finding"]
+    end, reach = 18 / (18 + stats.norm.ppf(0.975) ** 2), [found["low"], found["high"]]
+    assert reach == pytest.approx([end, 1] if sign > 0 else [0, 1 - end])
+    precise = metrics.average_precision_table(truth, truth.astype(float), np.arange(24)).loc["finding"]
+    assert (precise["low"], precise["high"]) == pytest.approx((12 / (12 + stats.norm.ppf(0.975) ** 2), 1))
+    assert found["reason"] == precise["reason"] == ""
+
+
+def test_the_mean_of_one_finding_is_that_finding_and_few_patients_are_named():
+    truth, scores, patients = cohort(images=150, patients=40)
+    truth["Edema"], truth["Hernia"] = 0, np.nan
+    found = metrics.auc_table(truth, scores, patients, replicates=50)
+    assert found.loc["mean", ["auc", "low", "high"]].tolist() == found.loc["Mass", ["auc", "low", "high"]].tolist()
+    for count in (9, 10):
+        table = metrics.auc_table(np.arange(30) < count, np.arange(30), np.arange(30), replicates=20).loc["finding"]
+        assert table["reason"] == ("patients with it: 9, too few to trust the interval" if count == 9 else "")
+        table = metrics.auc_table(np.arange(30) >= count, np.arange(30), np.arange(30), replicates=20).loc["finding"]
+        assert table["reason"] == ("patients without it: 9, too few to trust the interval" if count == 9 else "")
+        assert table["low"] < table["auc"]
+
+
+def test_interval_of_a_difference_is_of_both_intervals_and_what_resamples_have_in_common():
+    """By Zou & Donner (2008) for the errors of each, with the correlation that scikit-learn's areas show."""
     truth, scores, patients = cohort(images=150, patients=40, seed=3)
     other = (scores + np.random.default_rng(1).normal(size=scores.shape)).round(1)
-    samples = []
-    for rows in drawn_rows(patients, 60, seed=5):
-        areas = [oracle.roc_auc_score(truth.iloc[rows], each.iloc[rows]) for each in (scores, other)]
-        samples.append(areas[0] - areas[1])
-    found = metrics.auc_difference(truth, scores, other, patients, replicates=60, seed=5)
-    assert found[["low", "high"]].tolist() == pytest.approx(np.percentile(samples, [2.5, 97.5]), abs=1e-9)
-    turned = metrics.auc_difference(truth, other, scores, patients, replicates=60, seed=5)
+    samples = [
+        [oracle.roc_auc_score(truth.iloc[rows], each.iloc[rows]) for each in (scores, other)]
+        for rows in drawn_rows(patients, 60, seed=5)
+    ]
+    options = {"replicates": 60, "seed": 5}
+    (a, low_a, high_a), (b, low_b, high_b) = (
+        metrics.auc_table(truth, each, patients, **options).loc["mean", ["auc", "low", "high"]]
+        for each in (scores, other)
+    )
+    alike, found = (
+        np.corrcoef(samples, rowvar=False)[0, 1],
+        metrics.auc_difference(truth, scores, other, patients, **options),
+    )
+    common = max(abs((a - low_a) - (b - low_b)), abs((high_a - a) - (high_b - b)))
+    assert 0.2 < alike < 0.95 and found["difference"] == pytest.approx(a - b, abs=1e-12)
+    down = (1 - alike) * ((a - low_a) ** 2 + (high_b - b) ** 2) + alike * common**2
+    up = (1 - alike) * ((high_a - a) ** 2 + (b - low_b) ** 2) + alike * common**2
+    assert [found["low"], found["high"]] == pytest.approx([a - b - down**0.5, a - b + up**0.5], abs=1e-6)
+    turned = metrics.auc_difference(truth, other, scores, patients, **options)
     assert turned.tolist() == pytest.approx([-found["difference"], -found["high"], -found["low"]], abs=1e-12)
+
+
+@pytest.mark.parametrize("own", [0.3, 1, 5])
+def test_of_many_patients_with_an_image_each_the_interval_of_a_difference_is_delongs(own):
+    generator = np.random.default_rng(4)
+    truth, seen = np.arange(2000) % 2, generator.normal(size=2000)
+    a, b = (truth + seen + own * generator.normal(size=2000) for _ in range(2))
+    expected, found = delong_test(truth, a, b), metrics.auc_difference(truth, a, b, np.arange(2000), replicates=2000)
+    assert found["difference"] == pytest.approx(expected["difference"], abs=1e-12)
+    width = expected["high"] - expected["low"]
+    assert found[["low", "high"]].tolist() == pytest.approx(expected[["low", "high"]].tolist(), abs=0.04 * width)
+
+
+def test_two_networks_without_a_mistake_may_still_differ():
+    truth = np.repeat([0, 1], 12)
+    found = metrics.auc_difference(truth, truth + 0.1 * np.arange(24), truth - 0.01 * np.arange(24), np.arange(24))
+    reach = 1 - 18 / (18 + stats.norm.ppf(0.975) ** 2)
+    assert found.tolist() == pytest.approx([0, -reach, reach])
+    same = metrics.auc_difference(truth, np.sin(np.arange(24)), np.sin(np.arange(24)), np.arange(24))
+    assert same.tolist() == pytest.approx([0, 0, 0], abs=1e-6)
+
+
+def test_models_with_opposite_mistakes_are_not_paired_to_their_advantage():
+    generator = np.random.default_rng(0)
+    truth, noise = np.arange(400) % 2, 2 * generator.normal(size=400)
+    opposite = metrics.auc_difference(truth, truth + noise, truth - noise, np.arange(400))
+    expected = delong_test(truth, truth + noise, truth - noise)
+    assert opposite["high"] - opposite["low"] > 0.97 * (expected["high"] - expected["low"])
 
 
 def test_copies_of_a_patients_images_are_no_news():
@@ -235,7 +377,7 @@ def test_counts_prevalence_and_the_mean_by_hand():
     areas = metrics.auc_table(truth, scores, list("ppqr"), replicates=20)
     assert areas["auc"].tolist() == pytest.approx([3 / 4, 2 / 3, np.nan, 17 / 24], nan_ok=True)
     assert areas["reason"].tolist() == [
-        "",
+        "patients with it: 2, too few to trust the interval",
         "all positive images are of one patient: no interval",
         "no positive image",
         "mean of 2 of 3 findings",

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn import metrics as oracle
 
 from cxr_utils.errors import CxrError
+from cxr_utils.evaluation.intervals import share_interval
 from cxr_utils.evaluation.thresholds import THRESHOLDS, choose_thresholds, decision_curve, operating_points
 
 
@@ -95,6 +97,33 @@ def test_where_misses_are_cheap_nobody_is_called():
     for miss in (0, -1, np.inf, np.nan):
         with pytest.raises(CxrError, match="Expected a number above 0: what a miss costs"):
             choose_thresholds(truth, scores, miss=miss)
+
+
+def test_intervals_of_shares_are_over_the_patients_whose_images_count():
+    """14 of 14 positive images are found, and 0 of 19 negative ones called: Wilson's intervals by hand."""
+    truth, scores = np.repeat([1, 0], [14, 19]), np.repeat([0.9, 0.1], [14, 19])
+    point = operating_points(truth, scores, 0.5, np.arange(33)).loc["finding"]
+    square = stats.norm.ppf(0.975) ** 2
+    found = point[["sensitivity_low", "sensitivity_high", "specificity_low", "specificity_high"]].tolist()
+    assert found == pytest.approx([14 / (14 + square), 1, 19 / (19 + square), 1])
+    two_each = np.repeat(np.arange(17), 2)[:33]
+    pairs = operating_points(truth, scores, 0.5, two_each).loc["finding"]
+    assert pairs["sensitivity_low"] == pytest.approx(7 / (7 + square)) and pairs["ppv_low"] == pairs["sensitivity_low"]
+    assert pairs["npv_low"] == pytest.approx(10 / (10 + square)) and pairs["accuracy_high"] == 1
+    truth, scores = simulated()
+    patient = np.arange(500) // 2
+    points = operating_points(truth, scores, pd.Series({"Mass": 0.8, "Hernia": np.nan}), patient)
+    assert points.loc["Hernia"].drop("prevalence").isna().all()
+    hit, among = (scores[["Mass"]] >= 0.8).to_numpy(), (truth[["Mass"]] == 1).to_numpy()
+    low, high = share_interval(hit, among, patient)
+    assert points.loc["Mass", ["sensitivity_low", "sensitivity_high"]].tolist() == pytest.approx([low[0], high[0]])
+    called_right = share_interval(among, hit, patient)
+    assert points.loc["Mass", ["ppv_low", "ppv_high"]].tolist() == pytest.approx(np.ravel(called_right).tolist())
+    without = operating_points(truth, scores, pd.Series({"Mass": 0.8, "Hernia": np.nan}))
+    pd.testing.assert_frame_equal(without, points[list(without)])
+    assert set(points) - set(without) == {
+        f"{name}_{end}" for name in ("accuracy", "sensitivity", "specificity", "ppv", "npv") for end in ("low", "high")
+    }
 
 
 def test_missing_class_and_threshold_stay_visible():

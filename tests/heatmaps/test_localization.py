@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from tiny_dataset import tiny_dataset
 
 from cxr_utils.errors import DataError, Missing
@@ -215,12 +216,37 @@ def test_summary_resamples_patients():
     wide = loc.Scored(scored, patients).summary(replicates=2000).loc["all"]
     narrow = loc.Scored(scored, {name: name for name in patients}).summary(replicates=2000).loc["all"]
     assert wide["patients"] == 10 and narrow["patients"] == 20
-    ends = [loc.Scored(scored, patients).summary(replicates=30, seed=seed) for seed in (1, 1, 2)]
+    alone = {name: name for name in patients}
+    ends = [loc.Scored(scored, alone).summary(replicates=30, seed=seed) for seed in (1, 1, 2)]
     assert ends[0].equals(ends[1]) and not ends[0].equals(ends[2])
-    pd.testing.assert_frame_equal(loc.Scored(scored, patients).summary(), loc.Scored(scored, patients).summary(seed=0))
+    pd.testing.assert_frame_equal(loc.Scored(scored, alone).summary(), loc.Scored(scored, alone).summary(seed=0))
     assert wide["hit"] == narrow["hit"] == 0.5
-    assert (narrow["hit_low"], narrow["hit_high"]) == pytest.approx((0.3, 0.7), abs=0.051)
-    assert wide["hit_low"] == 0 and wide["hit_high"] > narrow["hit_high"]
+    assert (narrow["energy_low"], narrow["energy_high"]) == pytest.approx((0.28, 0.72), abs=0.051)
+    assert wide["energy_low"] < 0.1 and wide["energy_high"] > narrow["energy_high"]
+    assert wide["hit_low"] < narrow["hit_low"] and wide["hit_high"] > narrow["hit_high"]
+    # Of hits 0.5 of 20 independent trials, with a variance that is all but known: Wilson's, and t for the normal.
+    assert (narrow["hit_low"], narrow["hit_high"]) == pytest.approx((0.28, 0.72), abs=0.01)
+
+
+def test_no_hit_is_certain_and_a_difference_of_hits_is_no_share():
+    scored = pd.DataFrame({"image": [str(n) for n in range(14)], "finding": "Mass", "area": 0.1, "hit": 1.0})
+    patients = {name: name for name in scored["image"]}
+    always = loc.Scored(scored, patients)
+    row = always.summary(replicates=50).loc["Mass"]
+    assert (row["hit_low"], row["hit_high"]) == pytest.approx((14 / (14 + 1.959964**2), 1))
+    nearly = loc.Scored(scored.assign(hit=[0.0, 0.0, *[1.0] * 12]), patients)
+    ahead = always.minus(nearly).summary().loc["all"]
+    assert ahead["hit"] == pytest.approx(1 / 7) and ahead["hit_low"] < 0  # two of fourteen may be luck
+
+
+def test_maps_that_are_all_alike_leave_room():
+    scored = pd.DataFrame({"image": [str(n) for n in range(14)], "finding": "Mass", "area": 0.1, "hit": 1.0})
+    alike = loc.Scored(scored.assign(energy=0.0, iou=0.4), {name: name for name in scored["image"]})
+    row, room = alike.summary(replicates=50).loc["all"], 1.959964**2 / (14 + 1.959964**2)  # Wilson's of 0 of 14
+    assert (row["energy_low"], row["energy_high"]) == pytest.approx((0, room), abs=1e-6)
+    assert (row["iou_low"], row["iou_high"]) == pytest.approx((0.4 - room, 0.4 + room), abs=1e-6)
+    same = alike.minus(alike).summary(replicates=50).loc["all"]
+    assert (same["hit_low"], same["hit"], same["hit_high"]) == pytest.approx((-room, 0, room), abs=1e-6)
 
 
 def test_interval_of_the_mean_equals_a_naive_bootstrap():
@@ -234,9 +260,9 @@ def test_interval_of_the_mean_equals_a_naive_bootstrap():
     for _ in range(4000):
         drawn = generator.integers(len(by_patient), size=len(by_patient))
         means.append(np.concatenate([by_patient[k] for k in drawn]).mean())
-    low, high = np.percentile(means, [2.5, 97.5])
-    assert table.loc["Mass", "hit_low"] == pytest.approx(low, abs=0.01)
-    assert table.loc["Mass", "hit_high"] == pytest.approx(high, abs=0.01)
+    reach = stats.t.ppf(0.975, 10) * np.std(means)
+    assert table.loc["Mass", "energy_high"] - table.loc["Mass", "energy"] == pytest.approx(reach, rel=0.05)
+    assert table.loc["Mass", "energy"] - table.loc["Mass", "energy_low"] == pytest.approx(reach, rel=0.05)
 
 
 def test_baselines_point_where_they_say():
@@ -432,10 +458,9 @@ def test_a_summary_by_hand():
     assert table["maps"].tolist() == [3, 1, 4] and table["patients"].tolist() == [2, 1, 2]
     assert table["area"].tolist() == pytest.approx([0.62 / 3, 0.05, 0.67 / 4])
     assert table["energy"].tolist() == pytest.approx([0.8 / 3, 0.2, 0.25])
-    assert table.loc["Edema", ["energy_low", "energy_high"]].tolist() == pytest.approx([0.2, 0.2])
-    # Of two patients a resample has only one half of the time: their means are the ends of the interval.
-    assert table.loc["all", ["energy_low", "energy_high"]].tolist() == pytest.approx([0.2, 0.4])
-    assert table.loc["all", ["hit_low", "hit_high"]].tolist() == pytest.approx([1 / 3, 1])
+    assert table.loc["Edema", ["energy_low", "energy_high"]].isna().all()  # of one patient
+    # Of two patients one knows nothing (t has one degree of freedom), but for the ends of the scale.
+    assert table.loc["all", ["energy_low", "energy_high"]].tolist() == [0, 1]
     assert scored.summary("size", replicates=5).index.tolist() == ["1 to 3 %", "3 to 10 %", "10 % or more", "all"]
     none = scored.summary(replicates=0)
     assert none["energy_low"].isna().all() and none["energy"].notna().all()

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
 
 from cxr_utils import plots
 from cxr_utils.errors import Missing
@@ -23,6 +22,17 @@ def test_forest_puts_the_first_finding_on_top_and_leaves_out_what_has_no_area():
     heights = dict(zip([label.get_text() for label in axes.get_yticklabels()], axes.get_yticks(), strict=True))
     assert heights["Mass"] > heights["Hernia"]
     assert axes.lines[0].get_xdata().tolist()[0] == 0.8
+
+
+def test_rows_with_too_few_patients_have_a_star_that_is_explained():
+    table = pd.DataFrame({"auc": [0.8, 0.6], "low": [0.7, 0.5], "high": [0.9, 0.7]}, index=["Mass", "Hernia"])
+    table["reason"] = ["", "patients with it: 3, too few to trust the interval"]
+    axes = plots.auc_forest({"network": table}, "Test").figure.axes[0]
+    assert sorted(label.get_text() for label in axes.get_yticklabels()) == ["Hernia *", "Mass"]
+    assert "too few patients" in axes.get_xlabel()
+    axes = plots.auc_forest({"network": table.assign(reason="")}, "Test").figure.axes[0]
+    assert sorted(label.get_text() for label in axes.get_yticklabels()) == ["Hernia", "Mass"]
+    assert "*" not in axes.get_xlabel()
 
 
 def test_loss_shares_label_the_share_without_weights():
@@ -161,13 +171,16 @@ def test_reliability_plots_what_was_observed_over_what_was_predicted():
 
 
 def test_reliability_shows_how_far_each_bin_can_be_trusted():
-    """Wilson's interval: of 0 of 10 it ends at z² / (10 + z²); of 19 of 20 scipy knows both ends."""
     bins = pd.DataFrame({"predicted": [0.1, 0.9], "observed": [0.0, 0.95], "images": [10, 20]})
-    axis = plots.reliability({"plain": bins}, "Mass").figure.axes[0]
-    (first, second) = (segment[:, 1] for segment in axis.collections[0].get_segments())
-    assert first == pytest.approx([0, 1.96**2 / (10 + 1.96**2)], abs=1e-6)
-    assert second == pytest.approx(list(binomtest(19, 20).proportion_ci(method="wilson")), abs=1e-4)
-    assert "10 to 20 images" in axis.get_xlabel()
+    known = bins.assign(low=[0.0, 0.76], high=[0.28, 0.99])
+    axis = plots.reliability({"plain": bins, "weighted": known}, "Mass").figure.axes[0]
+    (drawn,) = axis.collections
+    assert [segment.tolist() for segment in drawn.get_segments()] == [
+        [[0.1, 0], [0.1, 0.28]],
+        [[0.9, 0.76], [0.9, 0.99]],
+    ]
+    assert "10 to 20 images" in axis.get_xlabel() and "95 % interval" in axis.get_ylabel()
+    assert "interval" not in plots.reliability({"plain": bins}, "Mass").figure.axes[0].get_ylabel()
 
 
 GROUPS = pd.DataFrame(

@@ -35,12 +35,11 @@ def roc_and_pr(
         steps = precision_recall[name]
         right.step(steps["recall"], steps["precision"], style, where="pre", color=colour, linewidth=2, label=name)
     left.plot([0, 1], [0, 1], color=PALETTE["grey"], linewidth=1, label="chance")
-    right.axhline(prevalence, color=PALETTE["grey"], linewidth=1, label="chance (prevalence)")
+    right.axhline(prevalence, color=PALETTE["grey"], linewidth=1, label="chance (right: the prevalence)")
     left.set(xlabel="false positive rate (1 - specificity)", ylabel="sensitivity", aspect="equal", title="ROC")
     right.set(xlabel="recall (sensitivity)", ylabel="precision (PPV)", xlim=(0, 1), ylim=(0, 1.02))
     right.set_title("Precision-recall")
-    left.legend(loc="lower right")
-    right.legend(loc="upper right")
+    figure.legend(handles=right.get_legend_handles_labels()[0], loc="outside lower center", ncols=len(roc) + 1)
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return Picture(
         figure,

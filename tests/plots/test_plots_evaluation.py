@@ -81,7 +81,7 @@ def test_roc_and_precision_recall_stand_beside_chance():
         "chance": [[0, 0], [1, 1]],
     }
     assert right["one"] == [[0.5, 1], [1, 0.5]] and right["two"] == [[0.25, 0.5], [0.5, 0.25]]
-    assert [y for _, y in right["chance (prevalence)"]] == [0.2, 0.2]
+    assert [y for _, y in right["chance (right: the prevalence)"]] == [0.2, 0.2]
     assert figure.axes[1].lines[0].get_drawstyle() == "steps-pre"
     assert figure.axes[0].lines[0].get_linestyle() != figure.axes[0].lines[1].get_linestyle()
 

@@ -37,8 +37,8 @@ def code_cells(path):
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 
-def test_the_course_has_seven_lessons():
-    assert [lesson.number for lesson in LESSONS] == [f"0{number}" for number in range(1, 8)]
+def test_the_course_has_ten_lessons():
+    assert [lesson.number for lesson in LESSONS] == [f"{number:02}" for number in range(1, 11)]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)

@@ -20,6 +20,6 @@ __getattr__, __dir__, __all__ = on_first_use(
         "published": ("published_predictions", "published_without_pixels", "measured"),
         "predictions": ("read_predictions", "predictions_of"),
         "evaluation": ("Evaluation", "evaluate"),
-        "report": ("as_json", "as_text", "summary", "systems_table"),
+        "report": ("as_json", "as_text", "summary", "systems_table", "checklist"),
     },
 )

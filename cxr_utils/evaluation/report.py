@@ -141,7 +141,7 @@ def _filled(value: float, form: str) -> str:
 
 
 def checklist(
-    network: "Trained", dataset: Dataset, scores: pd.DataFrame, thresholds: pd.Series, **told: str
+    network: "Trained", dataset: Dataset, scores: pd.DataFrame, thresholds: pd.Series, **told: object
 ) -> pd.Series:
     """What CLAIM (2020, 2024) and TRIPOD+AI (2024) ask of a report on a network, as far as a run can answer.
 
@@ -223,4 +223,5 @@ def _groups(groups: pd.DataFrame | Missing) -> str:
     least, most = (known.loc[known["auc"].agg(which)] for which in ("idxmin", "idxmax"))
     ends = " to ".join(f"{row['auc']:.3f} ({row['characteristic']} {row['group']})" for row in (least, most))
     p = known["adjusted_p"].min()
-    return f"mean AUC {ends}; smallest p of a gap {'not tested' if np.isnan(p) else f'{p:.2f}'}"
+    tested = "not tested" if np.isnan(p) else f"{p:.2f}"
+    return f"mean AUC of the findings that a group has enough of: {ends}; smallest p of a gap {tested}"

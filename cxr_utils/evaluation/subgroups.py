@@ -311,7 +311,7 @@ def _difference(answers: np.ndarray, patient: np.ndarray) -> list[float]:
     mean = answers.mean()
     pull = np.bincount(np.unique(patient, return_inverse=True)[1], (answers - mean)[:, 0]) / len(answers)
     variance, freedom = (float(one[0]) for one in spread_over_patients(pull[:, None]))
-    reach = stats.t.ppf(0.975, freedom) * np.sqrt(variance)
+    reach = stats.t.ppf(0.975, freedom) * np.sqrt(variance) if variance > 0 else 0.0
     return [mean, mean - reach, mean + reach]
 
 

@@ -14,25 +14,24 @@ def share_forest(
 
     Args:
         tables: name of the way to its `evaluation.share_table`, same rows.
-        what: the share of what, for the axis.
+        what: is drawn, for the axis.
         title: names the part and its number of patients.
         promised: where a dashed line stands, such as the coverage that was promised.
 
     Example:
         >>> table = pd.DataFrame({"share": [0.9], "low": [0.8], "high": [0.95]}, index=["all"])
-        >>> share_forest({"one limit": table}, "answers that are covered", "Test", promised=0.9)
-        Picture: Test: share of answers that are covered in 1 rows with 95 % intervals, for one limit.
+        >>> share_forest({"one limit": table}, "share of answers covered", "Test", promised=0.9)
+        Picture: Test: share of answers covered in 1 rows with 95 % intervals, for one limit.
     """
     rows = next(iter(tables.values())).index
     figure, axes = canvas(width=8, height=1.5 + (0.25 + 0.15 * len(tables)) * len(rows))
     draw_forest(axes, tables, ("share", "low", "high"), rows, spread=0.36 - 0.36 / len(tables))
     if promised is not None:
         axes.axvline(promised, linestyle="--", color=PALETTE["black"], linewidth=1, label="promised")
-    axes.set(xlabel=f"share of {what}, with 95 % interval over patients", title=title, xlim=(-0.02, 1.02))
+    axes.set(xlabel=f"{what}, with 95 % interval over patients", title=title, xlim=(-0.02, 1.02))
+    axes.set_ylim(-0.6, len(rows) - 0.4)
     figure.legend(loc="outside lower center", ncols=3)
-    return Picture(
-        figure, f"{title}: share of {what} in {len(rows)} rows with 95 % intervals, for {', '.join(tables)}."
-    )
+    return Picture(figure, f"{title}: {what} in {len(rows)} rows with 95 % intervals, for {', '.join(tables)}.")
 
 
 def silence(curve: pd.DataFrame, title: str) -> Picture:

@@ -64,3 +64,39 @@ def test_the_script_writes_what_lessons_read(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         measure_recipes.main()
     assert "loses cannot be measured. Expected names out of losses" in capsys.readouterr().err
+
+
+def script(name):
+    """A benchmark as a module."""
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "benchmarks" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_ensembles_of_one_size_share_no_member_and_stand_in_the_table():
+    measure_ensembles = script("measure_ensembles")
+    assert [*measure_ensembles.apart(10, 3)] == [(0, 1, 2), (3, 4, 5), (6, 7, 8)]
+    table = evaluation.measured("ensembles")
+    asked = [
+        (size, " ".join(map(str, members)))
+        for size in measure_ensembles.SIZES
+        for members in measure_ensembles.apart(measure_ensembles.TRAININGS, size)
+    ]
+    assert list(zip(table["size"], table["members"], strict=True)) == asked
+
+
+def test_single_trainings_of_the_ensembles_are_those_of_the_other_tables():
+    single = evaluation.measured("ensembles").query("size == 1")
+    losses = evaluation.measured("losses").query("recipe == 'plain'")
+    assert (single["auc"].to_numpy() == losses["auc"].to_numpy()).all() and (
+        single["auc"] == single["members_auc"]
+    ).all()
+    mean = evaluation.measured("fresh").query("finding == 'mean'")
+    assert (mean["test"].to_numpy() == losses["auc"].to_numpy()).all()
+    for _, row in evaluation.measured("ensembles").iterrows():
+        own = single["auc"].iloc[[int(one) for one in row["members"].split()]]
+        assert abs(row["members_auc"] - own.mean()) < 2e-4 and row["best_member_auc"] == own.max()
+        assert row["brier"] <= row["members_brier"]
+    by_finding = evaluation.measured("fresh").pivot(index="finding", columns="training", values="later")
+    assert (by_finding.drop("mean").mean() - by_finding.loc["mean"]).abs().max() < 2e-4

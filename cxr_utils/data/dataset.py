@@ -308,6 +308,10 @@ class Dataset:
         """Return the same pictures with their labels dealt out at random: see `shortcut.permute_labels`."""
         return shortcut.permute_labels(self, seed=seed)
 
+    def with_missed(self, group: np.ndarray, share: float, seed: int = 0) -> "Dataset":
+        """Return the same pictures with findings of one group missed on purpose: see `shortcut.miss_labels`."""
+        return shortcut.miss_labels(self, group, share, seed=seed)
+
     def truth(self) -> pd.DataFrame:
         """Return the simulated truth: what was drawn into each picture, whatever its label says.
 

@@ -1,4 +1,4 @@
-"""Data sets tampered with on purpose: a marker that betrays the label, and labels that say nothing.
+"""Data sets tampered with on purpose: a marker that betrays the label, labels that say nothing, a group that is missed.
 
 Zech et al. (PLOS Medicine 2018) found that networks recognised the hospital, by such things as the token that a
 technician sticks on the film, and with it how frequent a disease is there. Here a token is planted on purpose, so that
@@ -102,3 +102,43 @@ def permute_labels(dataset: "Dataset", *, seed: int = 0) -> "Dataset":
         rows = np.flatnonzero(table["split"] == part)
         table.loc[table.index[rows], findings] = table[findings].to_numpy()[generator.permutation(rows)]
     return replace(dataset, name=f"{dataset.name} with permuted labels", table=table)
+
+
+def miss_labels(dataset: "Dataset", group: np.ndarray, share: float, *, seed: int = 0) -> "Dataset":
+    """The same pictures, but what one group has is often not noted: its positive labels become negative at random.
+
+    So a group is under-diagnosed on purpose, as Seyyed-Kalantari et al. (Nature Medicine 2021) found it in practice.
+
+    Args:
+        dataset: stays as it is.
+        group: (images,) bool, who is in the group.
+        share: of the group's positive labels that are missed, from 0 to 1; each by a throw of its own.
+        seed: of the throws.
+
+    Returns:
+        A data set in which labels of the group are missed in `train` and `valid`. Those of `test` stay, to judge by.
+
+    Raises:
+        DataError: the mask does not have one entry for each image, or the share is none.
+
+    Example:
+        >>> from cxr_utils.data.dataset import Dataset
+        >>> from cxr_utils.data.readers.files import Files
+        >>> table = pd.DataFrame({"image": list("abc"), "patient": list("abc"), "split": ["train", "train", "test"],
+        ...                       "Mass": [1, 1, 1]})
+        >>> dataset = Dataset("three", "folders", Path("."), table, ("Mass",), pd.DataFrame(), None, Files({}))
+        >>> miss_labels(dataset, np.array([True, False, True]), 1.0).table["Mass"].tolist()
+        [0, 1, 1]
+    """
+    group = np.asarray(group)
+    if group.shape != (len(dataset),) or group.dtype != bool or not 0 <= share <= 1:
+        raise DataError(
+            f"Received a group of shape {group.shape} and type {group.dtype}, and the share {share}. Expected a mask "
+            f"of {len(dataset)} truth values, one for each image, and a share from 0 to 1. Make it from dataset.table."
+        )
+    table, findings = dataset.table.copy(), list(dataset.findings)
+    labels = table[findings]
+    learned = group & (table["split"] != "test").to_numpy()
+    missed = (np.random.default_rng(seed).random(labels.shape) < share) & (labels == 1) & learned[:, np.newaxis]
+    table[findings] = labels.mask(missed, 0).astype(labels.dtypes)
+    return replace(dataset, name=f"{dataset.name} with missed labels", table=table)

@@ -15,11 +15,11 @@ __getattr__, __dir__, __all__ = on_first_use(
         "curves": ("roc_points", "pr_points", "macro_roc", "macro_pr"),
         "thresholds": ("choose_thresholds", "operating_points", "decision_curve"),
         "calibration": ("reliability_table", "calibration_table", "CALIBRATIONS", "ece_by_chance"),
-        "subgroups": ("subgroup_table",),
+        "subgroups": ("subgroup_table", "share_table"),
         "baselines": ("baseline_scores",),
         "published": ("published_predictions", "published_without_pixels", "measured"),
         "predictions": ("read_predictions", "predictions_of"),
         "evaluation": ("Evaluation", "evaluate"),
-        "report": ("as_json", "as_text", "summary", "systems_table"),
+        "report": ("as_json", "as_text", "summary", "systems_table", "checklist"),
     },
 )

@@ -6,10 +6,21 @@ import numpy as np
 import pandas as pd
 
 import cxr_utils
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.errors import Missing
+from cxr_utils.evaluation.calibration import calibration_table, ece_by_chance
 from cxr_utils.evaluation.evaluation import Evaluation
+from cxr_utils.evaluation.metrics import auc_table
+from cxr_utils.evaluation.subgroups import subgroup_table
+from cxr_utils.evaluation.thresholds import operating_points
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
+
+    from cxr_utils.networks.trained import Trained
+
+#: What no run can know.
+UNTOLD = "not known to this run: write it yourself"
 
 _HEADINGS = ("system", "AUC (lowest to highest)", "precision", "recall", "mean AUC of findings", "seconds", "weights")
 
@@ -131,3 +142,90 @@ def systems_table(trainings: pd.DataFrame) -> "Markdown":
 
 def _filled(value: float, form: str) -> str:
     return "" if np.isnan(value) else format(value, form)
+
+
+def checklist(
+    network: "Trained", dataset: Dataset, scores: pd.DataFrame, thresholds: pd.Series, **told: object
+) -> pd.Series:
+    """What CLAIM (2020, 2024) and TRIPOD+AI (2024) ask of a report on a network, as far as a run can answer.
+
+    Args:
+        network: that is reported.
+        dataset: that it learned on and is judged on.
+        scores: its probabilities for the part `test`.
+        thresholds: chosen on `valid`, one a finding.
+        told: answers from elsewhere, under an item's name with _ for a space, such as `external_validation`.
+
+    Returns:
+        An answer in words to each item; `UNTOLD` where nobody has told.
+    """
+    test, card = dataset.part("test"), network.card
+    truth = test.table.set_index("image")[list(dataset.findings)]
+    areas = auc_table(truth, scores, test.patients)
+    mean, of_each = areas.loc["mean"], areas.drop("mean")
+    points, error = operating_points(truth, scores, thresholds), calibration_table(truth, scores)["ece"].mean()
+    counts = dataset.summary()
+    parts = ", ".join(f"{name} {row.images:,} of {row.patients:,}" for name, row in counts.iterrows())
+    shared = int((dataset.table.groupby("patient")["split"].nunique() > 1).sum())
+    simulated = bool(dataset.knows("simulated_truth"))
+    start, seen = network.recipe.weights or "random numbers", "simulated" if simulated else "as it was given"
+    answers = {
+        "intended use": "teaching, never diagnosis",
+        "source of data": f"{dataset.name} ({seen}), {len(dataset):,} images",
+        "dates and places": "none: simulated" if simulated else UNTOLD,
+        "who was let in": UNTOLD,
+        "patients": _people(dataset),
+        "parts (images of patients)": f"{parts}; patients in more than one part: {shared}",
+        "reference standard": "train and valid: labels mined from simulated reports; test: the simulator's truth"
+        if simulated
+        else UNTOLD,
+        "size of the test part": f"{mean['patients']:,} patients; positive images a finding: "
+        f"{of_each['positives'].min():,} to {of_each['positives'].max():,}",
+        "labels that are missing": f"{truth.isna().to_numpy().mean():.1%} of the test part",
+        "model": f"{network.recipe.network}, {network.weights_count:,} weights, images of {network.recipe.size} pixels",
+        "start of the training": f"{start}; trained: {network.recipe.trainable}",
+        "random numbers": f"seed {card['seed']}; one training",
+        "software": f"cxr_utils {card['version']}, {card['backend']}",
+        "performance": f"mean AUC {_with_interval(mean)}; lowest {_lowest(of_each)}",
+        "thresholds": f"chosen on valid; on test sensitivity {points['sensitivity'].mean():.2f}, specificity "
+        f"{points['specificity'].mean():.2f} (means over findings)",
+        "calibration": f"error {error:.3f}; perfect probabilities would show {ece_by_chance(scores).mean():.3f}",
+        "subgroups": _groups(subgroup_table(truth, scores, test.table, replicates=200)),
+        "external validation": UNTOLD,
+        "how often the test part was looked at": UNTOLD,
+        "limits": UNTOLD,
+        "ethics, protocol, funding, patients' part in it": UNTOLD,
+    }
+    return pd.Series(answers | {name.replace("_", " "): value for name, value in told.items()})
+
+
+def _with_interval(row: pd.Series) -> str:
+    return f"{row['auc']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+
+
+def _lowest(areas: pd.DataFrame) -> str:
+    known = areas.dropna(subset=["auc"])
+    return f"{known['auc'].idxmin()} {_with_interval(known.loc[known['auc'].idxmin()])}" if len(known) else "none"
+
+
+def _people(dataset: Dataset) -> str:
+    """Age, sex and view, as far as they are known."""
+    table, said = dataset.table, []
+    if "age" in table:
+        ages = table["age"].quantile([0.25, 0.5, 0.75])
+        said.append(f"median age {ages[0.5]:.0f} (half of them {ages[0.25]:.0f} to {ages[0.75]:.0f})")
+    said += [f"{(table['sex'] == 'F').mean():.0%} women"] if "sex" in table else []
+    said += [f"{(table['view'] == 'AP').mean():.0%} AP views"] if "view" in table else []
+    return ", ".join(said) or UNTOLD
+
+
+def _groups(groups: pd.DataFrame | Missing) -> str:
+    """The groups with the lowest and the highest area, and the smallest p-value of a gap."""
+    known = groups.dropna(subset=["auc"]) if isinstance(groups, pd.DataFrame) else pd.DataFrame()
+    if known.empty:
+        return "none that is known and large enough"
+    least, most = (known.loc[known["auc"].agg(which)] for which in ("idxmin", "idxmax"))
+    ends = " to ".join(f"{row['auc']:.3f} ({row['characteristic']} {row['group']})" for row in (least, most))
+    p = known["adjusted_p"].min()
+    tested = "not tested" if np.isnan(p) else f"{p:.2f}"
+    return f"mean AUC of the findings that a group has enough of: {ends}; smallest p of a gap {tested}"

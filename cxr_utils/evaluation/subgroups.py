@@ -4,14 +4,22 @@ A mean AUC can hide a group for whom the model fails (Seyyed-Kalantari et al., N
 groups make wide intervals: read the interval before the area.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from cxr_utils.errors import DataError, Missing
-from cxr_utils.evaluation.intervals import Ladder, auc_and_influence, ladder, resample_weights
+from cxr_utils.errors import DataError, Missing, passes_missing
+from cxr_utils.evaluation.intervals import (
+    Ladder,
+    auc_and_influence,
+    ladder,
+    resample_weights,
+    share_interval,
+    spread_over_patients,
+)
 from cxr_utils.evaluation.metrics import auc_table
 from cxr_utils.evaluation.predictions import Patients, Table, align, align_patients
 
@@ -22,6 +30,7 @@ GAP_REPLICATES = 399
 LEAST_ERROR = 0.7
 #: First year of each band of age, and the first year that no band holds.
 AGE_EDGES = (0, 18, 40, 60, 80, 121)
+_COUNTED = ("answers", "patients")
 
 
 def subgroup_labels(table: pd.DataFrame) -> pd.DataFrame:
@@ -158,6 +167,66 @@ def subgroup_table(
     names = {"low": "gap_low", "high": "gap_high", "reason": "gap_reason", "findings": "gap_findings"}
     areas = pd.concat(rows, ignore_index=True)
     return areas.merge(gaps.rename(columns=names), on=["characteristic", "group"], validate="one_to_one")
+
+
+@passes_missing
+def share_table(
+    hits: Table, among: Mapping[str, Table], patients: Patients, *, less: Table | None = None
+) -> pd.DataFrame:
+    """How many of some answers are hits: a share with its 95 % interval over patients. Each finding of an image is one.
+
+    With what was missed for hits, and the answers about what women have and about what men have, these are two miss
+    rates. All findings count together: a single one has too few positive answers in most groups.
+
+    Args:
+        hits: (images, findings), truth values.
+        among: name of each row to the answers that it counts, (images, findings) truth values.
+        patients: (images,) the patient of each image.
+        less: hits of another model about the same answers. Its shares are subtracted, patient by patient.
+
+    Returns:
+        A row for each entry of `among`: share (or difference), low, high, answers and patients that were counted; NaN
+        where none was.
+
+    Raises:
+        DataError: the shapes differ.
+
+    Example:
+        >>> missed, has = np.array([[True], [False], [False]]), np.array([[True], [True], [False]])
+        >>> share_table(missed, {"all": has}, list("pqr"))[["share", "answers"]].values.tolist()
+        [[0.5, 2.0]]
+    """
+    value = np.asarray(hits, dtype=float) - (0.0 if less is None else np.asarray(less, dtype=float))
+    codes = np.unique(np.asarray(patients).astype(str), return_inverse=True)[1]
+    rows = {}
+    for name, own in among.items():
+        counted = np.asarray(own, dtype=bool)
+        if counted.shape != value.shape or len(codes) != len(value):
+            raise DataError(
+                f"Received hits {value.shape}, answers {counted.shape} of {name!r} and {len(codes)} patients. Expected "
+                "one truth value for each image and finding, and a patient for each image. Make them from one table."
+            )
+        answers, patient = value[counted][:, None], codes[np.nonzero(counted)[0]]
+        figures = _share(answers, patient) if less is None else _difference(answers, patient)
+        rows[name] = [*figures, len(answers), len(np.unique(patient))]
+    return pd.DataFrame(rows, index=["difference" if less is not None else "share", "low", "high", *_COUNTED]).T
+
+
+def _share(answers: np.ndarray, patient: np.ndarray) -> list[float]:
+    if not len(answers):
+        return [np.nan] * 3
+    ends = share_interval(answers, np.ones(answers.shape, dtype=bool), patient)
+    return [answers.mean(), *(float(end[0]) for end in ends)]
+
+
+def _difference(answers: np.ndarray, patient: np.ndarray) -> list[float]:
+    if not len(answers):
+        return [np.nan] * 3
+    mean = answers.mean()
+    pull = np.bincount(np.unique(patient, return_inverse=True)[1], (answers - mean)[:, 0]) / len(answers)
+    variance, freedom = (float(one[0]) for one in spread_over_patients(pull[:, None]))
+    reach = stats.t.ppf(0.975, freedom) * np.sqrt(variance) if variance > 0 else 0.0
+    return [mean, mean - reach, mean + reach]
 
 
 def _contrasts(groups: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:

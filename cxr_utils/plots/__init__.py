@@ -22,6 +22,7 @@ _load, __dir__, __all__ = on_first_use(
         "learning": ("learning_curves", "auc_by_size", "auc_by_cost"),
         "heatmaps": ("feature_sum", "heat_gallery", "score_forest", "overlap_curves", "randomised_layers"),
         "prediction": ("probability_bars", "explanation", "likeness_histogram"),
+        "uncertainty": ("share_forest", "silence"),
         "weighting": ("loss_shares", "focal_curves", "sensitivities", "shifted_probabilities"),
         "evaluation": (
             "roc_and_pr",

@@ -318,11 +318,43 @@ CASES = {
             {"differences": pd.DataFrame({"low": [-0.1]})},
         ),
     },
+    "10": {
+        "The mean of three trainings has a higher AUC than its members have on average": (
+            {"areas": pd.DataFrame({"auc": [0.67, 0.65, 0.68, 0.69]})},
+            {"areas": pd.DataFrame({"auc": [0.67, 0.65, 0.68, 0.66]})},
+        ),
+        "Its members disagree more about pictures of another hospital": ({"strangers": 0.95}, {"strangers": 0.6}),
+        "With one limit for both labels, positives are covered less often than promised, by more than the interval": (
+            {"coverage": {"one limit": pd.DataFrame({"high": {"where it is present": 0.3}})}},
+            {"coverage": {"one limit": pd.DataFrame({"high": {"where it is present": 0.92}})}},
+        ),
+        "With a limit by class, more of the positives are covered": (
+            {"by_class": {"where it is present": 0.95}, "one_limit": {"where it is present": 0.3}},
+            {"by_class": {"where it is present": 0.95}, "one_limit": {"where it is present": 0.9}},
+        ),
+        "At another hospital fewer answers are covered than promised, by more than the interval": (
+            {"away": pd.DataFrame({"high": {"all answers": 0.85}})},
+            {"away": pd.DataFrame({"high": {"all answers": 0.91}})},
+        ),
+        "Leaving out the least sure tenth of the answers takes away a quarter of the errors or more": (
+            {"full": pd.Series([0.04, 1.0]), "tenth": pd.Series([0.02, 0.4])},
+            {"full": pd.Series([0.04, 1.0]), "tenth": pd.Series([0.036, 0.9])},
+        ),
+        "Where women's labels are missed, the women's miss rate rises by more than the men's": (
+            {"missed_more": {"women": 0.2, "men": 0.1}},
+            {"missed_more": {"women": 0.1, "men": 0.1}},
+        ),
+        "On fresh patients the mean AUC is not below the interval of the test part": (
+            {"old": {"low": 0.9}, "new": {"share": 0.92}},
+            {"old": {"low": 0.9}, "new": {"share": 0.85}},
+        ),
+    },
 }
 #: Conditions, decided before any result: given here.
 GIVEN = (
     "rare together uncleaned both simulated returns facts room related enough taught sees mean_box air hearts small "
-    "able several_sizes many_maps tempted several silent boxes"
+    "able several_sizes many_maps tempted several silent boxes "
+    "county later sexes"
 ).split()
 
 

@@ -2,15 +2,22 @@
 
 import json
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 import cxr_utils
 from cxr_utils.commands import report_page
+from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.readers.files import Files
 from cxr_utils.evaluation import report
 from cxr_utils.evaluation.evaluation import Evaluation
+from cxr_utils.evaluation.report import UNTOLD, checklist
+from cxr_utils.networks.recipes import Recipe
 
 
 def rows(names, **columns):
@@ -132,3 +139,32 @@ def test_systems_side_by_side():
     assert lines[1] == "|:--|--:|--:|--:|--:|--:|--:|"
     assert lines[2] == "| a | 0.81 (0.70 to 0.90) | 0.25 |  | 0.76 | 1,235 | 7,000,000 |"
     assert lines[3] == "| b | 0.50 | 1.00 | 0.00 |  |  |  |"
+
+
+def test_a_checklist_counts_what_the_run_knows_and_says_what_it_does_not(tmp_path):
+    """Figures beside scikit-learn's and counts by hand; what no run can know is not made up."""
+    generator = np.random.default_rng(0)
+    images = [f"{number}.png" for number in range(120)]
+    table = pd.DataFrame({"image": images, "patient": [str(number // 2) for number in range(120)]})
+    table["split"], table["sex"] = np.repeat(["train", "valid", "test"], 40), ["F", "F", "M", "M"] * 30
+    table["Mass"], table["Edema"] = np.arange(120) % 4 == 0, np.arange(120) % 5 == 0
+    table = table.astype({"Mass": "int8", "Edema": "int8"})
+    dataset = Dataset("toy", "folders", tmp_path, table, ("Mass", "Edema"), pd.DataFrame(), None, Files({}))
+    scores = pd.DataFrame(generator.random((40, 2)), images[80:], ["Mass", "Edema"])
+    card = {"seed": 7, "version": "0.1", "backend": "jax"}
+    network = SimpleNamespace(card=card, recipe=Recipe(), weights_count=123)
+    told = checklist(network, dataset, scores, pd.Series(0.5, scores.columns), external_validation="a ward elsewhere")
+    test = table[80:]
+    mean = np.mean([roc_auc_score(test[name], scores[name]) for name in scores])
+    assert f"mean AUC {mean:.3f} (" in told["performance"]
+    assert told["parts (images of patients)"].startswith("train 40 of 20, valid 40 of 20, test 40 of 20")
+    assert told["parts (images of patients)"].endswith("patients in more than one part: 0")
+    assert told["size of the test part"] == "20 patients; positive images a finding: 8 to 10"
+    found = np.mean([(scores[name].to_numpy() >= 0.5)[test[name] == 1].mean() for name in scores])
+    assert f"sensitivity {found:.2f}, " in told["thresholds"]
+    assert told["patients"] == "50% women" and told["random numbers"] == "seed 7; one training"
+    assert told["external validation"] == "a ward elsewhere" and told["reference standard"] == UNTOLD == told["limits"]
+    shared = replace(dataset, table=table.assign(patient=["0", *table["patient"][1:-1], "0"]))
+    assert checklist(network, shared, scores, pd.Series(0.5, scores.columns))["parts (images of patients)"].endswith(
+        ": 1"
+    )

@@ -9,7 +9,7 @@ Where a label is unknown (NaN), the image counts for the other findings and not 
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import sparse, stats
 
 from cxr_utils.errors import passes_missing
 from cxr_utils.evaluation.curves import counts_by_threshold
@@ -17,6 +17,7 @@ from cxr_utils.evaluation.intervals import (
     bootstrap,
     ladder,
     percentile_interval,
+    resample_weights,
     weighted_auc,
     weighted_average_precision,
 )
@@ -242,3 +243,62 @@ def _reason(truth: np.ndarray, score: np.ndarray, patient: np.ndarray) -> str:
         if len(holders) == 1:
             return f"all {word} images are of one patient: no interval"
     return "every score is the same: no interval" if np.nanmin(score) == np.nanmax(score) else ""
+
+
+@passes_missing
+def agreement_table(
+    truth: Table, labels: Table, patients: Patients, *, replicates: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """How well labels agree with the truth, or with a better reader, finding by finding and on average.
+
+    Args:
+        truth: (images, findings) of 0 and 1; NaN where unknown, and the image does not count.
+        labels: what is judged, likewise 0 and 1, matched by name where named.
+        patients: (images,) the patient of each image.
+        replicates: resamples of patients.
+        seed: of the resamples.
+
+    Returns:
+        Index: findings and "mean". Columns: positives and labelled (images), and five figures, each also with _low and
+        _high (95 % over patients): missed, the share of the positives that are not labelled; false, the share of the
+        labelled that are not positive; npv, the share of the others that are negative; kappa (Cohen 1960), agreement
+        beyond that of chance; and reader, the AUC of a score that is the truth itself, judged by the labels.
+
+    Raises:
+        DataError: where the inputs do not fit together.
+
+    Example:
+        >>> table = agreement_table(np.array([1, 1, 0, 0, 0]), np.array([1, 0, 1, 0, 0]), list("pqrst"), replicates=50)
+        >>> table.loc["mean", ["missed", "false", "npv", "kappa", "reader"]].round(3).tolist()
+        [0.5, 0.5, 0.667, 0.167, 0.583]
+    """
+    truth, labels = align(truth, labels)
+    patient = align_patients(patients, truth.index)
+    present, absent, named = truth.to_numpy() == 1, truth.to_numpy() == 0, labels.to_numpy() == 1
+    cells = np.stack([present & named, absent & named, present & ~named, absent & ~named])  # (4, images, findings)
+    units = sparse.csr_array((np.ones(len(patient)), (patient, np.arange(len(patient)))))
+    of_patient = np.stack([units @ cell.astype(float) for cell in cells])
+    found = _agreement(cells.sum(axis=1))
+    chunks = [
+        _agreement(np.einsum("cuf,ur->crf", of_patient, weights))
+        for weights in resample_weights(of_patient.shape[1], replicates, seed)
+    ]
+    columns = {"positives": np.r_[present.sum(axis=0), present.sum()]}
+    columns["labelled"] = np.r_[cells[:2].sum(axis=(0, 1)), cells[:2].sum()]
+    for name, values in found.items():
+        samples = np.concatenate([chunk[name] for chunk in chunks]) if chunks else np.empty((0, len(values)))
+        columns[name] = np.r_[values, _mean(values[None])]
+        ends = percentile_interval(np.column_stack([samples, _mean(samples)]))
+        columns[f"{name}_low"], columns[f"{name}_high"] = ends
+    return pd.DataFrame(columns, index=pd.Index([*truth.columns, "mean"], name="finding"))
+
+
+def _agreement(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """The figures of `agreement_table` from counts (4, ..., findings): true and false positives, misses, the others."""
+    tp, fp, fn, tn = np.asarray(counts, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        missed, false, npv = fn / (tp + fn), fp / (tp + fp), tn / (tn + fn)
+        images = tp + fp + fn + tn
+        by_chance = ((tp + fp) * (tp + fn) + (tn + fn) * (tn + fp)) / images**2
+        kappa = ((tp + tn) / images - by_chance) / (1 - by_chance)
+    return {"missed": missed, "false": false, "npv": npv, "kappa": kappa, "reader": (1 - false + npv) / 2}

@@ -2,7 +2,8 @@
 
 NIH's image table (Wang et al., ChestX-ray8, CVPR 2017) names patients, findings, ages and views of 112,120 X-rays; a
 DenseNet121 trained by others (Zech, reproduce-chexnet, after Rajpurkar et al., CheXNet, 2017) gave probabilities for
-22,433 of them, on its own random test patients. Neither is part of this repository.
+22,433 of them, on its own random test patients; and radiologists looked at 4,376 of them again (Majkowska et al.,
+Radiology 2020). None of it is part of this repository.
 """
 
 import os
@@ -17,13 +18,22 @@ from cxr_utils.cache import repository
 from cxr_utils.data import splits
 from cxr_utils.data.collections import nih
 from cxr_utils.data.dataset import Dataset
-from cxr_utils.data.readers.files import Folder
+from cxr_utils.data.readers.files import Folder, read_csv
+from cxr_utils.data.readers.values import labels_in_cells, with_all_findings
+from cxr_utils.data.schema import require_columns
 from cxr_utils.errors import DataError, Missing
 from cxr_utils.evaluation import baselines, metrics, thresholds
 from cxr_utils.evaluation.predictions import read_predictions
 
 TABLE = "Data_Entry_2017_v2020.csv.gz"
 PREDICTIONS = "chexnet_predictions.csv.gz"
+READINGS = "google2019_nih-chest-xray-labels.csv.gz"
+#: What the radiologists were asked, and which of NIH's labels say so; none does for their fourth question, fracture.
+ASKED = {
+    "Pneumothorax": ["Pneumothorax"],
+    "Nodule or mass": ["Nodule", "Mass"],
+    "Airspace opacity": ["Atelectasis", "Consolidation", "Edema", "Infiltration", "Pneumonia"],
+}
 #: What a lesson prints where the tables are absent.
 ABSENT = (
     "Left out: NIH's published tables are not here. To see this section, set `data`, or the environment variable "
@@ -183,3 +193,28 @@ def published_predictions(dataset: Dataset) -> Predictions | Missing:
         raise DataError(f"{scores.index[rows < 0][0]} has a prediction and no label. Expected both. Fetch both again.")
     own = table.iloc[rows].set_index("image")
     return Predictions(own[list(findings)], scores, own["patient"].to_numpy(), official[rows])
+
+
+def published_readings(dataset: Dataset) -> pd.DataFrame | Missing:
+    """How well NIH's mined labels agree with what radiologists saw in the same images.
+
+    Args:
+        dataset: the one that a lesson has opened; the table is looked for beside it and in `CXR_REAL_DATA`.
+
+    Returns:
+        `metrics.agreement_table`: a row for each of `ASKED`, positives by the radiologists. The images were not drawn
+        at random: some were chosen because of their labels, so shares of the labelled are of these images alone. A
+        `Missing` where the table is not at hand.
+
+    Raises:
+        DataError: the file is damaged, or a column is absent.
+    """
+    root = _folder(dataset)
+    if isinstance(root, Missing) or not (root / READINGS).exists():
+        return Missing(ABSENT)
+    table = read_csv(root / READINGS)
+    require_columns(table, ["Image Index", "Patient ID", "Finding Labels", *ASKED], READINGS)
+    mined = with_all_findings(labels_in_cells(table["Finding Labels"])[0])[0]
+    seen = table[list(ASKED)] == "YES"
+    labels = pd.DataFrame({name: mined[own].any(axis=1) for name, own in ASKED.items()})
+    return metrics.agreement_table(seen.astype(float), labels.astype(float), table["Patient ID"].to_numpy())

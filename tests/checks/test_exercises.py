@@ -9,6 +9,7 @@ import warnings
 
 import answers_evaluation
 import answers_heatmaps
+import answers_labels
 import answers_leakage
 import answers_own_image
 import answers_transfer
@@ -30,6 +31,7 @@ ANSWERS = (
     answers_evaluation,
     answers_heatmaps,
     answers_own_image,
+    answers_labels,
 )
 NAMES = sorted(set(checks.__all__) - {"answer", "claims", "identity", "given", "headline", "solved"})
 CHECKS = {name: getattr(checks, name) for name in NAMES}  # which also fills EXERCISES

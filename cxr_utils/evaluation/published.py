@@ -195,26 +195,58 @@ def published_predictions(dataset: Dataset) -> Predictions | Missing:
     return Predictions(own[list(findings)], scores, own["patient"].to_numpy(), official[rows])
 
 
-def published_readings(dataset: Dataset) -> pd.DataFrame | Missing:
-    """How well NIH's mined labels agree with what radiologists saw in the same images.
+@dataclass(frozen=True)
+class Readings:
+    """What radiologists saw beside NIH's labels of the same images, for the questions of `ASKED`.
+
+    The images were not drawn at random, some were chosen for their findings. Shares of the labelled are of them alone.
+
+    Attributes:
+        seen: what the radiologists agreed on, 0 or 1, index image, columns the questions.
+        mined: what NIH's labels say, likewise.
+        patients: patient of each image.
+        scores: the published probability that any of a question's labels is there, for the images that have one.
+    """
+
+    seen: pd.DataFrame
+    mined: pd.DataFrame
+    patients: pd.Series
+    scores: pd.DataFrame
+
+    def agreement(self) -> pd.DataFrame:
+        """How well the mined labels agree with the radiologists: `metrics.agreement_table`."""
+        return metrics.agreement_table(self.seen, self.mined, self.patients.to_numpy())
+
+    def areas(self) -> dict[str, pd.DataFrame]:
+        """The published network judged by the radiologists, and by NIH's labels of the same images."""
+        own, patients = self.scores.index, self.patients[self.scores.index].to_numpy()
+        judges = {"by radiologists": self.seen, "by NIH's labels": self.mined}
+        return {name: metrics.auc_table(labels.loc[own], self.scores, patients) for name, labels in judges.items()}
+
+
+def published_readings(dataset: Dataset) -> Readings | Missing:
+    """Read what radiologists saw in NIH's images, with the labels and the predictions of the same images.
 
     Args:
-        dataset: the one that a lesson has opened; the table is looked for beside it and in `CXR_REAL_DATA`.
+        dataset: the one that a lesson has opened; the tables are looked for beside it and in `CXR_REAL_DATA`.
 
     Returns:
-        `metrics.agreement_table`: a row for each of `ASKED`, positives by the radiologists. The images were not drawn
-        at random: some were chosen because of their labels, so shares of the labelled are of these images alone. A
-        `Missing` where the table is not at hand.
+        All of it, or a `Missing` where one of the tables is not at hand.
 
     Raises:
-        DataError: the file is damaged, or a column is absent.
+        DataError: a file is damaged, or a column is absent.
     """
-    root = _folder(dataset)
-    if isinstance(root, Missing) or not (root / READINGS).exists():
+    predictions, root = published_predictions(dataset), _folder(dataset)
+    if isinstance(predictions, Missing) or isinstance(root, Missing) or not (root / READINGS).exists():
         return Missing(ABSENT)
     table = read_csv(root / READINGS)
     require_columns(table, ["Image Index", "Patient ID", "Finding Labels", *ASKED], READINGS)
-    mined = with_all_findings(labels_in_cells(table["Finding Labels"])[0])[0]
-    seen = table[list(ASKED)] == "YES"
-    labels = pd.DataFrame({name: mined[own].any(axis=1) for name, own in ASKED.items()})
-    return metrics.agreement_table(seen.astype(float), labels.astype(float), table["Patient ID"].to_numpy())
+    table = table.set_index("Image Index")
+    labels = with_all_findings(labels_in_cells(table["Finding Labels"])[0])[0].set_axis(table.index)
+    scores = predictions.scores.loc[predictions.scores.index.intersection(table.index)]
+    return Readings(
+        seen=(table[list(ASKED)] == "YES").astype(float),
+        mined=pd.DataFrame({name: labels[own].any(axis=1).astype(float) for name, own in ASKED.items()}),
+        patients=table["Patient ID"],
+        scores=pd.DataFrame({name: 1 - (1 - scores[own]).prod(axis=1) for name, own in ASKED.items()}),
+    )

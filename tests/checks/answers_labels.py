@@ -50,6 +50,6 @@ WRONG = {
     "labels_of_some": [
         ("What becomes", lambda truth, chosen: truth.astype(float)),
         ("What becomes", lambda truth, chosen: np.full(len(truth), np.nan)),
-        ("A negative image", lambda truth, chosen: np.where((truth == 1) & ~chosen, np.nan, chosen)),
+        ("A negative image", lambda truth, chosen: np.where(truth == chosen, truth, np.nan)),
     ],
 }

@@ -125,6 +125,7 @@ def auc_by_errors(results: pd.DataFrame) -> Picture:
                 axis.plot(rows[side], rows["auc"], marker, color=colour, markersize=4, alpha=0.5)
                 axis.plot(rows.groupby(side)["auc"].mean(), color=colour, label=f"{name}, mean")
         axis.set(xlabel="errors in the labels, times those of the course's miner", title=title)
+        axis.set_xticks(sorted(results[side].unique()))
     axes[0].set_ylabel("mean AUC over the findings, test part")
     axes[1].legend(fontsize=8)
     told = "over the errors in the training labels (left) and in the labels that judge (right)"

@@ -159,14 +159,14 @@ def label_errors(table: pd.DataFrame, title: str) -> Picture:
     """
     figure, axes = canvas(1, 2, width=9.5, height=1.3 + 0.27 * len(table), sharex=True, sharey=True)
     asked = {
-        "missed": ("Of the images with the finding, how many lack the label?", "share that is missed"),
-        "false": ("Of the images with the label, how many lack the finding?", "share of the labels that is false"),
+        "missed": ("Missed: the finding without the label", "share of the images with the finding"),
+        "false": ("False: the label without the finding", "share of the images with the label"),
     }
-    for axis, (name, (question, words)) in zip(axes, asked.items(), strict=True):
+    for axis, (name, (heading, words)) in zip(axes, asked.items(), strict=True):
         draw_forest(axis, {name: table}, (name, f"{name}_low", f"{name}_high"), table.index, 0.0)
         axis.set_xlim(left=0)
         axis.set_xlabel(f"{words}, 95 % interval")
-        axis.set_title(question, fontsize=9)
+        axis.set_title(heading, fontsize=9)
         axis.xaxis.set_major_formatter("{x:.0%}")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     told = "share that is missed (left) and share that is false (right)"

@@ -1,18 +1,27 @@
 """The tables of many trainings that lessons read are those that their script would write."""
 
 import importlib.util
-from itertools import combinations
+from itertools import combinations, product
 
+import numpy as np
 import pandas as pd
 import pytest
 from toy_course import REPOSITORY
 
 from cxr_utils import evaluation
 from cxr_utils.errors import DataError
+from cxr_utils.phantom.labels import MINED
 
-SPEC = importlib.util.spec_from_file_location("measure_recipes", REPOSITORY / "benchmarks" / "measure_recipes.py")
-measure_recipes = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(measure_recipes)
+
+def script(name):
+    """A program of `benchmarks` as a module."""
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "benchmarks" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+measure_recipes, measure_labels = script("measure_recipes"), script("measure_labels")
 PLANS = measure_recipes.plans()
 
 
@@ -66,14 +75,6 @@ def test_the_script_writes_what_lessons_read(tmp_path, monkeypatch, capsys):
     assert "loses cannot be measured. Expected names out of losses" in capsys.readouterr().err
 
 
-def script(name):
-    """A benchmark as a module."""
-    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "benchmarks" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_ensembles_of_one_size_share_no_member_and_stand_in_the_table():
     measure_ensembles = script("measure_ensembles")
     assert [*measure_ensembles.apart(10, 3)] == [(0, 1, 2), (3, 4, 5), (6, 7, 8)]
@@ -100,3 +101,60 @@ def test_single_trainings_of_the_ensembles_are_those_of_the_other_tables():
         assert row["brier"] <= row["members_brier"]
     by_finding = evaluation.measured("fresh").pivot(index="finding", columns="training", values="later")
     assert (by_finding.drop("mean").mean() - by_finding.loc["mean"]).abs().max() < 2e-4
+
+
+def test_every_set_of_labels_has_taught_and_judged_once():
+    table, doses = evaluation.measured("labels"), measure_labels.ERRORS
+    keys = ["recipe", "errors_in_training", "errors_in_judging", "training"]
+    fives = range(measure_labels.TRAININGS)
+    asked = set(product(measure_labels.recipes(), doses, doses, fives))
+    asked |= set(product([measure_labels.PERFECT], [0], doses, fives))
+    assert not table.duplicated(keys).any() and set(table[keys].itertuples(index=False, name=None)) == asked
+    perfect = table[table["recipe"] == measure_labels.PERFECT]
+    assert (perfect["auc"] - perfect["by_formula"]).abs().max() < 2e-4  # of the truth the formula is no guess
+    first = table[table["errors_in_judging"] == 0]
+    assert (first["auc"] - first["by_formula"]).abs().max() < 2e-4
+
+
+def test_uncertain_labels_were_treated_in_every_way():
+    table = evaluation.measured("uncertain")
+    ways = set(product(("hedged", "hurried"), measure_labels.WAYS, range(measure_labels.TRAININGS)))
+    ways |= {("hedged", "all known", 0), ("hurried", "all known", 0)}
+    keys = list(table[["rule", "way", "training"]].itertuples(index=False, name=None))
+    assert len(keys) == len(ways) and set(keys) == ways
+
+
+def mined_by_script(errors, severity=0.5, images=20_000):
+    """Truth and labels of images of one patient each, half of them with the finding."""
+    truth = pd.DataFrame({"Mass": np.arange(images) % 2, "Nodule": np.arange(images) % 2})
+    severe = pd.DataFrame(severity, truth.index, truth.columns)
+    return truth, measure_labels.mined(truth, severe, np.arange(images), errors, seed=1)
+
+
+@pytest.mark.parametrize("errors", [0, 1, 3])
+def test_the_script_mines_with_so_many_times_the_errors_of_the_simulator(errors):
+    truth, labels = mined_by_script(errors)
+    for name in truth:
+        sensitivity, specificity = MINED[name]
+        missed, false = 1 - labels[name][truth[name] == 1].mean(), labels[name][truth[name] == 0].mean()
+        assert missed == pytest.approx(errors * (1 - sensitivity), abs=0.02)  # at a severity of one half
+        assert false == pytest.approx(errors * (1 - specificity), abs=0.01)
+
+
+def test_the_script_misses_the_slight_and_repeats_itself_within_a_patient():
+    (truth, slight), (_, severe) = mined_by_script(1, severity=0.0), mined_by_script(1, severity=1.0)
+    rates = [1 - labels["Mass"][truth["Mass"] == 1].mean() for labels in (slight, severe)]
+    assert rates == pytest.approx([0.15 * 1.6, 0.15 * 0.4], abs=0.02)
+    ones = pd.DataFrame({"Mass": np.ones(20_000, int)})
+    labels = measure_labels.mined(ones, ones * 0.5, np.arange(20_000) // 2, 1, seed=0)["Mass"].to_numpy()
+    both = (labels[::2] == 0) & (labels[1::2] == 0)
+    assert both.mean() == pytest.approx(0.15 * (0.25 + 0.75 * 0.15), abs=0.01)  # the same luck in one of four pairs
+
+
+def test_the_script_s_hedges_hit_slight_positives_and_its_haste_hits_anything():
+    truth = pd.DataFrame({"Mass": np.arange(30_000) % 3 > 0}).astype(int)
+    severity = pd.DataFrame({"Mass": np.where(np.arange(30_000) % 3 == 1, 0.2, 0.8) * truth["Mass"]})
+    kinds = np.arange(30_000) % 3  # without it, slight, severe
+    hedged, hurried = (measure_labels.uncertain(truth, severity, rule, 0)[:, 0] for rule in ("hedged", "hurried"))
+    assert [hedged[kinds == kind].mean() for kind in range(3)] == pytest.approx([0.02, 0.7, 0.02], abs=0.02)
+    assert [hurried[kinds == kind].mean() for kind in range(3)] == pytest.approx([0.1] * 3, abs=0.02)

@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = on_first_use(
         "lessons.evaluation": ("rates_at", "auc_by_pairs", "replicate", "ppv"),
         "lessons.transfer": ("head_parameters", "whole_patients", "flip_horizontally", "early_stopping"),
         "lessons.heatmaps": ("class_map", "heat_map", "points_into", "energy_inside"),
+        "lessons.labels": ("missed_and_false", "perfect_reader", "undo_labels", "labels_of_some"),
         "lessons.own_image": ("file_to_batch", "probabilities", "named_findings"),
         "lessons.not_knowing": ("ensemble", "conformal_limit", "answered", "group_rates"),
     },

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from cxr_utils.data import leakage, masks, pixelstore, shortcut, splits
-from cxr_utils.data.collections.nih import read_labels
+from cxr_utils.data.collections import nih
 from cxr_utils.data.images import read_image
 from cxr_utils.data.readers.files import Files
 from cxr_utils.data.schema import FINDINGS, PARTS, binary
@@ -325,7 +325,7 @@ class Dataset:
         if not (known := self.knows("simulated_truth")):
             raise DataError(f"{self.name}: {known} Expected the phantom. Open it with open_dataset('phantom').")
         single = self.findings == (ANY,)
-        truth = read_labels(self.root / "truth.csv", FINDINGS if single else self.findings)
+        truth = nih.read_labels(self.root / "truth.csv", FINDINGS if single else self.findings)
         if single:
             truth = truth.assign(**{ANY: truth[list(FINDINGS)].max(axis=1)})[["image", ANY]]
         unknown = ~self.table["image"].isin(truth["image"])
@@ -335,6 +335,10 @@ class Dataset:
                 f"Expected one row an image. Delete {self.root.name} and let it be made again."
             )
         return self.table[["image"]].merge(truth, on="image")
+
+    def behind_labels(self) -> nih.Behind | Missing:
+        """Return truth, mined labels and severity of every image, where the simulator knows them: see `nih.Behind`."""
+        return self.knows("simulated_truth") and nih.behind_labels(self.root, self.table["image"], self.findings)
 
     @cached_property
     def digest(self) -> str:

@@ -9,7 +9,7 @@ findings and not for this one.
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import sparse, stats
 
 from cxr_utils.errors import passes_missing
 from cxr_utils.evaluation.curves import counts_by_threshold
@@ -17,6 +17,8 @@ from cxr_utils.evaluation.intervals import (
     auc_and_influence,
     bootstrap,
     ladder,
+    resample_weights,
+    share_interval,
     spread_over_patients,
     weighted_auc,
     weighted_average_precision,
@@ -286,3 +288,73 @@ def _reason(truth: np.ndarray, score: np.ndarray, holders: np.ndarray) -> str:
     word = "with" if holders[0] <= holders[1] else "without"
     few = f"patients {word} it: {holders.min()}, too few to trust the interval"
     return few if holders.min() < FEWEST else ""
+
+
+@passes_missing
+def agreement_table(
+    truth: Table, labels: Table, patients: Patients, *, replicates: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """How well labels agree with the truth, or with a better reader, finding by finding and on average.
+
+    Args:
+        truth: (images, findings) of 0 and 1; NaN where unknown, and the image does not count.
+        labels: what is judged, likewise 0 and 1, matched by name where named.
+        patients: (images,) the patient of each image.
+        replicates: resamples of patients.
+        seed: of the resamples.
+
+    Returns:
+        Index: findings and "mean". Columns: positives and labelled (images), and five figures, each also with _low and
+        _high (95 % over patients): missed, the share of the positives that are not labelled; false, the share of the
+        labelled that are not positive; npv, the share of the others that are negative; kappa (Cohen 1960), agreement
+        beyond that of chance; and reader, the AUC of a score that is the truth itself, judged by the labels.
+
+    Raises:
+        DataError: where the inputs do not fit together.
+
+    Example:
+        >>> table = agreement_table(np.array([1, 1, 0, 0, 0]), np.array([1, 0, 1, 0, 0]), list("pqrst"), replicates=50)
+        >>> table.loc["mean", ["missed", "false", "npv", "kappa", "reader"]].round(3).tolist()
+        [0.5, 0.5, 0.667, 0.167, 0.583]
+    """
+    truth, labels = align(truth, labels)
+    patient = align_patients(patients, truth.index)
+    present, absent, named = truth.to_numpy() == 1, truth.to_numpy() == 0, labels.to_numpy() == 1
+    cells = np.stack([present & named, absent & named, present & ~named, absent & ~named])  # (4, images, findings)
+    units = sparse.csr_array((np.ones(len(patient)), (patient, np.arange(len(patient)))))
+    of_patient = np.stack([units @ cell.astype(float) for cell in cells])
+    found = _agreement(cells.sum(axis=1))
+    chunks = [
+        _agreement(np.einsum("cuf,ur->crf", of_patient, weights))
+        for weights in resample_weights(of_patient.shape[1], replicates, seed)
+    ]
+    among = {"missed": present, "false": named & (present | absent), "npv": ~named & (present | absent)}
+    hits = {"missed": cells[2], "false": cells[1], "npv": cells[3]}
+    columns = {"positives": np.r_[present.sum(axis=0), present.sum()]}
+    columns["labelled"] = np.r_[cells[:2].sum(axis=(0, 1)), cells[:2].sum()]
+    freedom = np.array([len(np.unique(patient[own])) for own in present.T])
+    freedom = np.maximum(np.r_[freedom, freedom.sum()] / 2, 1)
+    for name, values in found.items():
+        samples = np.concatenate([chunk[name] for chunk in chunks]) if chunks else np.empty((0, len(values)))
+        samples = np.column_stack([samples, _mean(samples)])
+        columns[name] = np.r_[values, _mean(values[None])]
+        reach = np.sqrt(_variance(samples.T)) * stats.t.ppf(0.975, freedom)
+        low, high = (
+            np.maximum(columns[name] - reach, -1 if name == "kappa" else 0),
+            np.minimum(columns[name] + reach, 1),
+        )
+        if name in among:
+            low[:-1], high[:-1] = share_interval(hits[name], among[name], patient)
+        columns[f"{name}_low"], columns[f"{name}_high"] = low, high
+    return pd.DataFrame(columns, index=pd.Index([*truth.columns, "mean"], name="finding"))
+
+
+def _agreement(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """The figures of `agreement_table` from counts (4, ..., findings): true and false positives, misses, the others."""
+    tp, fp, fn, tn = np.asarray(counts, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        missed, false, npv = fn / (tp + fn), fp / (tp + fp), tn / (tn + fn)
+        images = tp + fp + fn + tn
+        by_chance = ((tp + fp) * (tp + fn) + (tn + fn) * (tn + fp)) / images**2
+        kappa = ((tp + tn) / images - by_chance) / (1 - by_chance)
+    return {"missed": missed, "false": false, "npv": npv, "kappa": kappa, "reader": (1 - false + npv) / 2}

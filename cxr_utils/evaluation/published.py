@@ -2,7 +2,8 @@
 
 NIH's image table (Wang et al., ChestX-ray8, CVPR 2017) names patients, findings, ages and views of 112,120 X-rays; a
 DenseNet121 trained by others (Zech, reproduce-chexnet, after Rajpurkar et al., CheXNet, 2017) gave probabilities for
-22,433 of them, on its own random test patients. Neither is part of this repository.
+22,433 of them, on its own random test patients; and radiologists looked at 4,376 of them again (Majkowska et al.,
+Radiology 2020). None of it is part of this repository.
 """
 
 import os
@@ -17,13 +18,22 @@ from cxr_utils.cache import repository
 from cxr_utils.data import splits
 from cxr_utils.data.collections import nih
 from cxr_utils.data.dataset import Dataset
-from cxr_utils.data.readers.files import Folder
+from cxr_utils.data.readers.files import Folder, read_csv
+from cxr_utils.data.readers.values import labels_in_cells, with_all_findings
+from cxr_utils.data.schema import require_columns
 from cxr_utils.errors import DataError, Missing
 from cxr_utils.evaluation import baselines, metrics, thresholds
 from cxr_utils.evaluation.predictions import read_predictions
 
 TABLE = "Data_Entry_2017_v2020.csv.gz"
 PREDICTIONS = "chexnet_predictions.csv.gz"
+READINGS = "google2019_nih-chest-xray-labels.csv.gz"
+#: What the radiologists were asked, and which of NIH's labels say so; none does for their fourth question, fracture.
+ASKED = {
+    "Pneumothorax": ["Pneumothorax"],
+    "Nodule or mass": ["Nodule", "Mass"],
+    "Airspace opacity": ["Atelectasis", "Consolidation", "Edema", "Infiltration", "Pneumonia"],
+}
 #: What a lesson prints where the tables are absent.
 ABSENT = (
     "Left out: NIH's published tables are not here. To see this section, set `data`, or the environment variable "
@@ -183,3 +193,60 @@ def published_predictions(dataset: Dataset) -> Predictions | Missing:
         raise DataError(f"{scores.index[rows < 0][0]} has a prediction and no label. Expected both. Fetch both again.")
     own = table.iloc[rows].set_index("image")
     return Predictions(own[list(findings)], scores, own["patient"].to_numpy(), official[rows])
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What radiologists saw beside NIH's labels of the same images, for the questions of `ASKED`.
+
+    The images were not drawn at random, some were chosen for their findings. Shares of the labelled are of them alone.
+
+    Attributes:
+        seen: what the radiologists agreed on, 0 or 1, index image, columns the questions.
+        mined: what NIH's labels say, likewise.
+        patients: patient of each image.
+        scores: the published probability that any of a question's labels is there, for the images that have one.
+    """
+
+    seen: pd.DataFrame
+    mined: pd.DataFrame
+    patients: pd.Series
+    scores: pd.DataFrame
+
+    def agreement(self) -> pd.DataFrame:
+        """How well the mined labels agree with the radiologists: `metrics.agreement_table`."""
+        return metrics.agreement_table(self.seen, self.mined, self.patients.to_numpy())
+
+    def areas(self) -> dict[str, pd.DataFrame]:
+        """The published network judged by the radiologists, and by NIH's labels of the same images."""
+        own, patients = self.scores.index, self.patients[self.scores.index].to_numpy()
+        judges = {"by radiologists": self.seen, "by NIH's labels": self.mined}
+        return {name: metrics.auc_table(labels.loc[own], self.scores, patients) for name, labels in judges.items()}
+
+
+def published_readings(dataset: Dataset) -> Readings | Missing:
+    """Read what radiologists saw in NIH's images, with the labels and the predictions of the same images.
+
+    Args:
+        dataset: the one that a lesson has opened; the tables are looked for beside it and in `CXR_REAL_DATA`.
+
+    Returns:
+        All of it, or a `Missing` where one of the tables is not at hand.
+
+    Raises:
+        DataError: a file is damaged, or a column is absent.
+    """
+    predictions, root = published_predictions(dataset), _folder(dataset)
+    if isinstance(predictions, Missing) or isinstance(root, Missing) or not (root / READINGS).exists():
+        return Missing(ABSENT)
+    table = read_csv(root / READINGS)
+    require_columns(table, ["Image Index", "Patient ID", "Finding Labels", *ASKED], READINGS)
+    table = table.set_index("Image Index")
+    labels = with_all_findings(labels_in_cells(table["Finding Labels"])[0])[0].set_axis(table.index)
+    scores = predictions.scores.loc[predictions.scores.index.intersection(table.index)]
+    return Readings(
+        seen=(table[list(ASKED)] == "YES").astype(float),
+        mined=pd.DataFrame({name: labels[own].any(axis=1).astype(float) for name, own in ASKED.items()}),
+        patients=table["Patient ID"],
+        scores=pd.DataFrame({name: 1 - (1 - scores[own]).prod(axis=1) for name, own in ASKED.items()}),
+    )

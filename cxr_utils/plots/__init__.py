@@ -16,10 +16,10 @@ _load, __dir__, __all__ = on_first_use(
     __name__,
     {
         "picture": ("Picture",),
-        "tables": ("finding_counts", "co_occurrence", "images_per_patient", "age_sex_view"),
+        "tables": ("finding_counts", "co_occurrence", "images_per_patient", "age_sex_view", "label_errors"),
         "radiographs": ("gallery", "intensities"),
         "leakage": ("patients_by_part", "auc_by_split", "known_and_strangers"),
-        "learning": ("learning_curves", "auc_by_size", "auc_by_cost"),
+        "learning": ("learning_curves", "auc_by_size", "auc_by_cost", "auc_by_errors"),
         "heatmaps": ("feature_sum", "heat_gallery", "score_forest", "overlap_curves", "randomised_layers"),
         "prediction": ("probability_bars", "explanation", "likeness_histogram"),
         "uncertainty": ("share_forest", "silence"),

@@ -100,6 +100,38 @@ for 1 way of training (frozen); a dotted line marks the baseline (no pixels).
     return Picture(figure, _told(results, over, baseline_name))
 
 
+def auc_by_errors(results: pd.DataFrame) -> Picture:
+    """Mean AUC over the errors in the labels that one learns from, and over those in the labels that judge.
+
+    Args:
+        results: one row a training and way to judge: recipe, errors_in_training, errors_in_judging (times the miner's
+            own), auc.
+
+    Example:
+        >>> rows = {"recipe": "frozen", "errors_in_training": [0, 3, 0], "errors_in_judging": [0, 0, 3]}
+        >>> auc_by_errors(pd.DataFrame(rows | {"auc": [0.9, 0.8, 0.7]}))
+        Picture: Mean AUC over the errors in the training labels (left) and in the labels that judge (right) for frozen.
+    """
+    figure, axes = canvas(1, 2, width=9.5, height=4, sharey=True)
+    sides = {
+        "errors_in_training": ("errors_in_judging", "Learned from errors, judged by truth"),
+        "errors_in_judging": ("errors_in_training", "Learned from truth, judged by errors"),
+    }
+    names = results["recipe"].unique()
+    for axis, (side, (other, title)) in zip(axes, sides.items(), strict=True):
+        for name, colour, marker in zip(names, CYCLE, MARKERS, strict=False):
+            rows = results[(results["recipe"] == name) & (results[other] == 0)]
+            if rows[side].nunique() > 1:
+                axis.plot(rows[side], rows["auc"], marker, color=colour, markersize=4, alpha=0.5)
+                axis.plot(rows.groupby(side)["auc"].mean(), color=colour, label=f"{name}, mean")
+        axis.set(xlabel="errors in the labels, times those of the course's miner", title=title)
+        axis.set_xticks(sorted(results[side].unique()))
+    axes[0].set_ylabel("mean AUC over the findings, test part")
+    axes[1].legend(fontsize=8)
+    told = "over the errors in the training labels (left) and in the labels that judge (right)"
+    return Picture(figure, f"Mean AUC {told} for {', '.join(names)}.")
+
+
 def _draw_runs(
     axes: Axes, results: pd.DataFrame, x: str, baseline: float, baseline_name: str, nudge: float = 0.0
 ) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from .picture import PALETTE, Picture, canvas
+from .picture import PALETTE, Picture, canvas, draw_forest
 
 
 def finding_counts(table: pd.DataFrame, shares: pd.Series) -> Picture:
@@ -142,3 +142,32 @@ def _view_ratios(axis: Axes, table: pd.DataFrame, findings: Sequence[str]) -> No
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
     axis.grid(False, axis="y")
+
+
+def label_errors(table: pd.DataFrame, title: str) -> Picture:
+    """How many images with a finding its label misses, and how many of the labels are false, with 95 % intervals.
+
+    Args:
+        table: a row a finding, columns missed and false (shares) and their ends, such as missed_low and missed_high.
+        title: whose labels, and on which images.
+
+    Example:
+        >>> row = {"missed": 0.2, "missed_low": 0.1, "missed_high": 0.4}
+        >>> row |= {"false": 0, "false_low": 0, "false_high": 0.1}
+        >>> label_errors(pd.DataFrame([row], index=["Mass"]), "Mined labels")
+        Picture: Mined labels: share that is missed (left) and share that is false (right) in 1 rows, 95 % intervals.
+    """
+    figure, axes = canvas(1, 2, width=9.5, height=1.3 + 0.27 * len(table), sharex=True, sharey=True)
+    asked = {
+        "missed": ("Missed: the finding without the label", "share of the images with the finding"),
+        "false": ("False: the label without the finding", "share of the images with the label"),
+    }
+    for axis, (name, (heading, words)) in zip(axes, asked.items(), strict=True):
+        draw_forest(axis, {name: table}, (name, f"{name}_low", f"{name}_high"), table.index, 0.0)
+        axis.set_xlim(left=0)
+        axis.set_xlabel(f"{words}, 95 % interval")
+        axis.set_title(heading, fontsize=9)
+        axis.xaxis.set_major_formatter("{x:.0%}")
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    told = "share that is missed (left) and share that is false (right)"
+    return Picture(figure, f"{title}: {told} in {len(table)} rows, 95 % intervals.")

@@ -9,6 +9,7 @@ import warnings
 
 import answers_evaluation
 import answers_heatmaps
+import answers_labels
 import answers_leakage
 import answers_not_knowing
 import answers_own_image
@@ -31,6 +32,7 @@ ANSWERS = (
     answers_evaluation,
     answers_heatmaps,
     answers_own_image,
+    answers_labels,
     answers_not_knowing,
 )
 NAMES = sorted(set(checks.__all__) - {"answer", "claims", "identity", "given", "headline", "solved"})

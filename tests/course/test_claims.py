@@ -318,6 +318,50 @@ CASES = {
             {"differences": pd.DataFrame({"low": [-0.1]})},
         ),
     },
+    "08": {
+        "Slight findings are missed more often than severe ones": (
+            {"counts": pd.DataFrame({"share": {"slight": 0.2, "severe": 0.1}})},
+            {"counts": pd.DataFrame({"share": {"slight": 0.1, "severe": 0.1}})},
+        ),
+        "The network's mean AUC by mined labels is lower than that by truth by more than 0.03": (
+            {"means": {"network, by mined labels": 0.8, "network, by truth": 0.9}},
+            {"means": {"network, by mined labels": 0.88, "network, by truth": 0.9}},
+        ),
+        "A perfect reader stays below 0.95 by mined labels": (
+            {"means": {"perfect reader, by mined labels": 0.9}},
+            {"means": {"perfect reader, by mined labels": 0.97}},
+        ),
+        "The correction brings the network's mean AUC nearer to the one by truth": (
+            {
+                "corrected": pd.DataFrame({"corrected": [0.91]}),
+                "means": {"network, by mined labels": 0.8, "network, by truth": 0.9},
+            },
+            {
+                "corrected": pd.DataFrame({"corrected": [1.1]}),
+                "means": {"network, by mined labels": 0.8, "network, by truth": 0.9},
+            },
+        ),
+        "Learning from mined labels costs less than half of what being judged by them costs": (
+            {"price": {"learning": 0.01, "judging": 0.08}},
+            {"price": {"learning": 0.05, "judging": 0.08}},
+        ),
+        "Over five sets of labels and up to three times the errors, the same holds": (
+            {"cost": {(0, 0): 0.9} | {(dose, 0): 0.89 for dose in (1, 2, 3)} | {(0, dose): 0.8 for dose in (1, 2, 3)}},
+            {
+                "cost": {(0, 0): 0.9, (3, 0): 0.8}
+                | {(dose, 0): 0.89 for dose in (1, 2)}
+                | {(0, dose): 0.8 for dose in (1, 2, 3)}
+            },
+        ),
+        "Severe findings are told apart better than slight ones, on average": (
+            {"severe": pd.DataFrame({"low": {"mean": 0.95}}), "slight": pd.DataFrame({"high": {"mean": 0.9}})},
+            {"severe": pd.DataFrame({"low": {"mean": 0.85}}), "slight": pd.DataFrame({"high": {"mean": 0.9}})},
+        ),
+        "Leaving hedged labels out of the test raises the AUC, and more than leaving hurried ones out": (
+            {"sure": pd.DataFrame({"auc": {"all labels": 0.9, "hedged": 0.95, "hurried": 0.91}})},
+            {"sure": pd.DataFrame({"auc": {"all labels": 0.9, "hedged": 0.91, "hurried": 0.92}})},
+        ),
+    },
     "10": {
         "The mean of three trainings has a higher AUC than its members have on average": (
             {"areas": pd.DataFrame({"auc": [0.67, 0.65, 0.68, 0.69]})},

@@ -213,6 +213,24 @@ def test_the_truth_is_that_of_each_row_in_the_order_of_the_table(five, tmp_path)
         five.truth()
 
 
+def test_behind_each_label_stand_truth_miner_and_severity_in_the_order_of_the_table(five, tmp_path):
+    data = replace(five, kind="phantom", root=tmp_path)
+    rows = "b.png,0,0,0,0\nz.png,1,1,1,1\na.png,1,0,0.25,0\ne.png,0,0,0,0\nd.png,0,1,0,0.75\nc.png,1,1,0.5,1\n"
+    (tmp_path / "truth.csv").write_text(f"Image Index,Mass,Edema,severity_Mass,severity_Edema\n{rows}")
+    mined = "c.png,Edema\nd.png,Edema|Mass\na.png,No Finding\nb.png,Mass\ne.png,No Finding\n"
+    (tmp_path / "Data_Entry_phantom.csv").write_text(f"Image Index,Finding Labels\n{mined}")
+    behind = data.behind_labels()
+    for table in behind:
+        assert table.index.tolist() == ["a.png", "b.png", "c.png", "d.png", "e.png"] and list(table) == [
+            "Mass",
+            "Edema",
+        ]
+    assert behind.truth.to_numpy().tolist() == [[1, 0], [0, 0], [1, 1], [0, 1], [0, 0]]
+    assert behind.mined.to_numpy().tolist() == [[0, 0], [1, 0], [0, 1], [1, 1], [0, 0]]
+    assert behind.severity.to_numpy().tolist() == [[0.25, 0], [0, 0], [0.5, 1], [0, 0.75], [0, 0]]
+    assert isinstance(five.behind_labels(), Missing)
+
+
 def test_masks_are_missing_where_nothing_was_simulated(five, monkeypatch):
     assert isinstance(five.masks(), Missing)
     monkeypatch.setattr(masks, "simulated_masks", lambda data: {("a.png", "Mass"): data.name})

@@ -176,3 +176,46 @@ def test_an_image_without_a_label_and_absent_lists_are_refused(small, tmp_path):
     scores.to_csv(tmp_path / published.PREDICTIONS, index=False)
     with pytest.raises(DataError, match="99999999_000.png has a prediction and no label"):
         published.published_predictions(here)
+
+
+def test_real_readings_find_half_of_what_nih_s_labels_miss(nih):
+    """Counted when the simulator's miner was set (phantom/labels.py): sensitivities .46, .42 and .51."""
+    readings = published.published_readings(nih)
+    table = readings.agreement().drop("mean")
+    assert len(readings.seen) == 4_376 and table["positives"].tolist() == [238, 605, 2_166]
+    assert (1 - table["missed"]).round(2).tolist() == [0.46, 0.42, 0.51]
+    areas = readings.areas()
+    assert len(readings.scores) == 935
+    assert areas["by radiologists"].loc["mean", "auc"] == pytest.approx(0.879, abs=0.001)
+    assert areas["by NIH's labels"].loc["mean", "auc"] == pytest.approx(0.826, abs=0.001)
+
+
+def test_readings_beside_labels_and_predictions_by_hand(small, tmp_path):
+    dataset, scored, labels, patient, scores = small
+    here = SimpleNamespace(root=tmp_path)
+    for path in dataset.root.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert isinstance(published.published_readings(here), Missing)
+    raw = pd.read_csv(tmp_path / published.TABLE)
+    own = np.random.default_rng(3).permutation(300)[:120]
+    answers = np.random.default_rng(4).choice(["YES", "NO"], (120, 4))
+    names = [*published.ASKED, "Fracture"]
+    read = raw.iloc[own].reset_index(drop=True).join(pd.DataFrame(answers, columns=names))
+    read.to_csv(tmp_path / published.READINGS, index=False)
+    readings = published.published_readings(here)
+    columns = {"Pneumothorax": [7], "Nodule or mass": [4, 5]}
+    opacities = ("Atelectasis", "Consolidation", "Edema", "Infiltration", "Pneumonia")
+    columns["Airspace opacity"] = [FINDINGS.index(one) for one in opacities]
+    assert readings.seen.to_numpy().tolist() == (answers[:, :3] == "YES").astype(float).tolist()
+    mined = np.column_stack([labels[own][:, which].max(axis=1) for which in columns.values()])
+    assert readings.mined.to_numpy().tolist() == mined.tolist()
+    both = [number for number in scored if number in set(own)]
+    assert sorted(readings.scores.index) == sorted(raw["Image Index"].iloc[both])
+    given = scores.set_index("Image Index").loc[readings.scores.index].to_numpy()
+    for name, which in columns.items():
+        assert np.allclose(readings.scores[name], 1 - (1 - given[:, which]).prod(axis=1))
+    areas = readings.areas()["by NIH's labels"]
+    mine = pd.DataFrame(mined, raw["Image Index"].iloc[own], list(columns)).loc[readings.scores.index]
+    expected = oracle.roc_auc_score(mine, readings.scores, average=None)
+    assert areas["auc"].drop("mean").tolist() == pytest.approx(list(expected))
+    assert areas["patients"].max() == len(set(patient[both]))

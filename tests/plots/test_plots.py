@@ -299,3 +299,24 @@ def test_the_house_style_holds_for_figures_and_for_nothing_else():
     before = matplotlib.rcParams["axes.titlelocation"]
     title = bars().figure.axes[0].get_title(loc="left")
     assert title == "How often is each finding?" and matplotlib.rcParams["axes.titlelocation"] == before == "center"
+
+
+def test_label_errors_show_missed_on_the_left_and_false_on_the_right():
+    row = {"missed": 0.2, "missed_low": 0.1, "missed_high": 0.4, "false": 0.3, "false_low": 0.25, "false_high": 0.5}
+    picture = plots.label_errors(pd.DataFrame([row, row], index=["Mass", "mean"]).assign(missed=[0.2, 0.15]), "Mined")
+    left, right = picture.figure.axes
+    assert left.lines[0].get_xdata().tolist() == [0.2, 0.15] and right.lines[0].get_xdata().tolist() == [0.3, 0.3]
+    assert [segment[:, 0].tolist() for segment in right.collections[0].get_segments()] == [[0.25, 0.5]] * 2
+    assert isinstance(plots.label_errors(Missing("No truth."), "Mined"), Missing)
+
+
+def test_auc_by_errors_keeps_errors_in_training_and_in_judging_apart():
+    grid = [(taught, judged, training) for taught in (0, 3) for judged in (0, 3) for training in (0, 1)]
+    rows = pd.DataFrame(grid, columns=["errors_in_training", "errors_in_judging", "training"]).assign(recipe="frozen")
+    rows["auc"] = [0.9, 0.9, 0.7, 0.72, 0.86, 0.88, 0.6, 0.6]
+    perfect = rows[rows["errors_in_training"] == 0].assign(recipe="perfect", auc=[1, 1, 0.8, 0.8])
+    left, right = plots.auc_by_errors(pd.concat([perfect, rows])).figure.axes
+    dots, mean = left.lines
+    assert dots.get_xydata().tolist() == [[0, 0.9], [0, 0.9], [3, 0.86], [3, 0.88]]
+    assert np.allclose(mean.get_xydata(), [[0, 0.9], [3, 0.87]])
+    assert [np.round(line.get_ydata(), 2).tolist() for line in right.lines[1::2]] == [[1, 0.8], [0.9, 0.71]]

@@ -8,6 +8,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,8 @@ SMALLEST = {"valid": 0.05, "test": 0.18}
 #: Shares of a collection too small or too one-sided for that; its few positives need a fair share in valid
 #: and test.
 SMALL_SHARES = {"train": 0.6, "valid": 0.15, "test": 0.25}
+#: Tables of a simulated cohort: what was drawn, and what the miner of its reports says.
+_BEHIND = ("truth.csv", "Data_Entry_phantom.csv")
 
 
 def recognise(folder: Folder) -> bool:
@@ -264,3 +267,34 @@ def _boxes(folder: Folder, findings: tuple[str, ...], images: pd.Series) -> tupl
         boxes["image"] = boxes["image"].where(place < 0, images.to_numpy()[place])
     boxes = boxes[boxes["finding"].isin(findings)].reset_index(drop=True)
     return in_fractions(boxes, np.full((len(boxes), 2), float(_box_side(folder.root))))
+
+
+class Behind(NamedTuple):
+    """What the simulator knows behind each label, as tables with index image and findings for columns.
+
+    Attributes:
+        truth: what was drawn (int8, 0 or 1).
+        mined: what the text miner made of the reports (int8, 0 or 1).
+        severity: how marked the finding is among those alike, from 0 (slight) to 1; 0 where it is absent.
+    """
+
+    truth: pd.DataFrame
+    mined: pd.DataFrame
+    severity: pd.DataFrame
+
+
+def behind_labels(root: Path, images: pd.Series, findings: tuple[str, ...]) -> Behind:
+    """Read the simulator's truth and severities, and the labels that its miner gave to all images.
+
+    Args:
+        root: folder of a simulated cohort.
+        images: whose rows are wanted, in this order.
+        findings: of the fourteen.
+
+    Raises:
+        DataError: a table lacks a finding.
+    """
+    truth, mined = (read_labels(root / name, findings).set_index("image").loc[images] for name in _BEHIND)
+    severity = read_csv(root / _BEHIND[0]).set_index("Image Index").loc[images]
+    severity = severity[[f"severity_{name}" for name in findings]].set_axis(list(findings), axis=1)
+    return Behind(truth, mined, severity.rename_axis("image"))

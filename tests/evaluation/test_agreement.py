@@ -1,0 +1,74 @@
+"""How well labels agree with the truth: scikit-learn's figures, and intervals that know patients."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as oracle
+
+from cxr_utils.evaluation import agreement_table
+
+FIGURES = ("missed", "false", "npv", "kappa", "reader")
+
+
+@pytest.fixture(scope="module")
+def read():
+    """Truth, labels with errors, and patients of 400 images, two findings; one truth is unknown."""
+    generator = np.random.default_rng(0)
+    truth = pd.DataFrame(generator.random((400, 2)) < (0.3, 0.1), columns=["Mass", "Edema"]).astype(float)
+    wrong = np.where(truth == 1, generator.random((400, 2)) < 0.3, generator.random((400, 2)) < 0.05)
+    labels = pd.DataFrame(np.where(wrong, 1 - truth, truth), columns=truth.columns)
+    truth.loc[7, "Edema"] = np.nan
+    return truth, labels, generator.integers(0, 150, 400)
+
+
+def by_library(truth, labels):
+    return {
+        "missed": 1 - oracle.recall_score(truth, labels),
+        "false": 1 - oracle.precision_score(truth, labels),
+        "npv": oracle.precision_score(truth, labels, pos_label=0),
+        "kappa": oracle.cohen_kappa_score(truth, labels),
+        "reader": oracle.roc_auc_score(labels, truth),
+    }
+
+
+def test_figures_are_scikit_learns_and_their_mean(read):
+    truth, labels, patients = read
+    table = agreement_table(truth, labels, patients, replicates=0)
+    for name in truth:
+        known = truth[name].notna()
+        expected = by_library(truth[name][known], labels[name][known])
+        assert table.loc[name, list(expected)].to_dict() == pytest.approx(expected)
+        assert table.loc[name, ["positives", "labelled"]].tolist() == [truth[name].sum(), labels[name][known].sum()]
+    assert table.loc["mean", list(FIGURES)].tolist() == pytest.approx(table.loc[list(truth), list(FIGURES)].mean())
+    assert table[["kappa_low", "reader_high"]].isna().all(axis=None)  # these come from resamples, and so do all means
+    assert table.loc["mean", [f"{name}_low" for name in FIGURES]].isna().all()
+
+
+def test_intervals_are_those_of_drawn_patients(read):
+    """Patients drawn by hand, all images of each; 1,000 draws of either kind agree to a few thousandths."""
+    truth, labels, patients = read
+    truth, labels = truth[["Mass"]], labels[["Mass"]]
+    table = agreement_table(truth, labels, patients, replicates=1000, seed=1).loc["Mass"]
+    rows, generator = pd.Series(range(400)).groupby(patients).apply(list), np.random.default_rng(5)
+    drawn = [np.concatenate(generator.choice(rows, len(rows))) for _ in range(1000)]
+    found = pd.DataFrame([by_library(truth["Mass"].to_numpy()[own], labels["Mass"].to_numpy()[own]) for own in drawn])
+    for name in FIGURES:
+        ends = table[[f"{name}_low", f"{name}_high"]].tolist()
+        width = ends[1] - ends[0]
+        assert ends == pytest.approx(np.quantile(found[name], [0.025, 0.975]), abs=0.12 * width)
+
+
+def test_copies_of_images_bring_no_certainty(read):
+    truth, labels, patients = read
+    once = agreement_table(truth, labels, patients)
+    copied = agreement_table(
+        pd.concat([truth] * 3, ignore_index=True), pd.concat([labels] * 3, ignore_index=True), [*patients] * 3
+    )
+    columns = [f"{name}{end}" for name in FIGURES for end in ("", "_low", "_high")]
+    assert np.allclose(once[columns], copied[columns])
+
+
+def test_a_finding_that_nobody_has_or_names_has_no_share():
+    table = agreement_table(np.array([[0, 1], [0, 0]]), np.array([[0, 0], [0, 0]]), ["p", "q"], replicates=20)
+    assert np.isnan(table.iloc[0]["missed"]) and table.iloc[1]["missed"] == 1 and table.loc["mean", "missed"] == 1
+    assert table["false"].isna().all()

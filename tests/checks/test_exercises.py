@@ -7,6 +7,7 @@ import inspect
 import pydoc
 import warnings
 
+import answers_another_hospital
 import answers_evaluation
 import answers_heatmaps
 import answers_leakage
@@ -30,6 +31,7 @@ ANSWERS = (
     answers_evaluation,
     answers_heatmaps,
     answers_own_image,
+    answers_another_hospital,
 )
 NAMES = sorted(set(checks.__all__) - {"answer", "claims", "identity", "given", "headline", "solved"})
 CHECKS = {name: getattr(checks, name) for name in NAMES}  # which also fills EXERCISES

@@ -19,6 +19,6 @@ __getattr__, __dir__, __all__ = on_first_use(
         "lessons.transfer": ("head_parameters", "whole_patients", "flip_horizontally", "early_stopping"),
         "lessons.heatmaps": ("class_map", "heat_map", "points_into", "energy_inside"),
         "lessons.own_image": ("file_to_batch", "probabilities", "named_findings"),
-        "lessons.another_hospital": ("new_prevalence", "with_mean", "auc_error", "auc_within"),
+        "lessons.another_hospital": ("new_prevalence", "number_to_add", "auc_error", "auc_within"),
     },
 )

@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = on_first_use(
         "calibration": ("reliability_table", "calibration_table", "CALIBRATIONS", "ece_by_chance"),
         "subgroups": ("subgroup_table",),
         "baselines": ("baseline_scores",),
-        "published": ("published_predictions", "published_without_pixels", "measured"),
+        "published": ("published_predictions", "published_without_pixels", "measured", "two_sources"),
         "predictions": ("read_predictions", "predictions_of"),
         "evaluation": ("Evaluation", "evaluate"),
         "report": ("as_json", "as_text", "summary", "systems_table"),

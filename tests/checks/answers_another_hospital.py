@@ -23,18 +23,16 @@ def by_bisection(probability, share):
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if expit(logit(probability) + middle).mean() < share else (low, middle)
-    return expit(logit(probability) + low)
+    return low
 
 
 def by_odds_factor(probability, share):
     odds = probability / (1 - probability)
-    factor = brentq(lambda f: np.mean(f * odds / (1 + f * odds)) - share, 1e-12, 1e12)
-    return list(factor * odds / (1 + factor * odds))
+    return np.log(brentq(lambda f: np.mean(f * odds / (1 + f * odds)) - share, 1e-12, 1e12, xtol=1e-14))
 
 
 def by_secants(probability, share):
-    found = root_scalar(lambda a: (expit(logit(probability) + a) - share).sum(), x0=0, x1=-1)
-    return expit(logit(probability) + found.root)
+    return root_scalar(lambda a: (expit(logit(probability) + a) - share).sum(), x0=0, x1=-1).root
 
 
 def hanley(auc, positives, negatives):
@@ -70,7 +68,7 @@ RIGHT = {
         "log odds": by_log_odds,
         "list": lambda *given: list(by_odds(*given)),
     },
-    "with_mean": {"bisection": by_bisection, "odds": by_odds_factor, "secants": by_secants},
+    "number_to_add": {"bisection": by_bisection, "odds": by_odds_factor, "secants": by_secants},
     "auc_error": {"root": hanley, "array": lambda *given: np.float64(hanley(*given))},
     "auc_within": {"loops": by_loops, "weights": by_weights},
 }
@@ -81,10 +79,11 @@ WRONG = {
         ("What is certain stays", lambda p, h, t: np.clip(by_odds(np.clip(p, 0.01, 0.99), h, t), 0, 1)),
         ("By how much do the odds", lambda p, h, t: np.full(len(p), t) / 2),
     ],
-    "with_mean": [
-        ("Where the mean is right", lambda p, s: np.full(len(p), s) if s < 0.3 else p / 2),
-        ("All move by the same", lambda p, s: np.full(len(p), s) if p[0] == p[1] else p),
-        ("Which number, added", lambda p, s: p / 2),
+    "number_to_add": [
+        ("Where the mean is right", lambda p, s: -np.log(4) if p[0] == p[1] else 1.0),
+        ("Put your number in", lambda p, s: by_secants(p, s) * (1 if p[0] in (0.5, 0.1) and p[1] != 0.8 else 0.9)),
+        ("The share may be larger", lambda p, s: min(by_secants(p, s), 0)),
+        ("Which number, added", lambda p, s: 1.0),
     ],
     "auc_error": [
         ("Positives and negatives", lambda a, p, n: hanley(a, min(p, n), max(p, n))),

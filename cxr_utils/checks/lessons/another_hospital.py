@@ -39,39 +39,36 @@ def new_prevalence(probability: np.ndarray, at_home: float, there: float) -> np.
     return _moved(probability, at_home, there)
 
 
-def _added(probability: np.ndarray, share: float) -> np.ndarray:
+def _number(probability: np.ndarray, share: float) -> float:
     scale = logit(probability)
-    return expit(scale + brentq(lambda more: expit(scale + more).mean() - share, -30, 30))
+    return brentq(lambda number: expit(scale + number).mean() - share, -30, 30)
 
 
 @exercise(
     "Which number, added to all log odds, makes the mean probability equal the share?",
     cases=[
-        Case((np.array([0.5, 0.5]), 0.2), np.array([0.2, 0.2])),
-        # log odds -a and a, moved by a number that makes their mean 1/2 again: none
-        Case((np.array([0.1, 0.9]), 0.5), np.array([0.1, 0.9]), "Where the mean is right, nothing moves."),
-        # odds 1 and 4, divided by 9: 1 : 9 and 4 : 9
-        Case((np.array([0.5, 0.8]), 53 / 260), np.array([0.1, 4 / 13]), "All move by the same number of log odds."),
+        # odds 1 : 1 become 1 : 4
+        Case((np.array([0.5, 0.5]), 0.2), -np.log(4)),
+        # log odds -a and a have the mean probability 1/2 as they are
+        Case((np.array([0.1, 0.9]), 0.5), 0.0, "Where the mean is right, nothing has to move."),
+        # odds 1 and 4, divided by 9: the probabilities are 1/10 and 4/13
+        Case((np.array([0.5, 0.8]), 53 / 260), -np.log(9), "Put your number in: is the mean probability the share?"),
+        # odds 1/4 and 1, multiplied by 4: 1/2 and 4/5
+        Case((np.array([0.2, 0.5]), 0.65), np.log(4), "The share may be larger than the mean."),
     ],
     mistakes=[
-        ("The number is what must be found; return the probabilities.", lambda p, s: logit(_added(p, s)) - logit(p)),
-        ("Add to the log odds, not to the probabilities.", lambda p, s: p + s - p.mean()),
-        ("Add to the log odds; do not multiply the probabilities.", lambda p, s: p * s / p.mean()),
-        ("These are log odds; return probabilities.", lambda p, s: logit(_added(p, s))),
-        ("All get one number, and keep their order.", lambda p, s: np.full(len(p), s)),
-        (
-            "The mean of the log odds is not the mean probability.",
-            lambda p, s: expit(logit(p) + logit(s) - logit(p).mean()),
-        ),
-        (
-            "The mean of what comes out must be the share: one formula is not enough.",
-            lambda p, s: _moved(p, p.mean(), s),
-        ),
+        ("Return the number, not the probabilities.", lambda p, s: expit(logit(p) + _number(p, s))),
+        ("Add to the log odds, not to the probabilities.", lambda p, s: s - p.mean()),
+        ("What is added, and to what? The sign is the other one.", lambda p, s: -_number(p, s)),
+        ("The odds are multiplied by this; what is added to their logarithm?", lambda p, s: np.exp(_number(p, s))),
+        ("Odds, not probabilities, have this ratio.", lambda p, s: np.log(s / p.mean())),
+        ("The mean of the log odds is not the mean probability.", lambda p, s: logit(s) - logit(p).mean()),
+        ("The log odds of the mean move otherwise than the mean.", lambda p, s: logit(s) - logit(p.mean())),
     ],
 )
-def with_mean(probability: np.ndarray, share: float) -> np.ndarray:
-    """Probabilities with one number added to all log odds, so that their mean is the share."""
-    return _added(probability, share)
+def number_to_add(probability: np.ndarray, share: float) -> float:
+    """The number that, added to all log odds, makes the mean probability equal the share."""
+    return _number(probability, share)
 
 
 def _hanley(auc: float, positives: float, negatives: float) -> float:

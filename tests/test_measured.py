@@ -63,3 +63,19 @@ def test_the_script_writes_what_lessons_read(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         measure_recipes.main()
     assert "loses cannot be measured. Expected names out of losses" in capsys.readouterr().err
+
+
+def test_another_hospital_is_measured_as_its_script_says():
+    """Every training of the plan once, and the differences on the same patients are those of the areas."""
+    path = REPOSITORY / "benchmarks" / "measure_hospitals.py"
+    spec = importlib.util.spec_from_file_location("measure_hospitals", path)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    areas, pairs = evaluation.measured("hospitals"), evaluation.measured("hospitals_pairs")
+    asked = [(name, one) for name, (_, _, trainings) in script.PLAN.items() for one in range(trainings)]
+    assert list(zip(areas["recipe"], areas["training"], strict=True)) == asked
+    areas = areas.set_index(["recipe", "training"])
+    for one, other in script.PAIRS:
+        own = pairs[(pairs["set"] == one) & (pairs["less"] == other)].set_index(["recipe", "training"])
+        assert own.index.tolist() == asked and own["difference"].between(own["low"], own["high"]).all()
+        assert (own["difference"] - (areas[one] - areas[other])).abs().max() < 2e-4

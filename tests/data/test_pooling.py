@@ -101,7 +101,7 @@ def test_of_controls_no_positive_label_counts(here, there):
     nan = np.nan
     expected = [[1, nan], [0, nan], [0, nan], [1, nan], [0, nan], [nan, 0], [0, 0]]
     assert np.array_equal(both.labels, expected, equal_nan=True)
-    assert there.labels.tolist() == [[0, 1], [1, 0], [0, 0]]  # stays as it was
+    assert there.labels.tolist() == [[1, 0], [0, 1], [0, 0]]  # stays as it was
 
 
 def test_without_controls_there_is_no_pool(here):

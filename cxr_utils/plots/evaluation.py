@@ -170,8 +170,8 @@ def widths_by_positives(curves: pd.DataFrame, tables: Mapping[str, pd.DataFrame]
         >>> curves = pd.DataFrame({0.75: [0.3, 0.2]}, index=[10, 40])
         >>> table = pd.DataFrame({"auc": [0.7], "low": [0.6], "high": [0.8], "positives": [20]}, index=["Mass"])
         >>> widths_by_positives(curves, {"small": table}, 0.1)
-        Picture: Width of the 95 % interval of an AUC against positive images, logarithmic axes: expected at AUC 0.75 \
-(lines), and of the findings, for small (marks).
+        Picture: Width of the 95 % interval of an AUC against positive images, on logarithmic axes.
+        Lines: expected at AUC 0.75. Marks: of the findings, for small.
     """
     figure, axes = canvas(width=8, height=4.4)
     for area, style in zip(curves, LINES, strict=False):
@@ -188,8 +188,8 @@ def widths_by_positives(curves: pd.DataFrame, tables: Mapping[str, pd.DataFrame]
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture(
         figure,
-        "Width of the 95 % interval of an AUC against positive images, logarithmic axes: expected at AUC "
-        f"{', '.join(map(str, curves))} (lines), and of the findings, for {', '.join(tables)} (marks).",
+        "Width of the 95 % interval of an AUC against positive images, on logarithmic axes.\n"  # it tells no answer
+        f"Lines: expected at AUC {', '.join(map(str, curves))}. Marks: of the findings, for {', '.join(tables)}.",
     )
 
 

@@ -339,6 +339,10 @@ CASES = {
             {"small": {"referred": 0.7, "county": 0.6}, "varied": {"referred": 0.65, "county": 0.64}},
             {"small": {"referred": 0.7, "county": 0.6}, "varied": {"referred": 0.65, "county": 0.6}},
         ),
+        "For the main network, people and machine change the AUC by more than 0.01 each, together by less": (
+            {"steps": {"main": (0.02, -0.025)}},
+            {"steps": {"main": (-0.02, -0.025)}},
+        ),
         "At the thresholds of home, the main network raises more false alarms in the other hospital": (
             {"alarms": {"home": 0.5, "elsewhere": 0.6}},
             {"alarms": {"home": 0.5, "elsewhere": 0.4}},

@@ -158,3 +158,16 @@ def test_the_script_s_hedges_hit_slight_positives_and_its_haste_hits_anything():
     hedged, hurried = (measure_labels.uncertain(truth, severity, rule, 0)[:, 0] for rule in ("hedged", "hurried"))
     assert [hedged[kinds == kind].mean() for kind in range(3)] == pytest.approx([0.02, 0.7, 0.02], abs=0.02)
     assert [hurried[kinds == kind].mean() for kind in range(3)] == pytest.approx([0.1] * 3, abs=0.02)
+
+
+def test_another_hospital_is_measured_as_its_script_says():
+    """Every training of the plan once, and the differences on the same patients are those of the areas."""
+    measure_hospitals = script("measure_hospitals")
+    areas, pairs = evaluation.measured("hospitals"), evaluation.measured("hospitals_pairs")
+    asked = [(name, one) for name, (_, _, trainings) in measure_hospitals.PLAN.items() for one in range(trainings)]
+    assert list(zip(areas["recipe"], areas["training"], strict=True)) == asked
+    areas = areas.set_index(["recipe", "training"])
+    for one, other in measure_hospitals.PAIRS:
+        own = pairs[(pairs["set"] == one) & (pairs["less"] == other)].set_index(["recipe", "training"])
+        assert own.index.tolist() == asked and own["difference"].between(own["low"], own["high"]).all()
+        assert (own["difference"] - (areas[one] - areas[other])).abs().max() < 2e-4

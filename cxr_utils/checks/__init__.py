@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = on_first_use(
         "lessons.heatmaps": ("class_map", "heat_map", "points_into", "energy_inside"),
         "lessons.labels": ("missed_and_false", "perfect_reader", "undo_labels", "labels_of_some"),
         "lessons.own_image": ("file_to_batch", "probabilities", "named_findings"),
+        "lessons.another_hospital": ("new_prevalence", "number_to_add", "auc_error", "auc_within"),
         "lessons.not_knowing": ("ensemble", "conformal_limit", "answered", "group_rates"),
     },
 )

@@ -5,7 +5,8 @@ from cxr_utils import on_first_use
 __getattr__, __dir__, __all__ = on_first_use(
     __name__,
     {
-        "opening": ("open_dataset",),
+        "opening": ("open_dataset", "open_elsewhere"),
+        "collections.pooling": ("cases_and_controls",),
         "dataset": ("Dataset",),
         "dicom": ("write_dicom",),
         "images": ("read_image", "resize", "standardise", "load_image"),

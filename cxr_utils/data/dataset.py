@@ -4,7 +4,7 @@ What is asked of a data set are its methods; how each is done stands in the file
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -303,6 +303,10 @@ class Dataset:
     def with_marker(self, finding: str, seed: int = 0) -> "Dataset":
         """Return copies that betray a finding by a planted marker: see `shortcut.mark`."""
         return shortcut.mark(self, finding, seed=seed)
+
+    def equalised(self, clip: float | Sequence[float]) -> "Dataset":
+        """Return the same pictures from a machine that evens out the shades of each region: see `shortcut.equalise`."""
+        return shortcut.equalise(self, clip)
 
     def with_permuted_labels(self, seed: int = 0) -> "Dataset":
         """Return the same pictures with their labels dealt out at random: see `shortcut.permute_labels`."""

@@ -11,7 +11,7 @@ from cxr_utils.data.readers import recognition
 from cxr_utils.data.readers.files import Folder
 from cxr_utils.data.readers.values import Uncertain
 from cxr_utils.data.schema import PARTS
-from cxr_utils.errors import DataError, tell
+from cxr_utils.errors import DataError, Missing, tell
 from cxr_utils.phantom import COHORTS
 
 
@@ -51,6 +51,34 @@ def open_dataset(
     for note in notes:
         tell(f"{dataset.name}: {note}")
     return dataset
+
+
+def open_elsewhere(source: str | Path, home: Dataset, *, profile: str = "quick", seed: int = 0) -> Dataset | Missing:
+    """Open a second collection, on which networks of the first are judged: all of its parts, for none of them teaches.
+
+    Args:
+        source: see `open_dataset`; a simulated cohort belongs to simulated `home` only.
+        home: the first collection, from which the networks come.
+        profile: see `open_dataset`.
+        seed: see `open_dataset`.
+
+    Returns:
+        Its images at hand, with those findings that both collections name. Simulated ones are labelled by what was
+        drawn, in all parts. A `Missing` where there is no second collection, or no common finding.
+
+    Raises:
+        DataError: see `open_dataset`.
+    """
+    if str(source) in COHORTS and home.name not in COHORTS:
+        return Missing("No second collection was given. Set `elsewhere` to its folder in the cell of parameters.")
+    there = look_into(source, profile=profile, seed=seed)[0].with_images()
+    common = tuple(name for name in home.findings if name in there.findings)
+    if not common:
+        return Missing(f"{home.name} and {there.name} have no finding in common.")
+    labels = there.truth() if there.knows("simulated_truth") else there.table
+    others = [name for name in there.findings if name not in common]
+    table = there.table.drop(columns=others).assign(**{name: labels[name].to_numpy() for name in common})
+    return replace(there, table=table, findings=common)
 
 
 def look_into(

@@ -1,15 +1,17 @@
-"""Data sets tampered with on purpose: a marker that betrays the label, labels that say nothing, a group that is missed.
+"""Data sets tampered with on purpose: a marker that betrays the label, another machine, labels that lie or are missed.
 
 Zech et al. (PLOS Medicine 2018) found that networks recognised the hospital, by such things as the token that a
 technician sticks on the film, and with it how frequent a disease is there. Here a token is planted on purpose, so that
 its effect can be measured.
 """
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -59,21 +61,61 @@ def mark(dataset: "Dataset", finding: str, *, seed: int = 0) -> "Dataset":
     names = dataset.table["image"].to_numpy()
     rows = np.flatnonzero(marked).tolist()
     key = {"data": dataset.digest, "marked": rows, "seed": seed, "code": cache.code_version(*_CODE)}
-    folder = cache.entry("marked", key, lambda new: _write_copies(dataset, names[marked], new, seed))
-    paths = {name: str(dataset.path(name)) for name in names}
-    paths |= {name: str(folder / f"{number}.png") for number, name in enumerate(names[marked])}
+    draws = [np.random.default_rng([seed, number]) for number in range(len(rows))]
+    copies = _copies(dataset, names[marked], "marked", key, lambda pixels, number: plant_marker(pixels, draws[number]))
+    paths = {name: str(dataset.path(name)) for name in names} | copies
     table = dataset.table.assign(marker=marked.astype(np.int8))
     corners = pd.DataFrame({"image": names[marked], "finding": finding, **CORNER})
     return replace(dataset, name=f"{dataset.name} with a marker", table=table, boxes=corners, files=Files(paths))
 
 
-def _write_copies(dataset: "Dataset", names: np.ndarray, folder: Path, seed: int) -> None:
-    def write(number: int) -> None:
-        pixels = images.read_image(dataset.path(names[number]))
-        write_png(folder / f"{number}.png", plant_marker(pixels, np.random.default_rng([seed, number])))
+def equalise(dataset: "Dataset", clip: float | Sequence[float]) -> "Dataset":
+    """The same images as a machine would show them that evens out the shades of each region.
 
-    with ThreadPoolExecutor() as threads:  # OpenCV works outside Python's lock
-        list(threads.map(write, range(len(names))))  # raises what one of them has raised
+    Contrast-limited adaptive histogram equalisation (Zuiderveld 1994), in 8 by 8 fields.
+
+    Args:
+        dataset: stays as it is; images without a file are left out.
+        clip: its limit, larger is stronger: one for all images, or one for each row. 0 leaves a picture as it is.
+
+    Returns:
+        A data set whose files are the changed copies, which lie in the cache.
+
+    Raises:
+        DataError: there is not one limit a row, or one is below 0.
+        ImageError: a file is damaged.
+    """
+    dataset = dataset.with_images()
+    names, clips = dataset.table["image"].to_numpy(), np.asarray(clip, dtype=float)
+    if clips.shape not in ((), (len(names),)) or not (clips >= 0).all():
+        raise DataError(
+            f"Received {clips.size} clip limits from {clips.min():g}. Expected one, or one for each of {len(names)} "
+            "images, from 0 up. Correct them."
+        )
+    limits = np.broadcast_to(clips, len(names)).tolist()
+    key = {"data": dataset.digest, "clip": limits, "code": cache.code_version(*_CODE)}
+
+    def change(pixels: np.ndarray, number: int) -> np.ndarray:
+        return cv2.createCLAHE(limits[number], (8, 8)).apply(pixels) if limits[number] else pixels
+
+    copies = _copies(dataset, names, "equalised", key, change)
+    return replace(dataset, name=f"{dataset.name}, equalised", files=Files(copies))
+
+
+def _copies(
+    dataset: "Dataset", names: np.ndarray, kind: str, key: dict, change: Callable[[np.ndarray, int], np.ndarray]
+) -> dict[str, str]:
+    """Name to path of a changed copy of each picture, written to the cache once; `change` gets pixels and number."""
+
+    def write(folder: Path, number: int) -> None:
+        write_png(folder / f"{number}.png", change(images.read_image(dataset.path(names[number])), number))
+
+    def write_all(folder: Path) -> None:
+        with ThreadPoolExecutor() as threads:  # OpenCV works outside Python's lock
+            list(threads.map(lambda number: write(folder, number), range(len(names))))  # raises what one has raised
+
+    folder = cache.entry(kind, key, write_all)
+    return {name: str(folder / f"{number}.png") for number, name in enumerate(names)}
 
 
 def permute_labels(dataset: "Dataset", *, seed: int = 0) -> "Dataset":

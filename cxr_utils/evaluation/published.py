@@ -11,13 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from cxr_utils.cache import repository
 from cxr_utils.data import splits
 from cxr_utils.data.collections import nih
 from cxr_utils.data.dataset import Dataset
+from cxr_utils.data.images import read_image
 from cxr_utils.data.readers.files import Folder, read_csv
 from cxr_utils.data.readers.values import labels_in_cells, with_all_findings
 from cxr_utils.data.schema import require_columns
@@ -49,7 +56,7 @@ def _folder(dataset: Dataset) -> Path | Missing:
 
 
 def measured(name: str) -> pd.DataFrame:
-    """A table of trainings that are too many for a lesson, as `benchmarks/measure_recipes.py` wrote it.
+    """A table of trainings that are too many for a lesson, as a script of `benchmarks` wrote it.
 
     Args:
         name: of the table, such as "losses" (a row a training) or "losses_pairs" (a row a pair of trainings).
@@ -69,7 +76,7 @@ def measured(name: str) -> pd.DataFrame:
         there = ", ".join(sorted(one.stem for one in path.parent.glob("*.csv")))
         raise DataError(
             f"There is no table {name!r} in {path.parent}. Expected one of those there: {there or 'none'}. "
-            "Make it with `python benchmarks/measure_recipes.py`."
+            "Make it with a script of `benchmarks`, such as measure_recipes.py."
         )
     return pd.read_csv(path)
 
@@ -250,3 +257,57 @@ def published_readings(dataset: Dataset) -> Readings | Missing:
         patients=table["Patient ID"],
         scores=pd.DataFrame({name: 1 - (1 - scores[own]).prod(axis=1) for name, own in ASKED.items()}),
     )
+
+
+#: What stands beside `two_sources` where the pictures are not at hand.
+NO_SOURCES = (
+    "Left out: the pictures of the two sources are not here. To see this section, set the environment variable "
+    "CXR_REAL_DATA to the folder that holds `two_sources`."
+)
+#: Side of the thumbnail in pixels, width of its border, and how many folds the images are dealt into.
+_SIDE, _EDGE, _FOLDS = 32, 2, 10
+
+
+def two_sources(dataset: Dataset, seed: int = 0) -> pd.DataFrame | Missing:
+    """What tells the classes of a collection apart whose classes come from two places, before any lung is looked at.
+
+    Ozturk et al. (Computers in Biology and Medicine 2020) report 98 % for a network on such pictures: COVID-19 from
+    Cohen et al.'s collection of journals and hospitals, no findings from NIH.
+
+    Args:
+        dataset: the one that a lesson has opened; `two_sources` is looked for beside it and in `CXR_REAL_DATA`.
+        seed: of the folds. They are dealt over images, because nobody tells whose these are.
+
+    Returns:
+        Index: what a regression was given of each file (on standardised values). Columns: accuracy, auc, out of fold;
+        images. A `Missing` where the pictures are not at hand.
+
+    Raises:
+        ImageError: a file is damaged.
+    """
+    real = os.environ.get("CXR_REAL_DATA")
+    places = [dataset.root.absolute().parent, *([Path(real)] if real else [])]
+    folder = next((one / "two_sources" for one in places if (one / "two_sources").is_dir()), None)
+    if folder is None:
+        return Missing(NO_SOURCES)
+    files = sorted(file for file in folder.glob("*/*") if file.is_file())
+    label = np.array([file.parent.name != "No_findings" for file in files])
+    pictures = [read_image(file) for file in files]
+    small = np.stack([cv2.resize(one, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for one in pictures]).astype(float)
+    border = np.ones((_SIDE, _SIDE), dtype=bool)
+    border[_EDGE:-_EDGE, _EDGE:-_EDGE] = False
+    given = {
+        f"{_SIDE} x {_SIDE} thumbnail": small.reshape(len(files), -1),
+        "its border alone": small[:, border],
+        "width and height of the file": np.array([one.shape for one in pictures]),
+        "bytes of the file": np.array([[file.stat().st_size] for file in files]),
+    }
+    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
+    rows = {}
+    for name, features in given.items():
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        with threadpool_limits(1):
+            score = cross_val_predict(model, features, label, cv=folds, method="predict_proba")[:, 1]
+        area = metrics.roc_auc(label.astype(int), score)
+        rows[name] = {"accuracy": np.mean((score >= 0.5) == label), "auc": area, "images": len(files)}
+    return pd.DataFrame(rows).T.astype({"images": int})

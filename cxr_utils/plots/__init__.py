@@ -29,6 +29,7 @@ _load, __dir__, __all__ = on_first_use(
             "auc_forest",
             "difference_forest",
             "interval_widths",
+            "widths_by_positives",
             "confusion_matrices",
             "ppv_by_prevalence",
             "reliability",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 
 from ..errors import Missing
 from .picture import CYCLE, LINES, MARKERS, PALETTE, Picture, canvas, draw_forest, name_rows, panels
@@ -157,6 +158,41 @@ def interval_widths(widths: pd.DataFrame) -> Picture:
     figure.legend(loc="outside lower center", ncols=widths.shape[1])
     return Picture(
         figure, f"Width of the 95 % interval of the AUC of {len(widths)} findings, over {', over '.join(widths)}."
+    )
+
+
+def widths_by_positives(curves: pd.DataFrame, tables: Mapping[str, pd.DataFrame], wanted: float) -> Picture:
+    """How wide an AUC's interval is, against the number of positive images: expected, and in a run.
+
+    Args:
+        curves: expected widths; index: numbers of positive images, a column an AUC.
+        tables: name of the score to its `evaluation.auc_table`, a row a finding.
+        wanted: a width, drawn as a line.
+
+    Example:
+        >>> curves = pd.DataFrame({0.75: [0.3, 0.2]}, index=[10, 40])
+        >>> table = pd.DataFrame({"auc": [0.7], "low": [0.6], "high": [0.8], "positives": [20]}, index=["Mass"])
+        >>> widths_by_positives(curves, {"small": table}, 0.1)
+        Picture: Width of the 95 % interval of an AUC against positive images, on logarithmic axes.
+        Lines: expected at AUC 0.75. Marks: of the findings, for small.
+    """
+    figure, axes = canvas(width=8, height=4.4)
+    for area, style in zip(curves, LINES, strict=False):
+        axes.plot(curves.index, curves[area], style, color=PALETTE["black"], label=f"expected, AUC {area}")
+    for (name, table), colour, marker in zip(tables.items(), CYCLE, MARKERS, strict=False):
+        axes.plot(table["positives"], table["high"] - table["low"], marker, color=colour, label=name)
+    axes.axhline(wanted, color=PALETTE["grey"], linewidth=1)
+    axes.set(xscale="log", yscale="log", xlabel="positive images (logarithmic)")
+    axes.set(ylabel="width of the 95 % interval (logarithmic)", title="How sure may we be?")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return Picture(
+        figure,
+        "Width of the 95 % interval of an AUC against positive images, on logarithmic axes.\n"  # it tells no answer
+        f"Lines: expected at AUC {', '.join(map(str, curves))}. Marks: of the findings, for {', '.join(tables)}.",
     )
 
 

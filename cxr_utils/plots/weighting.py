@@ -92,12 +92,15 @@ def sensitivities(points: Mapping[str, pd.DataFrame]) -> Picture:
     )
 
 
-def shifted_probabilities(means: Mapping[str, pd.Series], prevalence: pd.Series) -> Picture:
+def shifted_probabilities(
+    means: Mapping[str, pd.Series], prevalence: pd.Series, title: str = "What weights do to probabilities"
+) -> Picture:
     """Mean predicted probability of each finding against its prevalence; on the diagonal the two agree.
 
     Args:
         means: name of the network to its mean probability of each finding.
         prevalence: share of positive images of each finding.
+        title: what has shifted them.
 
     Example:
         >>> prevalence = pd.Series({"Mass": 0.1, "Edema": 0.05})
@@ -115,7 +118,7 @@ def shifted_probabilities(means: Mapping[str, pd.Series], prevalence: pd.Series)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks(marks, labels=[f"{mark:g}" for mark in marks])
     axes.set(xlabel="prevalence (logarithmic)", ylabel="mean predicted probability (logarithmic)")
-    axes.set_title("What weights do to probabilities")
+    axes.set_title(title)
     axes.legend()
     names = ", ".join(means)
     return Picture(

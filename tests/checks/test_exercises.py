@@ -7,6 +7,7 @@ import inspect
 import pydoc
 import warnings
 
+import answers_another_hospital
 import answers_evaluation
 import answers_heatmaps
 import answers_labels
@@ -32,6 +33,7 @@ ANSWERS = (
     answers_evaluation,
     answers_heatmaps,
     answers_own_image,
+    answers_another_hospital,
     answers_labels,
     answers_not_knowing,
 )

@@ -362,6 +362,52 @@ CASES = {
             {"sure": pd.DataFrame({"auc": {"all labels": 0.9, "hedged": 0.91, "hurried": 0.92}})},
         ),
     },
+    "09": {
+        "Evening out the shades costs the small network AUC, by more than the interval": (
+            {"cost": {"small": ends(-0.2, high=-0.1)}},
+            {"cost": {"small": ends(-0.2, high=0.1)}},
+        ),
+        "It costs the small network more than the main one, on the same patients": (
+            {"cost": {"small": ends(-0.2, -0.1), "main": ends(-0.1, -0.02)}},
+            {"cost": {"small": ends(-0.1, -0.02), "main": ends(-0.2, -0.1)}},
+        ),
+        "The small network's mean AUC is lower in the other hospital": (
+            {"fall": {"small": 0.1}},
+            {"fall": {"small": -0.01}},
+        ),
+        "Over ten trainings of the small network, the machine costs 0.05 or more, the people less than 0.02": (
+            {"small": {"home": 0.7, "referred": 0.69, "county": 0.6}},
+            {"small": {"home": 0.7, "referred": 0.65, "county": 0.6}},
+        ),
+        "Where its training varied the machine, the same network loses less than a third as much by it": (
+            {"small": {"referred": 0.7, "county": 0.6}, "varied": {"referred": 0.65, "county": 0.64}},
+            {"small": {"referred": 0.7, "county": 0.6}, "varied": {"referred": 0.65, "county": 0.6}},
+        ),
+        "For the main network, people and machine change the AUC by more than 0.01 each, together by less": (
+            {"steps": {"main": (0.02, -0.025)}},
+            {"steps": {"main": (-0.02, -0.025)}},
+        ),
+        "At the thresholds of home, the main network raises more false alarms in the other hospital": (
+            {"alarms": {"home": 0.5, "elsewhere": 0.6}},
+            {"alarms": {"home": 0.5, "elsewhere": 0.4}},
+        ),
+        "Correcting for the prevalence brings the mean probabilities nearer to the shares": (
+            {"off": {"as it is": 0.04, "for its prevalence": 0.02}},
+            {"off": {"as it is": 0.02, "for its prevalence": 0.04}},
+        ),
+        "With 25 local patients one number is ahead of Platt scaling, with 150 it is behind": (
+            {"after": pd.DataFrame({"one number": [0.12, 0.11], "Platt": [0.14, 0.10]}, index=[25, 150])},
+            {"after": pd.DataFrame({"one number": [0.12, 0.11], "Platt": [0.11, 0.10]}, index=[25, 150])},
+        ),
+        "Half of the intervals are within a quarter of the width that the formula expects": (
+            {"apart": 0.1},
+            {"apart": 0.3},
+        ),
+        "On the pool, the thumbnail that has learned there looks better than it is within a hospital by 0.05": (
+            {"pool": pd.DataFrame([[0.7, 0.6]], index=["learned"]), "at": "learned"},
+            {"pool": pd.DataFrame([[0.7, 0.69]], index=["learned"]), "at": "learned"},
+        ),
+    },
     "10": {
         "The mean of three trainings has a higher AUC than its members have on average": (
             {"areas": pd.DataFrame({"auc": [0.67, 0.65, 0.68, 0.69]})},

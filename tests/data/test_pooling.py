@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from toy_tables import rows_of
 
-from cxr_utils.data.collections.pooling import pool
+from cxr_utils.data.collections.pooling import cases_and_controls, pool
 from cxr_utils.data.readers.files import Files
-from cxr_utils.errors import DataError
+from cxr_utils.errors import DataError, Missing
 
 FRAME = ("a.png", "Mass", 0.1, 0.2, 0.3, 0.4)
 
@@ -93,3 +93,16 @@ def test_a_pooled_data_set_is_read_like_any_other(with_files, make, tmp_path):
     marked = both.with_marker("Mass")
     changed = [not np.array_equal(marked.picture(name), both.picture(name)) for name in both.table["image"]]
     assert changed == (marked.table["marker"] == 1).tolist() and any(changed)
+
+
+def test_of_controls_no_positive_label_counts(here, there):
+    both = cases_and_controls(here, there)
+    assert both.findings == ("Mass", "Edema")  # what the controls can be healthy of
+    nan = np.nan
+    expected = [[1, nan], [0, nan], [0, nan], [1, nan], [0, nan], [nan, 0], [0, 0]]
+    assert np.array_equal(both.labels, expected, equal_nan=True)
+    assert there.labels.tolist() == [[1, 0], [0, 1], [0, 0]]  # stays as it was
+
+
+def test_without_controls_there_is_no_pool(here):
+    assert repr(cases_and_controls(here, Missing("No second collection."))) == "No second collection."

@@ -134,3 +134,26 @@ def test_permuted_labels_stay_together_and_in_their_part():
     assert data.with_permuted_labels().table.equals(data.with_permuted_labels(seed=0).table)
     assert shortcut.permute_labels(data).table.equals(data.with_permuted_labels(seed=0).table)
     assert dealt.name == "toy with permuted labels" and data.table is table
+
+
+def test_evened_out_copies_are_those_of_opencv_and_the_files_stay(dataset):
+    before = [dataset.picture(name) for name in dataset.table["image"]]
+    evened = dataset.equalised(4)
+    clahe = cv2.createCLAHE(4, (8, 8))
+    for name, pixels in zip(dataset.table["image"], before, strict=True):
+        assert (evened.picture(name) == clahe.apply(pixels)).all() and (dataset.picture(name) == pixels).all()
+    assert evened.table.equals(dataset.table) and evened.digest != dataset.digest
+    assert dataset.equalised(4).digest == evened.digest  # made once
+
+
+def test_each_picture_may_have_its_own_limit_and_0_leaves_it_as_it_is(dataset):
+    evened = dataset.equalised([0, 2.5] * 30)
+    first, second = (evened.picture(name) for name in dataset.table["image"][:2])
+    assert (first == dataset.picture("0.png")).all()
+    assert (second == cv2.createCLAHE(2.5, (8, 8)).apply(dataset.picture("1.png"))).all()
+
+
+@pytest.mark.parametrize("clip", [-1, [4, 4], [np.nan] * 60])
+def test_limits_that_cannot_be_are_refused(dataset, clip):
+    with pytest.raises(DataError, match="Expected one, or one for each of 60 images, from 0 up"):
+        dataset.equalised(clip)

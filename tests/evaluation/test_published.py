@@ -6,6 +6,7 @@ Wang et al., CVPR 2017 (the table); Zech, reproduce-chexnet (the predictions).
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -219,3 +220,37 @@ def test_readings_beside_labels_and_predictions_by_hand(small, tmp_path):
     expected = oracle.roc_auc_score(mine, readings.scores, average=None)
     assert areas["auc"].drop("mean").tolist() == pytest.approx(list(expected))
     assert areas["patients"].max() == len(set(patient[both]))
+
+
+def test_two_sources_are_told_apart_by_what_is_no_lung(nih):
+    table = published.two_sources(nih)
+    assert table["images"].tolist() == [248] * 4
+    assert table.loc["bytes of the file", "accuracy"] > 0.98 and table.loc["32 x 32 thumbnail", "accuracy"] > 0.85
+    assert 0.7 < table.loc["its border alone", "accuracy"] < table.loc["32 x 32 thumbnail", "accuracy"]
+
+
+def test_where_two_sources_do_not_differ_nothing_tells_them_apart(tmp_path, monkeypatch):
+    """Noise of one size in either folder, saved as one kind of file; and grey frames that only one folder has."""
+    monkeypatch.delenv("CXR_REAL_DATA", raising=False)
+    rng = np.random.default_rng(0)
+    for name in ("COVID-19", "No_findings"):
+        (tmp_path / "two_sources" / name).mkdir(parents=True)
+        for number in range(30):
+            cv2.imwrite(f"{tmp_path}/two_sources/{name}/{number}.png", rng.integers(0, 256, (64, 64), dtype=np.uint8))
+    dataset = SimpleNamespace(root=tmp_path / "mine")
+    before = published.two_sources(dataset)
+    assert before["auc"].between(0.2, 0.8).all()
+    for file in (tmp_path / "two_sources" / "COVID-19").iterdir():
+        framed = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+        framed[:4] = 255
+        cv2.imwrite(str(file), framed)
+    after = published.two_sources(dataset)
+    assert after.loc[["its border alone", "32 x 32 thumbnail", "bytes of the file"], "auc"].tolist() == [1, 1, 1]
+    assert after.loc["width and height of the file"].equals(before.loc["width and height of the file"])
+
+
+def test_without_the_pictures_the_reason_is_given(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXR_REAL_DATA", str(tmp_path))
+    assert "Left out: the pictures of the two sources" in repr(
+        published.two_sources(SimpleNamespace(root=tmp_path / "a"))
+    )

@@ -259,3 +259,15 @@ def test_shifted_probabilities_stand_over_their_prevalence():
     axis = plots.shifted_probabilities({"plain": pd.Series({"Edema": 0.5, "Mass": 0.05})}, prevalence).figure.axes[0]
     assert lines(axis)["plain"] == [[0.1, 0.05], [0.2, 0.5]]
     assert lines(axis)["agreement"] == [[0.025, 0.025], [1, 1]] and axis.get_xlim() == axis.get_ylim() == (0.025, 1)
+
+
+def test_widths_stand_over_their_positives():
+    curves = pd.DataFrame({0.65: [0.4, 0.2], 0.8: [0.3, 0.1]}, index=[10, 40])
+    table = pd.DataFrame({"auc": [0.7, 0.8], "low": [0.6, 0.75], "high": [0.8, 0.85], "positives": [20, 80]})
+    axis = plots.widths_by_positives(curves, {"small": table}, 0.1).figure.axes[0]
+    drawn = lines(axis)
+    assert drawn["expected, AUC 0.65"] == [[10, 0.4], [40, 0.2]] and drawn["expected, AUC 0.8"] == [
+        [10, 0.3],
+        [40, 0.1],
+    ]
+    np.testing.assert_allclose(drawn["small"], [[20, 0.2], [80, 0.1]])

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.readers.files import Files
 from cxr_utils.data.schema import in_order, validate_table
-from cxr_utils.errors import DataError
+from cxr_utils.errors import DataError, passes_missing
 
 
 def pool(datasets: Sequence[Dataset]) -> Dataset:
@@ -66,6 +67,29 @@ def pool(datasets: Sequence[Dataset]) -> Dataset:
             {f"{name}/{image}": str(path) for name, one in named for image, path in one.mask_files.items()}
         ),
     )
+
+
+@passes_missing
+def cases_and_controls(cases: Dataset, controls: Dataset) -> Dataset:
+    """Pool two collections as somebody does who wants more normal pictures: of the second, no positive image counts.
+
+    So each finding goes with the collection, as in the published mixtures of Zech et al. (PLOS Medicine 2018) and
+    DeGrave et al. (Nature Machine Intelligence 2021).
+
+    Args:
+        cases: all of its labels count.
+        controls: where its label of a finding is 1, the label is unknown from now on.
+
+    Returns:
+        As `pool`, with the findings of `controls`.
+
+    Raises:
+        DataError: see `pool`.
+    """
+    findings = list(controls.findings)
+    labels = controls.table[findings]
+    pooled = pool([cases, replace(controls, table=controls.table.assign(**labels.mask(labels == 1)))])
+    return replace(pooled, findings=tuple(name for name in pooled.findings if name in findings))
 
 
 def _renamed(table: pd.DataFrame, collection: str) -> pd.DataFrame:

@@ -15,7 +15,7 @@
 # - What happens between a file and a probability?
 # - When does a network call an image abnormal, and why did it say so?
 # - What does it answer to a picture that is no X-ray at all?
-# - Which of the systems that one finds on the internet is the best, and by how much?
+# - How does one compare the systems that one finds on the internet?
 #
 # **Objectives.** At the end you can take one PNG, JPEG or DICOM file through preprocessing, prediction, decision and
 # heat map, check whether the picture is one that the network can know anything about, and compare systems fairly.
@@ -57,7 +57,7 @@ shown = test.commonest(prefer="Effusion")
 shows_it = test.table[test.table[shown] == 1].assign(company=lambda rows: rows[findings].sum(axis=1))
 example = shows_it.sort_values(["company", "image"])["image"].iloc[0]
 path = path or test.path(example)
-print(f"The example shows {shown}.")
+print(f"The example, where no path is given, shows {shown}.")
 
 # %% [markdown]
 # ## From the file to the network
@@ -225,8 +225,8 @@ named = list(named_findings(probability, own_threshold))
 print("Named:", ", ".join(named) or "nothing")
 
 # %% [markdown]
-# Are all of these there? Each threshold lets some images pass that do not show the finding, and every image is asked
-# all questions. **Predict before you run:** of the test images that show nothing, how many go without any name?
+# Are all of these there? Each threshold is reached by some images that do not show the finding, and every image is
+# asked all questions. **Predict before you run:** of the test images that show nothing, how many go without any name?
 
 # %%
 quiet = (test.table[findings] == 0).all(axis=1).to_numpy()
@@ -279,7 +279,8 @@ both[["threshold", "accuracy", "sensitivity", "specificity", "ppv"]].round(2)
 # are left alone, *ppv* (precision) the share of alarms that are right. No threshold gives all three; a choice must
 # be made by somebody who knows what a missed finding costs and what a false alarm.
 #
-# That project also names what it would improve. A calibrated threshold is the one that you have just seen. Each of the
+# Compare the ppv with the share of abnormal images: where the two are equal, a call says nothing. That project also
+# names what it would improve. A threshold chosen on validation patients is the one that you have just seen. Each of the
 # others is one word in a recipe, given to `dataclasses.replace(cxr.recipe("normal-abnormal"), ...)`:
 # `augment=("rotate", "shift")`, `oversample=True`, `loss="weighted"`, or `epochs=30, patience=6` for early stopping
 # with a learning-rate schedule. `benchmarks/bench_normal_abnormal.py` measures each of them, and transfer, with
@@ -293,7 +294,7 @@ print(f"This picture: {share:.2f}, with a threshold of {chosen['Abnormal']:.2f},
 # %% [markdown]
 # ## What the model cannot know
 #
-# It has never seen anything but chests. What does it say to a photograph of a temple? To noise? To a patient who
+# Its findings were learned from chests alone. What does it say to a photograph of a temple? To noise? To a patient who
 # stands on their head? **Predict before you run:** will it refuse?
 
 # %%
@@ -345,7 +346,7 @@ for name, value in alike.items():
 # Only now, with a picture that has passed, is it worth asking where. A heat map shows which part of the picture speaks
 # for a finding (lesson 06). There, on the default data, the validation part preferred HiResCAM behind the fifth stage
 # of this network. In the quick profile its maps have 12 x 12 cells: do not ask them for more than a region. Here are
-# the three findings that are likeliest for *this* picture, each judged by its own threshold. The network sees a square;
+# the three findings that lie highest above (or least below) their own thresholds. The network sees a square;
 # the map is laid over the picture in its own shape. Where the place of a finding is known, a frame marks it.
 
 # %%
@@ -361,11 +362,15 @@ plots.heat_gallery(
 )
 
 # %% [markdown]
+# Does the heat lie where such a finding would be? A heart that is too large should have its heat on the heart. Where it
+# lies elsewhere, the network has another reason, or none, and its number is worth that much less.
+
+# %% [markdown]
 # ## The systems side by side
 #
 # Is the network of this lesson good at that one question? It gives 14 probabilities. From them comes the one for "any":
-# 1 less the probability that none is there, as if findings were independent. They are not, but the order of the images
-# hardly suffers, and the threshold is chosen on the validation part anyway. Beside it stand the beginner's network and
+# 1 less the probability that none is there, as if findings were independent. They are not, so do not take this number
+# for a probability; for an AUC only the order of the images counts. Beside it stand the beginner's network and
 # what age, sex, view and number of the visit tell without a pixel (a thumbnail where these are not known).
 
 
@@ -460,7 +465,7 @@ cxr.answer(
 # %%
 pairs = evaluation.measured("systems_pairs").groupby("recipe", sort=False)
 gaps = pairs["difference"].agg(["mean", "min", "max"]).join(pairs[["low", "high"]].mean())
-gaps.rename_axis("system, less lite0-transfer, simulation").round(2)
+gaps.rename_axis("less lite0-transfer, simulation").round(2)
 
 # %% [markdown]
 # ## Check yourself

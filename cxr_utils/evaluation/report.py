@@ -165,7 +165,7 @@ def checklist(
     mean, of_each = areas.loc["mean"], areas.drop("mean")
     points, error = operating_points(truth, scores, thresholds), calibration_table(truth, scores)["ece"].mean()
     counts = dataset.summary()
-    parts = ", ".join(f"{name} {row.images:,} of {row.patients:,}" for name, row in counts.iterrows())
+    parts = ", ".join(f"{name} {row.images:,} images of {row.patients:,}" for name, row in counts.iterrows())
     shared = int((dataset.table.groupby("patient")["split"].nunique() > 1).sum())
     simulated = bool(dataset.knows("simulated_truth"))
     start, seen = network.recipe.weights or "random numbers", "simulated" if simulated else "as it was given"
@@ -175,7 +175,7 @@ def checklist(
         "dates and places": "none: simulated" if simulated else UNTOLD,
         "who was let in": UNTOLD,
         "patients": _people(dataset),
-        "parts (images of patients)": f"{parts}; patients in more than one part: {shared}",
+        "parts": f"{parts} patients; patients in more than one part: {shared}",
         "reference standard": "train and valid: labels mined from simulated reports; test: the simulator's truth"
         if simulated
         else UNTOLD,

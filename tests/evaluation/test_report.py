@@ -157,14 +157,12 @@ def test_a_checklist_counts_what_the_run_knows_and_says_what_it_does_not(tmp_pat
     test = table[80:]
     mean = np.mean([roc_auc_score(test[name], scores[name]) for name in scores])
     assert f"mean AUC {mean:.3f} (" in told["performance"]
-    assert told["parts (images of patients)"].startswith("train 40 of 20, valid 40 of 20, test 40 of 20")
-    assert told["parts (images of patients)"].endswith("patients in more than one part: 0")
+    assert told["parts"].startswith("train 40 images of 20, valid 40 images of 20, test 40 images of 20 patients; ")
+    assert told["parts"].endswith("patients in more than one part: 0")
     assert told["size of the test part"] == "20 patients; positive images a finding: 8 to 10"
     found = np.mean([(scores[name].to_numpy() >= 0.5)[test[name] == 1].mean() for name in scores])
     assert f"sensitivity {found:.2f}, " in told["thresholds"]
     assert told["patients"] == "50% women" and told["random numbers"] == "seed 7; one training"
     assert told["external validation"] == "a ward elsewhere" and told["reference standard"] == UNTOLD == told["limits"]
     shared = replace(dataset, table=table.assign(patient=["0", *table["patient"][1:-1], "0"]))
-    assert checklist(network, shared, scores, pd.Series(0.5, scores.columns))["parts (images of patients)"].endswith(
-        ": 1"
-    )
+    assert checklist(network, shared, scores, pd.Series(0.5, scores.columns))["parts"].endswith(": 1")

@@ -403,8 +403,8 @@ def width(auc, positives, prevalence):
 
 
 def needed(auc, prevalence, most=0.1):
-    """The smallest number of positive images with an interval narrower than `most`."""
-    return next(number for number in range(2, 10_000) if width(auc, number, prevalence) < most)
+    """The smallest number of positive images with an interval narrower than `most`; NaN where there is none."""
+    return next((number for number in range(2, 2000) if width(auc, number, prevalence) < most), np.nan)
 
 
 # %% tags=["answer"]
@@ -653,7 +653,7 @@ simulated = dataset.knows("simulated_truth") and enough
 fall = there and auc["home"]["auc"] - auc["elsewhere"]["auc"]
 alarms = there and moved["false alarms"]
 off = {name: there and (shown - prevalence["elsewhere"]).abs().mean() for name, shown in means.items()}
-rows = pd.concat(tables.values())
+rows = pd.concat(tables.values()).query('reason == ""')  # those with an interval
 expected = [width(row.auc, row.positives, row.positives / (row.positives + row.negatives)) for row in rows.itertuples()]
 apart = np.abs(np.log((rows["high"] - rows["low"]) / expected)).median()
 there and cxr.identity("Within a hospital, knowing the hospital is a coin", pool.loc["the hospital alone"].iloc[1], 0.5)

@@ -38,6 +38,7 @@ SHOWN = (
     "the first marked test pictures, networks trained without (above) and with the marker (below).",
     "✓ identity: PNG and both DICOM files give the same probabilities",
     ": the likeliest findings of one picture.",
+    "Picture: 6 radiographs: home; home; home; the same, evened out;",
 )
 
 
@@ -75,7 +76,7 @@ def run(lesson: Lesson, data: Path, profile: str) -> None:
     shell = InteractiveShell()
     for cell in solution_notebook(lesson.source.read_text(encoding="utf-8"), lesson.name).cells:
         if PARAMETERS in cell.metadata.get("tags", ()):
-            cell.source = f"data, profile, seed = {str(data)!r}, {profile!r}, 0"
+            cell.source += f"\ndata, profile, seed = {str(data)!r}, {profile!r}, 0"
         if cell.cell_type == "code":
             shell.run_cell(cell.source).raise_error()
     shell.reset()  # a shell is kept until the process ends, and its networks with it

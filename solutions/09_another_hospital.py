@@ -38,6 +38,8 @@ seed = 0
 # [glossary](../docs/glossary.md).
 #
 # `home` is the test part of the first hospital. Of the second one all images are judged, because none of them teaches.
+# In the simulated data both are judged by the truth, so no difference between them comes from mined labels (lesson 08).
+# (`there and ...` leaves a cell out where no second collection is known, and says so.)
 
 # %%
 from dataclasses import replace
@@ -72,10 +74,10 @@ def describe(hospital):
     return people | {"share in bed (AP)": in_bed, "mean prevalence": table[findings].stack().mean()}
 
 
+prevalence = {"home": home.table[findings].mean(), "elsewhere": there and there.table[findings].mean()}
 there and pd.DataFrame({"home": describe(home), "elsewhere": describe(there)}).round(3)
 
 # %% tags=["plumbing"]
-prevalence = {"home": home.table[findings].mean(), "elsewhere": there and there.table[findings].mean()}
 cxr.answer(
     "In the simulator's: the shades are evened out, there is more noise, and a name is burned in at the lower left. "
     "Less visible are the people. A finding is on {there:.1%} of their images, and on {home:.1%} at home, as a mean.",
@@ -90,7 +92,7 @@ cxr.answer(
 # - `photographs`: lesson 04's frozen network. It learned on photographs; of X-rays, only its last layer has seen any,
 #   those of the first hospital.
 # - `main`: the course's main network. It came from a school of simulated X-rays in which all was varied on purpose that
-#   is no finding: exposure, sharpness, noise, letters, and how the shades are evened out.
+#   is no finding, such as exposure, sharpness, noise and letters.
 #
 # **Predict:** which of them will keep its AUC in the other hospital, and which will lose most?
 
@@ -137,7 +139,7 @@ shown = [one.picture(name) for one in (home, evened) for name in home.table["ima
 plots.gallery(shown, ["home"] * 3 + ["the same, evened out"] * 3, columns=3)
 
 # %% [markdown]
-# To a radiologist these are the same films; many work stations offer this look at a click. Since the patients are the
+# These are the same films with other shades; many work stations offer this look at a click. Since the patients are the
 # same, the difference can be judged on the same draws of patients. **Predict:** whom does it cost how much?
 
 # %% tags=["answer", "nbval-ignore-output"]
@@ -192,10 +194,11 @@ cxr.answer(
 
 # %% [markdown]
 # The table gives the mean over the trainings and their standard deviation. The small network falls because of the
-# machine, and not where its training has met such pictures. Nothing else differs in these two comparisons, so here the
-# cause is known. For the main network two changes cancel: these people are easier for it, and the machine takes back
-# what they bring. An AUC that is the same in another hospital does not show that nothing was lost. Its school varied
-# the machine too, but it differs from the small network in much else, so the table does not prove why it loses less.
+# machine, and not where its training has met such pictures. From `referred` to `county` only the machine differs, with
+# its letters; between the two small networks only the training pictures do. So here the cause is known. For the main
+# network two changes cancel: in this draw of patients the people are easier for it, and the machine takes back what
+# they bring. An AUC that is the same in another hospital does not show that nothing was lost. Its school varied the
+# machine too, but it differs from the small network in much else, so the table does not prove why it loses less.
 #
 # To vary one thing protects against this one thing: another machine may have something that no training has met. And
 # all of this is one draw of patients. Another `seed` draws others, who lose more or less.
@@ -317,9 +320,9 @@ def number_to_add(probability, share):
 number_to_add = checks.number_to_add(number_to_add)
 
 # %% [markdown]
-# *Platt scaling* (lesson 05) fits a slope as well: two numbers a finding. It can mend more, and learns more from the
-# accidents of few patients. How many does it take? We draw some patients of the other hospital, fit each way on them,
-# and judge it on all others by the cross-entropy (lesson 03; less is better). Ten draws for each number of patients.
+# *Platt scaling* (lesson 05) fits a slope as well: two numbers a finding. How many patients does each way take? We draw
+# some patients of the other hospital, fit each way on them, and judge it on all others by the cross-entropy (lesson 03;
+# less is better). Ten draws for each number of patients.
 # **Predict:** what is best with 25 patients, and what with the most?
 
 
@@ -433,7 +436,8 @@ cxr.answer(
 #
 # Positive images are rare, and normal ones easy to get. So somebody takes all images of the first hospital and, to have
 # more, images *without* the finding from the second one, divides them by patient, and is pleased with the test AUC. In
-# the pool below, a label of the second hospital counts only where the finding is absent.
+# the pool below, a label of the second hospital counts only where the finding is absent. So all its positive images are
+# from home.
 
 # %%
 pooled = cxr.data.cases_and_controls(dataset, there)
@@ -525,10 +529,10 @@ cxr.answer(
 )
 
 # %% [markdown]
-# Nobody has planted this shortcut, and the split is clean: no patient is in two parts. Zech et al. (2018) met it on
-# real X-rays: a network told hospital systems apart almost without error, and did better on a pool of two than within
-# either of them. DeGrave et al. (2021) found that networks for COVID-19 had learned the sources of their data. When a
-# figure comes from several places, ask for the figure *within* each.
+# Nobody made this shortcut to fool a network: every house marks its films. And the split is clean: no patient is in two
+# parts. Zech et al. (2018) met it on real X-rays: a network told hospital systems apart almost without error, and did
+# better on a pool of two than within either of them. DeGrave et al. (2021) found that networks for COVID-19 had learned
+# the sources of their data. When a figure comes from several places, ask for the figure *within* each.
 #
 # ## A published 98 %
 #
@@ -542,7 +546,8 @@ real = evaluation.two_sources(dataset)
 real.round(3)
 
 # %% [markdown]
-# Where a table stands above, read it like this. Bytes and sides hold no disease, so what they reach belongs to the
+# Where a table stands above, read it like this. The sides of a file hold no disease, and its bytes hardly any, so what
+# they reach belongs to the
 # source. The border holds next to none. A thumbnail may hold some of both, and nobody can tell how much, because in
 # such data the disease and the source are one thing. That does not prove that the published network used the source. It
 # shows that its figure cannot tell. And what is a patient here? Nobody says whose the images are, so two of one patient
@@ -623,8 +628,8 @@ real.round(3)
 # No. That may raise both figures. It does not tell why they differ.
 # </details>
 # <details><summary>D. Giving the images from home the look of the other machine, and changing nothing else</summary>
-# Right. If the network falls there too, other patients cannot be the reason. The same people on both machines would be
-# better still, but who has them?
+# Right. What it loses there, on the same patients, is the part of the machine. Whatever fall is left over has other
+# reasons. The same people on both machines would be better still, but who has them?
 # </details>
 #
 # ## Key points
@@ -634,7 +639,7 @@ real.round(3)
 # - A network may fall where something differs that its training never varied. To vary it in training can prevent that.
 # - For another prevalence multiply the odds. What is left needs local patients: few for one number, more for two.
 # - What a validation can show depends on the number of positive images. Plan it before.
-# - Where a finding goes with the hospital, a figure on the pool is worth nothing. Ask for the AUC within each hospital.
+# - Where a finding goes with the hospital, a figure on the pool says little. Ask for the AUC within each hospital.
 
 # %%
 checks.solved()

@@ -9,7 +9,7 @@ prints. In brackets stands the method before on the same studies: the middle 95 
 An exclamation mark stands where an interval holds the truth in fewer than 92 % or more than 98 % of studies, and not by
 the noise of the simulation: chance alone would do it less than once in a thousand. With at least 10 patients who have
 the finding, and 10 who have not, none may be there; the exit status is 1 where one is. `--write` puts the tables into
-docs/evaluation.md. It takes about four minutes on two cores.
+docs/evaluation.md. It takes some minutes on two cores.
 """
 
 import argparse
@@ -312,6 +312,7 @@ def report() -> tuple[str, bool]:
         course = beside(kinds)
     counts = [*promised, *(count for rows in (course, heat, parted) for row in rows.values() for count in row)]
     missed, shown = sum(not count.within() for count in counts), [count.held() for count in counts]
+    inside = sum(100 * LEAST <= held <= 100 * MOST for held in shown)
     settings = [f"{prevalence:.0%}, AUC {area} ({worse})" for prevalence, area, worse in SETTINGS]
     parts = (
         written(["patients", "prevalence", "patients with it", *(f"AUC {area}" for area in AREAS)], areas),
@@ -319,8 +320,8 @@ def report() -> tuple[str, bool]:
         written([f"{COURSE} patients; prevalence, AUC (of the other model)", *settings], course),
         written(["heat maps of one finding", *(f"{patients} patients" for patients in MAPPED)], heat),
         written([f"{COURSE} patients", "prevalence", *(f"AUC {area}" for area in AREAS)], parted),
-        f"With at least {FEWEST} patients on both sides, coverage is {min(shown):.1f} to {max(shown):.1f} %, and "
-        f"{len(counts) - missed} of {len(counts)} are within 92 to 98 %, the noise of the simulation allowed.",
+        f"With at least {FEWEST} patients on both sides, coverage is {min(shown):.1f} to {max(shown):.1f} %. {inside} of "
+        f"{len(counts)} are within 92 to 98 %; {missed} of the others miss it by more than the simulation's noise.",
     )
     return "\n\n".join(parts), not missed
 

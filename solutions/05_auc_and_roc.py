@@ -272,9 +272,10 @@ print(f"{shrunk['patients']:.1f} over patients, {shrunk['images']:.1f} over imag
 
 # %% tags=["plumbing"]
 cxr.answer(
-    "Over images the copier has made us twice as sure: with four times as many images the interval shrinks to "
-    "{images:.1f} of its width, as one over the root of four. Over patients it stays at {patients:.1f}, and that is "
-    "right.",
+    "Over images the copier has made us about twice as sure: with four times as many images the interval shrinks to "
+    "{images:.1f} of its width. One over the root of four is a half. It may shrink even more: few positives tell badly "
+    "how much they vary, which makes an interval wider, and the copies hide how few they are. Over patients it stays "
+    "at {patients:.1f}, and that is right.",
     images=shrunk["images"],
     patients=shrunk["patients"],
 )
@@ -576,7 +577,7 @@ display(others.areas().round(3), others.pitfalls().round(3))
 #
 # <details><summary>A. A third as wide</summary>
 # Right. Nine copies look like nine times as many patients, and an interval narrows with the root of their number.
-# Four copies made it half as wide in the lesson. Nothing was learned by copying, so this interval is wrong.
+# Four copies made it about half as wide in the lesson. Nothing was learned by copying, so this interval is wrong.
 # </details>
 # <details><summary>B. Equally wide</summary>
 # No. It would be so if an interval over images respected that the nine belong together. It takes them for 900 pieces

@@ -26,8 +26,8 @@ from cxr_utils.evaluation.intervals import (
 )
 from cxr_utils.evaluation.predictions import Patients, Table, align, align_patients
 
-#: With fewer patients on either side a 95 % interval may hold the truth in fewer than 92 % of studies, with two of them
-#: in 76 % (docs/evaluation.md).
+#: With fewer patients on either side a 95 % interval may hold the truth in fewer than 92 % of studies
+#: (docs/evaluation.md).
 FEWEST = 10
 
 

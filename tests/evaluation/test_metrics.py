@@ -344,6 +344,12 @@ def test_models_with_opposite_mistakes_are_not_paired_to_their_advantage():
     opposite = metrics.auc_difference(truth, truth + noise, truth - noise, np.arange(400))
     expected = delong_test(truth, truth + noise, truth - noise)
     assert opposite["high"] - opposite["low"] > 0.97 * (expected["high"] - expected["low"])
+    few, noise = np.arange(60) % 5 == 0, generator.normal(size=60)
+    a, b = 3 * few + noise, 3 * few - noise  # near 1, where intervals reach further down than up
+    found = metrics.auc_difference(few, a, b, np.arange(60))
+    down, up = (metrics.auc_table(few, each, np.arange(60)).loc["mean", ["auc", "low", "high"]] for each in (a, b))
+    apart = np.hypot(down["auc"] - down["low"], up["high"] - up["auc"])  # were their mistakes independent
+    assert found["difference"] - found["low"] > apart
 
 
 def test_copies_of_a_patients_images_are_no_news():

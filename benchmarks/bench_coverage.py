@@ -320,8 +320,8 @@ def report() -> tuple[str, bool]:
         written([f"{COURSE} patients; prevalence, AUC (of the other model)", *settings], course),
         written(["heat maps of one finding", *(f"{patients} patients" for patients in MAPPED)], heat),
         written([f"{COURSE} patients", "prevalence", *(f"AUC {area}" for area in AREAS)], parted),
-        f"With at least {FEWEST} patients on both sides, coverage is {min(shown):.1f} to {max(shown):.1f} %. {inside} of "
-        f"{len(counts)} are within 92 to 98 %; {missed} of the others miss it by more than the simulation's noise.",
+        f"With at least {FEWEST} patients on both sides, coverage is {min(shown):.1f} to {max(shown):.1f} %. {inside} "
+        f"of {len(counts)} are within 92 to 98 %; {missed} of the others miss it by more than the simulation's noise.",
     )
     return "\n\n".join(parts), not missed
 

@@ -444,7 +444,7 @@ CASES = {
 GIVEN = (
     "rare together uncleaned both simulated returns facts room related enough taught sees mean_box air hearts small "
     "able several_sizes many_maps tempted several silent boxes "
-    "county later sexes"
+    "county later sexes judged"
 ).split()
 
 

@@ -355,14 +355,14 @@ there and after.round(4).astype(str) + " ± " + draws.groupby("patients").std().
 # %% tags=["plumbing", "nbval-ignore-output"]
 cxr.answer(
     "With 25 patients {a[one number]:.4f} with one number, {a[Platt]:.4f} by Platt and {a[as it is]:.4f} as it is; "
-    "with 150, {b[one number]:.4f} and {b[Platt]:.4f}. Two numbers need more patients than one.",
+    "with 150, {b[one number]:.4f} and {b[Platt]:.4f}.",
     a=there and after.iloc[0],
     b=there and after.iloc[-1],
 )
 
 # %% [markdown]
 # The table gives the mean over the draws and their standard deviation. Look at that too: with few patients one hospital
-# would be lucky and the next one not.
+# would be lucky and the next one not. As a rule, two numbers need more patients than one.
 #
 # ## How many patients does a validation need?
 #
@@ -462,7 +462,7 @@ def told_by_corner():
 # **Predict:** how surely can a regression tell the hospital that sees nothing but the lower left corner?
 
 # %% tags=["plumbing"]
-cxr.answer("With an AUC of {auc:.2f}. It needs no lung for that.", auc=there and told_by_corner())
+cxr.answer("With an AUC of {auc:.2f}, without a lung.", auc=there and told_by_corner())
 
 # %% [markdown]
 # Whoever knows the hospital knows something about the label now. To see what a figure on the pool is worth, ask only
@@ -521,8 +521,8 @@ at = "thumbnail, learned on the pool"
 cxr.answer(
     "That of the hospital alone, from {hospital[on the pool]:.3f} to a coin's {hospital[within a hospital]:.3f}. And "
     "that of the thumbnail which has learned on the pool, from {thumb[on the pool]:.3f} to {thumb[within a "
-    "hospital]:.3f}, where the one that has learned at home has {other[within a hospital]:.3f}. What it had more was "
-    "the hospital.",
+    "hospital]:.3f}, where the one that has learned at home has {other[within a hospital]:.3f}. The rest is "
+    "owed to the hospital.",
     hospital=there and pool.loc["the hospital alone"],
     thumb=there and pool.loc[at],
     other=there and pool.loc["thumbnail, learned at home"],

@@ -49,7 +49,7 @@ def _folder(dataset: Dataset) -> Path | Missing:
 
 
 def measured(name: str) -> pd.DataFrame:
-    """A table of trainings that are too many for a lesson, as `benchmarks/measure_recipes.py` wrote it.
+    """A table of trainings that are too many for a lesson, as a script of `benchmarks` wrote it.
 
     Args:
         name: of the table, such as "losses" (a row a training) or "losses_pairs" (a row a pair of trainings).
@@ -69,7 +69,7 @@ def measured(name: str) -> pd.DataFrame:
         there = ", ".join(sorted(one.stem for one in path.parent.glob("*.csv")))
         raise DataError(
             f"There is no table {name!r} in {path.parent}. Expected one of those there: {there or 'none'}. "
-            "Make it with `python benchmarks/measure_recipes.py`."
+            "Make it with `python benchmarks/measure_recipes.py` or `measure_labels.py`."
         )
     return pd.read_csv(path)
 

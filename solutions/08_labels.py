@@ -39,8 +39,8 @@ seed = 0
 #
 # The simulator plays this through. It draws the findings into each picture, so it knows the *truth*. A second step
 # imitates report and program, and gives each image its mined labels. And each finding has a *severity*, from 0 (as
-# slight as it gets) to 1. `behind_labels` tells all three. A real data set cannot; there, this lesson says so and goes
-# on.
+# slight as it gets) to 1. `behind_labels` tells all three. A real data set cannot; there, `behind and ...` below shows
+# the reason instead, and the lesson goes on.
 
 # %%
 import numpy as np
@@ -87,11 +87,11 @@ agreement = evaluation.agreement_table(behind.truth, behind.mined, train.patient
 plots.label_errors(agreement.assign(**errors), f"Mined labels, training part, {len(set(train.patients))} patients")
 
 # %% [markdown]
-# About as many labels are false as findings are missed, so the *number* of labels looks right. Counting labels would
-# not have betrayed their errors.
+# In the simulated data missed and false labels nearly balance, so the *number* of labels looks right. Counting labels
+# would not have betrayed their errors.
 #
-# Half of the findings are slight (severity below one half). **Predict:** are slight ones missed as often as severe
-# ones?
+# About half of the findings are slight (severity below one half). **Predict:** are slight ones missed as often as
+# severe ones?
 
 # %% tags=["answer"]
 there = behind and behind.truth == 1
@@ -164,7 +164,7 @@ perfect_reader = checks.perfect_reader(perfect_reader)
 # %% tags=["answer"]
 points = evaluation.agreement_table(judges.truth, judges.mined, test.patients)
 shares = judges and pd.DataFrame({"auc": by_mined["auc"], "ppv": 1 - points["false"], "npv": points["npv"]})
-ceiling = [perfect_reader(*of_one) for of_one in zip(shares["ppv"], shares["npv"], strict=True)]
+ceiling = [perfect_reader(*of_one) for of_one in shares[["ppv", "npv"]].to_numpy()]
 reader = points.assign(auc=ceiling, low=points["reader_low"], high=points["reader_high"])
 both = {"network, by truth": by_truth, "network, by mined labels": by_mined, "perfect reader, by mined labels": reader}
 plots.auc_forest(both, f"Test part, {people} patients")
@@ -196,8 +196,8 @@ judges and cxr.identity(
 #
 # The labels shrink the distance from one half, by a factor that has nothing to do with the network. They shrink the
 # difference between two networks by the same factor, and so a better network is harder to tell from a worse one.
-# Benchmarks with a few percent of wrong test labels have been shown to rank models in the wrong order (Northcutt et
-# al., NeurIPS Datasets and Benchmarks 2021).
+# Northcutt et al. (NeurIPS Datasets and Benchmarks 2021) found wrong labels in the test sets of ten well-known
+# benchmarks, and showed how models change places when such labels are corrected.
 #
 # **Exercise 3.** The other way round: from the AUC by labels, return the AUC by truth, *A*.
 
@@ -219,7 +219,7 @@ undo_labels = checks.undo_labels(undo_labels)
 # truth?
 
 # %% tags=["answer", "nbval-ignore-output"]
-undone = [undo_labels(*of_one) for of_one in zip(shares["auc"], shares["ppv"], shares["npv"], strict=True)][:-1]
+undone = [undo_labels(*of_one) for of_one in shares[["auc", "ppv", "npv"]].to_numpy()][:-1]
 corrected = judges and pd.DataFrame(
     {"by mined labels": by_mined["auc"][findings], "corrected": undone, "by truth": by_truth["auc"][findings]}
 )
@@ -250,7 +250,8 @@ judged = measured.query("recipe == 'frozen network' and errors_in_training == 0"
 judged.groupby("errors_in_judging")[["auc", "by_formula"]].mean().round(3)
 
 # %% [markdown]
-# The formula is a good first guess, and it guesses too low. Who corrects with it comes out too high.
+# A good first guess, but on average too low: the network loses less than the formula says. So whoever corrects with it
+# ends too high, as long as errors sit where the network is unsure too. That is the optimistic side; be careful.
 #
 # ## In training or in testing?
 #
@@ -305,6 +306,9 @@ cxr.answer(
 plots.auc_by_errors(measured)
 
 # %% [markdown]
+# The two prices are of different kinds. On the left the network has become worse. On the right it is the same network
+# all along, and only our view of it has become worse: by the largest errors a perfect reader looks like a poor one.
+#
 # In numbers, the mean and the range of five (the frozen network has one best answer, so without errors all five are
 # the same). First what it costs to learn from errors, judged by truth:
 
@@ -452,10 +456,11 @@ pd.Series(positive, name="share of the uncertain that has the finding").to_frame
 
 # %% tags=["plumbing"]
 cxr.answer(
-    "{hedged:.0%} if readers hedge, {hurried:.0%} if they are hurried, which is just the prevalence. So to take them "
-    "for positive is mostly right in the first case and nearly always wrong in the second.",
+    "{hedged:.0%} if readers hedge, {hurried:.0%} if they are hurried: about the prevalence, {prevalence:.0%}. To take "
+    "them for positive is mostly right in the first case, and nearly always wrong in the second.",
     hedged=everything and positive["hedged"],
     hurried=everything and positive["hurried"],
+    prevalence=everything.truth.mean().mean(),
 )
 
 # %% [markdown]
@@ -503,9 +508,10 @@ five.agg(auc=("auc", "mean"), low=("auc", "min"), high=("auc", "max"), probabili
 
 # %% [markdown]
 # If readers are hurried, taking for positive costs most, and it doubles the mean probability: it invents findings. If
-# they hedge, the three ways rank alike, but each shifts the probabilities, in its own direction. Leaving out is never
-# far from the best *ranking*, under either rule. No way is right without knowing who hedges, and about what; so look
-# at some of the uncertain images before you choose.
+# they hedge, the three ways rank nearly alike, but all of them shift the probabilities, two down and one up. Leaving
+# out is never far from the best *ranking*, under either rule; it keeps the *probabilities* only if the uncertain labels
+# are like the others. No way is right without knowing why a label is uncertain. So look at some of the uncertain
+# images before you choose.
 #
 # And in *testing*? There uncertain labels are often left out, because nobody knows what to compare with. **Predict:**
 # the main network, judged by the truth of all test images, and of those only whose labels are not hedged: which AUC is
@@ -521,8 +527,8 @@ sure[["auc", "low", "high"]].astype(float).round(3)
 # %% tags=["plumbing", "nbval-ignore-output"]
 cxr.answer(
     "Without the hedged ones: {hedged:.3f} instead of {whole:.3f}. The hard cases have left the test. Without the "
-    "hurried ones, which are of any kind, it is {hurried:.3f}. A test set of certain labels only tells how good a "
-    "network is where nobody needs it.",
+    "hurried ones, which are of any kind, it is {hurried:.3f}. A test set of certain labels tells how good a "
+    "network is where it is needed least.",
     hedged=sure.loc["hedged", "auc"],
     hurried=sure.loc["hurried", "auc"],
     whole=by_truth.loc["mean", "auc"],

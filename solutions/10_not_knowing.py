@@ -476,12 +476,8 @@ cxr.answer(
 # There is a second price. **Predict:** each finding is left to a human in a tenth of the images. In how many images has
 # a human to look at *something*?
 
-# %% tags=["answer", "nbval-ignore-output"]
-touched = (~given).any(axis=1).mean()
-print("Images in which some answer is left to a human:")
-print(f"{touched:.0%}")
-
 # %% tags=["plumbing", "nbval-ignore-output"]
+touched = (~given).any(axis=1).mean()
 cxr.answer(
     "{touched:.0%}, because each image is asked {questions} questions. Were the doubts about different findings "
     "independent, it would be {free:.0%}, which is 1 less 0.9 to the power of {questions}.",

@@ -26,6 +26,12 @@ def right_rates(present, called, group):
     return 1 - called[present].sum() / present.sum(), (called & ~present).sum() / (~present).sum()
 
 
+def each_finding_alone(present, called, group):
+    """The mean of the findings' rates, where all findings together were asked for."""
+    rates = [right_rates(*one, group) for one in zip(present.T, called.T, strict=True)]
+    return tuple(np.mean(rates, axis=0))
+
+
 RIGHT = {
     "ensemble": {
         "by hand": right_ensemble,
@@ -70,6 +76,9 @@ WRONG = {
     "group_rates": [
         ("The group may be any", lambda y, c, g: right_rates(y, c, np.arange(len(g)) < 3)),
         ("There may be one finding", lambda y, c, g: right_rates(y, c, g) if y.shape[1] == 2 else (0.0, 0.0)),
-        ("Of what the group has", lambda y, c, g: ((y & ~c)[g].any(axis=1).mean(), (c & ~y)[g].any(axis=1).mean())),
+        (
+            "Of what the group has",
+            lambda y, c, g: tuple(np.mean([right_rates(*one, g) for one in zip(y.T, c.T)], axis=0)),
+        ),
     ],
 }

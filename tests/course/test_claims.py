@@ -341,17 +341,21 @@ CASES = {
                 "means": {"network, by mined labels": 0.8, "network, by truth": 0.9},
             },
         ),
-        "Learning from mined labels costs less than half of what being judged by them costs": (
+        "For the frozen network, learning from mined labels costs less than half of what being judged by them costs": (
             {"price": {"learning": 0.01, "judging": 0.08}},
             {"price": {"learning": 0.05, "judging": 0.08}},
         ),
-        "Over five sets of labels and up to three times the errors, the same holds": (
+        "Over five sets of labels, and up to three times the errors, the same holds": (
             {"cost": {(0, 0): 0.9} | {(dose, 0): 0.89 for dose in (1, 2, 3)} | {(0, dose): 0.8 for dose in (1, 2, 3)}},
             {
                 "cost": {(0, 0): 0.9, (3, 0): 0.8}
                 | {(dose, 0): 0.89 for dose in (1, 2)}
                 | {(0, dose): 0.8 for dose in (1, 2, 3)}
             },
+        ),
+        "A small network from scratch loses at least twice as large a part of its skill by errors in training": (
+            {"lost": pd.DataFrame({"small network": [0.2, 0.5], "frozen network": [0.02, 0.1]})},
+            {"lost": pd.DataFrame({"small network": [0.2, 0.5], "frozen network": [0.02, 0.3]})},
         ),
         "Severe findings are told apart better than slight ones, on average": (
             {"severe": pd.DataFrame({"low": {"mean": 0.95}}), "slight": pd.DataFrame({"high": {"mean": 0.9}})},

@@ -161,8 +161,8 @@ def auc_difference(
 
     Example:
         >>> truth, scores = np.array([0, 1, 0, 1]), np.array([0.1, 0.9, 0.2, 0.8])
-        >>> auc_difference(truth, scores, scores, list("pqrs")).tolist()
-        [0.0, 0.0, 0.0]
+        >>> auc_difference(truth, scores, scores, list("pqrs")).round(2).tolist()  # no mistakes, but of four patients
+        [0.0, -0.56, 0.56]
     """
     truth, scores_a = align(truth, scores_a)
     (table_a, samples_a), (table_b, samples_b) = (

@@ -46,21 +46,18 @@ def test_one_half_finds_no_hernia_and_no_pneumonia(found):
 
 
 def test_real_patients_widen_the_interval_of_pneumothorax(found):
-    """1,089 images of 313 patients, 44 of them of one. Over images 0.020 wide, over patients 0.038.
+    """1,089 images of 313 patients, 44 of them of one: over patients nearly twice as wide as over images.
 
-    With as few as 100 resamples the width over patients itself wanders between 0.03 and 0.04, so that a width of
-    0.033 has been reported for these predictions; more resamples do not bear it out.
+    The middle 95 % of 3,000 resamples, another method, were 0.0205 wide over images and 0.038 over patients.
     """
     truth, scores = found.truth["Pneumothorax"], found.scores["Pneumothorax"]
 
-    def width(units, replicates, seed=0):
-        table = metrics.auc_table(truth, scores, units, replicates=replicates, seed=seed)
+    def width(units):
+        table = metrics.auc_table(truth, scores, units)
         return table.loc["Pneumothorax", "high"] - table.loc["Pneumothorax", "low"]
 
-    assert width(np.arange(len(truth)), 1000) == pytest.approx(0.0205, abs=0.001)
-    assert width(found.patients, 3000) == pytest.approx(0.038, abs=0.001)
-    few = [width(found.patients, 100, seed) for seed in range(20)]
-    assert min(few) < 0.033 < max(few)
+    assert width(np.arange(len(truth))) == pytest.approx(0.0205, rel=0.05)
+    assert width(found.patients) == pytest.approx(0.038, rel=0.05)
 
 
 def test_split_by_image_of_the_real_table_leaks_through_its_patients(real_data):

@@ -76,9 +76,6 @@ WRONG = {
     "group_rates": [
         ("The group may be any", lambda y, c, g: right_rates(y, c, np.arange(len(g)) < 3)),
         ("There may be one finding", lambda y, c, g: right_rates(y, c, g) if y.shape[1] == 2 else (0.0, 0.0)),
-        (
-            "Of what the group has",
-            lambda y, c, g: tuple(np.mean([right_rates(*one, g) for one in zip(y.T, c.T)], axis=0)),
-        ),
+        ("Of what the group has", each_finding_alone),
     ],
 }

@@ -109,6 +109,7 @@ def test_every_set_of_labels_has_taught_and_judged_once():
     fives = range(measure_labels.TRAININGS)
     asked = set(product(measure_labels.recipes(), doses, doses, fives))
     asked |= set(product([measure_labels.PERFECT], [0], doses, fives))
+    asked |= set(product([measure_labels.CHOSEN], doses, [0], fives))
     assert not table.duplicated(keys).any() and set(table[keys].itertuples(index=False, name=None)) == asked
     perfect = table[table["recipe"] == measure_labels.PERFECT]
     assert (perfect["auc"] - perfect["by_formula"]).abs().max() < 2e-4  # of the truth the formula is no guess

@@ -299,7 +299,7 @@ price = judges and {teacher: best - mean_auc(judges.truth, teacher) for teacher 
 price = judges and price | {"judging": best - mean_auc(judges.mined, "truth")}
 cxr.answer(
     "To be judged. Learning from mined labels costs {price[mined labels]:.3f} of AUC, being judged by them "
-    "{price[judging]:.3f}. And `valid` is a judge as well: where the truth chooses, learning from mined labels costs "
+    "{price[judging]:.3f}. Where the truth of `valid` chooses, learning from them costs "
     "{price[mined labels, chosen by truth]:.3f}.",
     price=price,
 )
@@ -339,7 +339,7 @@ cxr.answer(
 
 # %% tags=["answer"]
 sides = {f"in {side}": after.xs(0, level=f"errors_in_{other}") for side, other in ways_to_err.items()}
-pd.concat(sides, axis=1, names=["errors"]).dropna(axis=1).rename_axis("times").round(3)
+pd.concat(sides, axis=1, names=["errors"]).dropna(axis=1).rename_axis("times").round(3).T
 
 # %% [markdown]
 # Errors without a pattern act in training roughly as if there were fewer images (lesson 04 shows what that costs). They

@@ -98,8 +98,12 @@ CASES = {
             {"by_label": 0.6, "by_facts": 0.6},
         ),
         "A leaky split flatters these networks: on the same images they do better if they have met the patients": (
-            {"gain": {"network": ends(0.01)}},
-            {"gain": {"network": ends(-0.01)}},
+            {"gain": {"network": {"difference": 0.03}}},
+            {"gain": {"network": {"difference": -0.01}}},
+        ),
+        "On the same images, those who know the patient's labels do better, by more than the interval": (
+            {"gain": {"patient's labels": ends(0.01)}},
+            {"gain": {"patient's labels": ends(-0.01)}},
         ),
     },
     "03": {

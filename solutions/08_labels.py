@@ -298,7 +298,7 @@ price = judges and {school: best - mean_auc(judges.truth, school) for school in 
 price = judges and price | {"judging": best - mean_auc(judges.mined, "truth")}
 cxr.answer(
     "To be judged. Learning from mined labels costs {price[mined labels]:.3f} of AUC, being judged by them "
-    "{price[judging]:.3f}. And `valid` is a judge as well: where the truth chooses, learning from mined labels costs "
+    "{price[judging]:.3f}. Where the truth of `valid` chooses, learning from them costs "
     "{price[mined labels, chosen by truth]:.3f}.",
     price=price,
 )
@@ -331,14 +331,14 @@ cxr.answer(
 # the same network all along, and only our view of it has become worse: by the largest errors a perfect reader looks
 # like a poor one.
 #
-# Look at the frozen network's dots on the left, at three times the errors. Where labels with errors choose, single
+# Look at the frozen network's dots on the left, at three times the errors. Where labels with errors choose, some
 # trainings fall far below the others: the choice went wrong. That is the judge's fault, not the teacher's.
 #
 # In numbers, means of five:
 
 # %% tags=["answer"]
 sides = {f"in {side}": after.xs(0, level=f"errors_in_{other}") for side, other in ways_to_err.items()}
-pd.concat(sides, axis=1, names=["errors"]).dropna(axis=1).rename_axis("times").round(3)
+pd.concat(sides, axis=1, names=["errors"]).dropna(axis=1).rename_axis("times").round(3).T
 
 # %% [markdown]
 # Errors without a pattern act in training roughly as if there were fewer images (lesson 04 shows what that costs). They

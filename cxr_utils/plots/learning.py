@@ -112,22 +112,25 @@ def auc_by_errors(results: pd.DataFrame) -> Picture:
         >>> auc_by_errors(pd.DataFrame(rows | {"auc": [0.9, 0.8, 0.7]}))
         Picture: Mean AUC over the errors in the training labels (left) and in the labels that judge (right) for frozen.
     """
-    figure, axes = canvas(1, 2, width=9.5, height=4, sharey=True)
+    figure, axes = canvas(1, 2, width=9.5, height=4.6, sharey=True)
     sides = {
         "errors_in_training": ("errors_in_judging", "Learned from errors, judged by truth"),
         "errors_in_judging": ("errors_in_training", "Learned from truth, judged by errors"),
     }
     names = results["recipe"].unique()
     for axis, (side, (other, title)) in zip(axes, sides.items(), strict=True):
-        for name, colour, marker in zip(names, CYCLE, MARKERS, strict=False):
+        for number, (name, colour, marker) in enumerate(zip(names, CYCLE, MARKERS, strict=False)):
             rows = results[(results["recipe"] == name) & (results[other] == 0)]
             if rows[side].nunique() > 1:
-                axis.plot(rows[side], rows["auc"], marker, color=colour, markersize=4, alpha=0.5)
-                axis.plot(rows.groupby(side)["auc"].mean(), color=colour, label=f"{name}, mean")
+                nudge = 0.06 * (number - (len(names) - 1) / 2)  # side by side, so that no dot hides another
+                means = rows.groupby(side)["auc"].mean()
+                axis.plot(rows[side] + nudge, rows["auc"], marker, color=colour, markersize=4, alpha=0.6, label=name)
+                axis.plot(means.index + nudge, means, color=colour)
         axis.set(xlabel="errors in the labels, times those of the course's miner", title=title)
         axis.set_xticks(sorted(results[side].unique()))
     axes[0].set_ylabel("mean AUC over the findings, test part")
-    axes[1].legend(fontsize=8)
+    legend = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(legend.values(), legend, loc="outside lower center", ncols=2)
     told = "over the errors in the training labels (left) and in the labels that judge (right)"
     return Picture(figure, f"Mean AUC {told} for {', '.join(names)}.")
 

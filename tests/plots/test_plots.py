@@ -315,8 +315,11 @@ def test_auc_by_errors_keeps_errors_in_training_and_in_judging_apart():
     rows = pd.DataFrame(grid, columns=["errors_in_training", "errors_in_judging", "training"]).assign(recipe="frozen")
     rows["auc"] = [0.9, 0.9, 0.7, 0.72, 0.86, 0.88, 0.6, 0.6]
     perfect = rows[rows["errors_in_training"] == 0].assign(recipe="perfect", auc=[1, 1, 0.8, 0.8])
-    left, right = plots.auc_by_errors(pd.concat([perfect, rows])).figure.axes
+    picture = plots.auc_by_errors(pd.concat([perfect, rows]))
+    left, right = picture.figure.axes
     dots, mean = left.lines
-    assert dots.get_xydata().tolist() == [[0, 0.9], [0, 0.9], [3, 0.86], [3, 0.88]]
-    assert np.allclose(mean.get_xydata(), [[0, 0.9], [3, 0.87]])
+    assert np.round(dots.get_xdata()).tolist() == [0, 0, 3, 3] and dots.get_ydata().tolist() == [0.9, 0.9, 0.86, 0.88]
+    assert np.round(mean.get_xdata()).tolist() == [0, 3] and np.allclose(mean.get_ydata(), [0.9, 0.87])
     assert [np.round(line.get_ydata(), 2).tolist() for line in right.lines[1::2]] == [[1, 0.8], [0.9, 0.71]]
+    assert right.lines[0].get_xdata()[0] < right.lines[2].get_xdata()[0]  # beside each other
+    assert {text.get_text() for text in picture.figure.legends[0].texts} == {"frozen", "perfect"}

@@ -21,10 +21,10 @@ import pandas as pd
 
 from cxr_utils.cache import repository, write_text
 from cxr_utils.data.dataset import Dataset
-from cxr_utils.data.opening import open_dataset
+from cxr_utils.data.opening import open_dataset, open_elsewhere
 from cxr_utils.evaluation.metrics import auc_difference, auc_table
 from cxr_utils.networks.recipes import Recipe, recipe
-from cxr_utils.phantom import COHORTS, HOSPITALS, make_cohort
+from cxr_utils.phantom import COHORTS, HOSPITALS, PROFILES, make_cohort
 from cxr_utils.training import fit
 
 #: Clip limit of the equalisation at the county hospital, and the range in which it is varied for training.
@@ -39,22 +39,15 @@ PLAN: dict[str, tuple[Recipe, bool, int]] = {
 PAIRS = (("equalised", "home"), ("county", "referred"))
 
 
-def referred(folder: Path) -> Dataset:
+def referred(folder: Path, home: Dataset) -> Dataset:
     """The county hospital's patients of seed 0, X-rayed at the first hospital."""
     HOSPITALS["referred"] = replace(
         HOSPITALS["county"], dose=1.0, gamma=1.0, contrast=1.0, local_contrast=0.0, stamp=""
     )
     _, share, apart = COHORTS["phantom-county"]
     # In this process alone, because no other one knows the hospital.
-    return labelled_by_truth(
-        open_dataset(make_cohort(folder, images=round(share * 1400), seed=apart, workers=1, hospital="referred"))
-    )
-
-
-def labelled_by_truth(dataset: Dataset) -> Dataset:
-    """The same images; none of them teaches, so all parts may be judged, by what was drawn."""
-    truth = dataset.truth().set_index("image").loc[dataset.table["image"], list(dataset.findings)]
-    return replace(dataset, table=dataset.table.assign(**truth.reset_index(drop=True)))
+    images = round(share * PROFILES["quick"]["images"])
+    return open_elsewhere(make_cohort(folder, images=images, seed=apart, workers=1, hospital="referred"), home)
 
 
 def varied(dataset: Dataset) -> Dataset:
@@ -95,8 +88,8 @@ def main() -> None:
     sets = {
         "home": test,
         "equalised": test.equalised(CLIP),
-        "referred": referred(repository() / "runs" / "referred"),
-        "county": labelled_by_truth(open_dataset("phantom-county", profile="quick", seed=0)),
+        "referred": referred(repository() / "runs" / "referred", home),
+        "county": open_elsewhere("phantom-county", home),
     }
     rows = list(measure(home, sets))
     tables = {

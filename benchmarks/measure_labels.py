@@ -32,7 +32,7 @@ from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.opening import open_dataset
 from cxr_utils.evaluation.metrics import agreement_table, auc_table
 from cxr_utils.networks.recipes import Recipe, recipe
-from cxr_utils.phantom.labels import MINED
+from cxr_utils.phantom.labels import MINED, SAME_ERROR, missed_at
 from cxr_utils.training import fit
 
 ERRORS = (0, 1, 2, 3)
@@ -66,9 +66,9 @@ def mined(truth: pd.DataFrame, severity: pd.DataFrame, patients: np.ndarray, err
     missed, alarms = errors * (1 - np.array([MINED[name] for name in truth]).T)
     patient = pd.factorize(patients)[0]
     same = rng.random((2, patient.max() + 1, len(missed)))[:, patient]
-    repeated = rng.random((2, *truth.shape)) < 0.5
+    repeated = rng.random((2, *truth.shape)) < SAME_ERROR
     missing, false = np.where(repeated, same, rng.random((2, *truth.shape)))
-    found = missing > missed * (1.6 - 1.2 * severity.to_numpy())
+    found = missing > missed_at(severity.to_numpy(), missed)
     return pd.DataFrame(np.where(truth == 1, found, false < alarms), truth.index, truth.columns).astype(np.int8)
 
 
@@ -78,11 +78,6 @@ def label_sets(dataset: Dataset) -> Iterator[tuple[int, int, pd.DataFrame]]:
     for errors in ERRORS:
         for training in range(TRAININGS):
             yield errors, training, mined(behind.truth, behind.severity, dataset.patients, errors, training)
-
-
-def relabelled(dataset: Dataset, labels: pd.DataFrame) -> Dataset:
-    """The same images under other labels, given in the same order."""
-    return replace(dataset, table=dataset.table.assign(**{name: labels[name].to_numpy() for name in dataset.findings}))
 
 
 def measure(dataset: Dataset) -> pd.DataFrame:
@@ -112,10 +107,10 @@ def measure(dataset: Dataset) -> pd.DataFrame:
         judge(PERFECT, truth, 0, training)
     for name, asked in recipes().items():
         for (errors, training), table in sets.items():
-            judge(name, fit.train(asked, relabelled(dataset, table), training).predict(test), errors, training)
+            judge(name, fit.train(asked, dataset.with_labels(table), training).predict(test), errors, training)
     in_train = np.broadcast_to(dataset.table["split"].eq("train").to_numpy()[:, None], dataset.labels.shape)
     for (errors, training), table in sets.items():
-        learn = relabelled(dataset, table.where(in_train, sets[0, 0]))
+        learn = dataset.with_labels(table.where(in_train, sets[0, 0]))
         judge(CHOSEN, fit.train(recipe("lite0-head"), learn, training).predict(test), errors, training, judges=[0])
     return pd.DataFrame(rows)
 
@@ -134,7 +129,7 @@ def measure_uncertain(dataset: Dataset) -> pd.DataFrame:
     rows = []
 
     def judge(rule: str, way: str, training: int, labels: pd.DataFrame) -> None:
-        scores = fit.train(recipe("lite0-head"), relabelled(dataset, labels), training).predict(test)
+        scores = fit.train(recipe("lite0-head"), dataset.with_labels(labels), training).predict(test)
         area = auc_table(truth, scores, test.patients).loc["mean", ["auc", "low", "high"]].to_dict()
         probability = scores.to_numpy().mean()
         rows.append({"rule": rule, "way": way, "training": training} | area | {"mean_probability": probability})

@@ -364,9 +364,10 @@ enough and pd.DataFrame(gain).T.round(3)
 # %% tags=["plumbing", "nbval-ignore-output"]
 cxr.answer(
     "By {gain[difference]:.3f} ({gain[low]:.3f} to {gain[high]:.3f}). It is the same network on the same images, and "
-    "yet one of the two figures would make the better paper. With so few patients the interval can reach zero; for the "
-    "patient's labels it does not.",
+    "yet one of the two figures would make the better paper. Who knows the patient's labels gains "
+    "{labels[difference]:.3f} ({labels[low]:.3f} to {labels[high]:.3f}).",
     gain=enough and gain["network"],
+    labels=enough and gain["patient's labels"],
 )
 
 # %% [markdown]

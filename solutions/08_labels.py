@@ -263,20 +263,12 @@ judged.groupby("errors_in_judging")[["auc", "by_formula"]].mean().round(3)
 # which costs more, to learn from mined labels or to be judged by them?
 
 # %%
-from dataclasses import replace
-
 frozen, everything = cxr.recipe("lite0-head", profile), dataset.behind_labels()
-
-
-def with_labels(labels):
-    """The same images with other labels, a table with a column for each finding."""
-    return replace(dataset, table=dataset.table.assign(**{one: labels[one].to_numpy() for one in findings}))
-
-
+chosen_by_truth = everything and behind.mined.reindex(everything.truth.index).fillna(everything.truth)
 teachers = everything and {
-    "truth": with_labels(everything.truth),
+    "truth": dataset.with_labels(everything.truth),
     "mined labels": dataset,
-    "mined labels, chosen by truth": with_labels(behind.mined.reindex(everything.truth.index).fillna(everything.truth)),
+    "mined labels, chosen by truth": dataset.with_labels(chosen_by_truth),
 }
 learned = {teacher: cxr.train(frozen, labels, seed=seed).predict(test) for teacher, labels in teachers.items()}
 
@@ -493,7 +485,7 @@ cxr.answer(
 ways = {"left out": np.nan, "taken for negative": 0.0, "taken for positive": 1.0}
 truth = everything.truth.astype("float32")
 treated = everything and {way: truth.mask(unsure["hedged"], value) for way, value in ways.items()}
-said = {way: cxr.train(frozen, with_labels(labels), seed=seed).predict(test) for way, labels in treated.items()}
+said = {way: cxr.train(frozen, dataset.with_labels(labels), seed=seed).predict(test) for way, labels in treated.items()}
 said = everything and said | {"all known": learned["truth"]}
 
 # %% tags=["answer"]

@@ -115,6 +115,7 @@ def _known_data(data: str, profile: str, seed: int) -> str:
     The simulated set is made here, where its progress is seen, and not within the first lesson.
     """
     from cxr_utils.data.opening import open_dataset
+    from cxr_utils.phantom import COHORTS
 
     open_dataset(data, profile=profile, seed=seed)
-    return data if data == "phantom" else str(Path(data).resolve())
+    return data if data in COHORTS else str(Path(data).resolve())

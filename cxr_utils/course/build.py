@@ -1,6 +1,7 @@
 """Derive, execute and save the notebooks of a course; say which saved ones are stale."""
 
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -111,14 +112,17 @@ def execute(notebook: NotebookNode, path: Path) -> None:
         on_cell_execute=lambda cell, cell_index: started.append(cell_index),
         resources={"metadata": {"path": str(path.parent)}},
     )
-    try:
-        client.execute(env=environment)
-    except (CellExecutionError, RuntimeError) as error:
-        failure = Failure.of(notebook, error, len(started))
-        raise LessonError(f"{path} failed in {failure}\nMend its source, then build again.") from error
+    with tempfile.TemporaryFile() as terminal:
+        try:
+            client.execute(env=environment, stderr=terminal)
+        except (CellExecutionError, RuntimeError) as error:
+            failure = Failure.of(notebook, error, len(started))
+            raise LessonError(f"{path} failed in {failure}\nMend its source, then build again.") from error
+        terminal.seek(0)
+        echo = terminal.read().decode(errors="replace")
     _merge_streams(notebook)
     notebook.metadata = metadata  # the kernel's Python version would differ between machines
-    _check_streams(notebook, path)
+    _check_streams(notebook, path, echo)
 
 
 def _merge_streams(notebook: NotebookNode) -> None:
@@ -134,12 +138,20 @@ def _merge_streams(notebook: NotebookNode) -> None:
             cell.outputs = merged
 
 
-def _check_streams(notebook: NotebookNode, path: Path) -> None:
-    for number, cell in enumerate(notebook.cells, 1):
-        text = "".join(o.text for o in cell.get("outputs", []) if o.get("name") == "stderr")
+def _check_streams(notebook: NotebookNode, path: Path, echo: str) -> None:
+    """Refuse a notebook that wrote to stderr; `echo` is what its kernel left on the terminal.
+
+    A kernel reads its descriptor 2 in a thread of its own, and what C code writes at the end of the last cell
+    may come after the notebook has ended. The terminal has it even then.
+    """
+    said = {
+        f"cell {number}": "".join(o.text for o in cell.get("outputs", []) if o.get("name") == "stderr")
+        for number, cell in enumerate(notebook.cells, 1)
+    }
+    for place, text in (said | {"a cell": echo}).items():
         if text:
             raise LessonError(
-                f"{path}: cell {number} writes to stderr: {text.strip()[:200]!r}. Expected output on stdout only, "
+                f"{path}: {place} writes to stderr: {text.strip()[:200]!r}. Expected output on stdout only, "
                 "since what libraries say on stderr differs between machines. Silence it or print it."
             )
 

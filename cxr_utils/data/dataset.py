@@ -312,6 +312,10 @@ class Dataset:
         """Return the same pictures with their labels dealt out at random: see `shortcut.permute_labels`."""
         return shortcut.permute_labels(self, seed=seed)
 
+    def with_labels(self, labels: pd.DataFrame) -> "Dataset":
+        """Return the same pictures with other labels: see `shortcut.relabel`."""
+        return shortcut.relabel(self, labels)
+
     def with_missed(self, group: np.ndarray, share: float, seed: int = 0) -> "Dataset":
         """Return the same pictures with findings of one group missed on purpose: see `shortcut.miss_labels`."""
         return shortcut.miss_labels(self, group, share, seed=seed)

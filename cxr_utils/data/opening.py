@@ -67,7 +67,7 @@ def open_elsewhere(source: str | Path, home: Dataset, *, profile: str = "quick",
         drawn, in all parts. A `Missing` where there is no second collection, or no common finding.
 
     Raises:
-        DataError: see `open_dataset`.
+        DataError: it is the first collection again, or lies within it or around it; else see `open_dataset`.
     """
     if str(source) in COHORTS and home.name not in COHORTS:
         return Missing("No second collection was given. Set `elsewhere` to its folder in the cell of parameters.")
@@ -75,10 +75,15 @@ def open_elsewhere(source: str | Path, home: Dataset, *, profile: str = "quick",
     common = tuple(name for name in home.findings if name in there.findings)
     if not common:
         return Missing(f"{home.name} and {there.name} have no finding in common.")
-    labels = there.truth() if there.knows("simulated_truth") else there.table
+    here, other = home.root.resolve(), there.root.resolve()
+    if here.is_relative_to(other) or other.is_relative_to(here):
+        raise DataError(
+            f"{other} was given for another collection than {here}. Expected one that shares no patient with it: "
+            "networks would be judged on images that have taught them. Give another folder."
+        )
     others = [name for name in there.findings if name not in common]
-    table = there.table.drop(columns=others).assign(**{name: labels[name].to_numpy() for name in common})
-    return replace(there, table=table, findings=common)
+    found = replace(there, table=there.table.drop(columns=others), findings=common)
+    return found.with_labels(found.truth().set_index("image")) if found.knows("simulated_truth") else found
 
 
 def look_into(

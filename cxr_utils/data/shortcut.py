@@ -146,6 +146,39 @@ def permute_labels(dataset: "Dataset", *, seed: int = 0) -> "Dataset":
     return replace(dataset, name=f"{dataset.name} with permuted labels", table=table)
 
 
+def relabel(dataset: "Dataset", labels: pd.DataFrame) -> "Dataset":
+    """The same pictures under other labels.
+
+    Args:
+        dataset: stays as it is.
+        labels: index: image; a column for each finding of the data set, 0, 1 or NaN. Other rows and columns are passed
+            over.
+
+    Returns:
+        A data set in which each image has the labels of its name.
+
+    Raises:
+        DataError: an image or a finding has no labels.
+
+    Example:
+        >>> from cxr_utils.data.dataset import Dataset
+        >>> from cxr_utils.data.readers.files import Files
+        >>> table = pd.DataFrame({"image": list("ab"), "patient": list("ab"), "split": "train", "Mass": [0, 0]})
+        >>> dataset = Dataset("two", "folders", Path("."), table, ("Mass",), pd.DataFrame(), None, Files({}))
+        >>> relabel(dataset, pd.DataFrame({"Mass": [1, 0]}, index=["b", "a"])).table["Mass"].tolist()
+        [0, 1]
+    """
+    findings, images = list(dataset.findings), dataset.table["image"]
+    absent = [*images[~images.isin(labels.index)], *(name for name in findings if name not in labels)]
+    if absent:
+        raise DataError(
+            f"There are no labels for {absent[0]!r} ({len(absent)} such images or findings). Expected a row for each "
+            "image, with its name for index, and a column for each finding. Add them."
+        )
+    own = labels.loc[images, findings]
+    return replace(dataset, table=dataset.table.assign(**{name: own[name].to_numpy() for name in findings}))
+
+
 def miss_labels(dataset: "Dataset", group: np.ndarray, share: float, *, seed: int = 0) -> "Dataset":
     """The same pictures, but what one group has is often not noted: its positive labels become negative at random.
 

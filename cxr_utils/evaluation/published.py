@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
@@ -24,7 +23,7 @@ from cxr_utils.cache import repository
 from cxr_utils.data import splits
 from cxr_utils.data.collections import nih
 from cxr_utils.data.dataset import Dataset
-from cxr_utils.data.images import read_image
+from cxr_utils.data.opening import look_into
 from cxr_utils.data.readers.files import Folder, read_csv
 from cxr_utils.data.readers.values import labels_in_cells, with_all_findings
 from cxr_utils.data.schema import require_columns
@@ -283,6 +282,7 @@ def two_sources(dataset: Dataset, seed: int = 0) -> pd.DataFrame | Missing:
         images. A `Missing` where the pictures are not at hand.
 
     Raises:
+        DataError: there are other classes than two.
         ImageError: a file is damaged.
     """
     real = os.environ.get("CXR_REAL_DATA")
@@ -290,17 +290,21 @@ def two_sources(dataset: Dataset, seed: int = 0) -> pd.DataFrame | Missing:
     folder = next((one / "two_sources" for one in places if (one / "two_sources").is_dir()), None)
     if folder is None:
         return Missing(NO_SOURCES)
-    files = sorted(file for file in folder.glob("*/*") if file.is_file())
-    label = np.array([file.parent.name != "No_findings" for file in files])
-    pictures = [read_image(file) for file in files]
-    small = np.stack([cv2.resize(one, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for one in pictures]).astype(float)
+    images = look_into(folder)[0].with_images()
+    if len(images.findings) != 1:
+        raise DataError(
+            f"{folder} has {len(images.findings)} findings ({', '.join(images.findings)}). Expected two class folders, "
+            "one of them without findings. Move others elsewhere."
+        )
+    names, label = images.table["image"], images.labels[:, 0] == 1
+    small = images.pixels(_SIDE).astype(float)
     border = np.ones((_SIDE, _SIDE), dtype=bool)
     border[_EDGE:-_EDGE, _EDGE:-_EDGE] = False
     given = {
-        f"{_SIDE} x {_SIDE} thumbnail": small.reshape(len(files), -1),
+        f"{_SIDE} x {_SIDE} thumbnail": small.reshape(len(images), -1),
         "its border alone": small[:, border],
-        "width and height of the file": np.array([one.shape for one in pictures]),
-        "bytes of the file": np.array([[file.stat().st_size] for file in files]),
+        "width and height of the file": np.array([images.picture(name).shape for name in names]),
+        "bytes of the file": np.array([[images.path(name).stat().st_size] for name in names]),
     }
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     rows = {}
@@ -309,5 +313,5 @@ def two_sources(dataset: Dataset, seed: int = 0) -> pd.DataFrame | Missing:
         with threadpool_limits(1):
             score = cross_val_predict(model, features, label, cv=folds, method="predict_proba")[:, 1]
         area = metrics.roc_auc(label.astype(int), score)
-        rows[name] = {"accuracy": np.mean((score >= 0.5) == label), "auc": area, "images": len(files)}
+        rows[name] = {"accuracy": np.mean((score >= 0.5) == label), "auc": area, "images": len(images)}
     return pd.DataFrame(rows).T.astype({"images": int})

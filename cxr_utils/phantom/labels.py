@@ -60,7 +60,7 @@ MINED = dict(zip(FINDINGS, (
     (0.86, 0.990), (0.83, 0.975), (0.88, 0.985), (0.86, 0.990), (0.82, 0.985), (0.82, 0.980),
     (0.92, 0.997)), strict=True))  # fmt: skip
 _MISSED_BY_NIH = 3.0  # times as many as by `MINED`
-_SAME_ERROR = 0.5  # share of the mining errors that come back in every report of a patient
+SAME_ERROR = 0.5  # share of the mining errors that come back in every report of a patient
 
 
 @dataclass(frozen=True)
@@ -160,10 +160,23 @@ class Population:
         return out
 
     def _mine(self, rng: np.random.Generator, truth: np.ndarray, severity: np.ndarray, same: np.ndarray) -> np.ndarray:
-        repeated = rng.random((2, len(FINDINGS))) < _SAME_ERROR
+        repeated = rng.random((2, len(FINDINGS))) < SAME_ERROR
         luck = np.where(repeated, same, rng.random((2, len(FINDINGS))))
-        miss = self.missed * (1.6 - 1.2 * severity)  # slight findings are missed more often
-        return np.where(truth, luck[0] > miss, luck[1] < self.alarms)
+        return np.where(truth, luck[0] > missed_at(severity, self.missed), luck[1] < self.alarms)
+
+
+def missed_at(severity: np.ndarray, missed: np.ndarray) -> np.ndarray:
+    """Chance that a finding gets no label: slight ones are missed more often.
+
+    Args:
+        severity: (..., findings) from 0 to 1.
+        missed: (findings,) the chance at a severity of one half.
+
+    Example:
+        >>> missed_at(np.array([0.0, 0.5, 1.0]), np.array([0.1])).round(2).tolist()
+        [0.16, 0.1, 0.04]
+    """
+    return missed * (1.6 - 1.2 * severity)
 
 
 def finding_labels(row: np.ndarray) -> str:

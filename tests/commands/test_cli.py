@@ -14,6 +14,7 @@ from cxr_utils.commands import lessons, program
 from cxr_utils.course import build as building
 from cxr_utils.course import run as running
 from cxr_utils.course.run import Settings
+from cxr_utils.data import opening
 
 
 @pytest.fixture
@@ -218,3 +219,12 @@ def test_data_check_describes_a_data_set_and_names_unreadable_images(cxr, tmp_pa
     status, out, _ = cxr("data", "check", tmp_path)
     assert status == 1 and "images: 23 of 24 files read well" in out
     assert [line.split()[1] for line in out.splitlines() if line.startswith("unreadable: ")] == [str(damaged)]
+
+
+@pytest.mark.parametrize("word", ["phantom", "phantom-later", "phantom-county"])
+def test_a_simulated_cohort_is_handed_on_by_its_name_and_a_folder_by_its_path(word, monkeypatch, tmp_path):
+    """Lessons run in another folder, in which a word must stay a word."""
+    monkeypatch.setattr(opening, "open_dataset", lambda *given, **options: None)
+    monkeypatch.chdir(tmp_path)
+    assert lessons._known_data(word, "quick", 0) == word
+    assert lessons._known_data("mine", "quick", 0) == str(tmp_path / "mine")

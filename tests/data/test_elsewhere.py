@@ -1,12 +1,14 @@
 """A second collection, on which networks of the first are judged: common findings, and the truth where it is known."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from cxr_utils.data.collections.nih import read_labels
 from cxr_utils.data.opening import open_dataset, open_elsewhere
-from cxr_utils.errors import Missing
+from cxr_utils.errors import DataError, Missing
 from cxr_utils.phantom import FINDINGS, cohort
 
 
@@ -48,6 +50,16 @@ def test_a_simulated_hospital_is_none_for_real_pictures(tmp_path):
     home = open_dataset(folders(tmp_path / "ward", "PNEUMONIA", "NORMAL"))
     there = open_elsewhere("phantom-county", home)
     assert isinstance(there, Missing) and "Set `elsewhere` to its folder" in repr(there)
+
+
+@pytest.mark.parametrize("inside", [".", "PNEUMONIA"])
+def test_the_collection_that_has_taught_is_not_another_one(tmp_path, inside):
+    """Networks would be judged on their own training images, and nobody would notice."""
+    ward = folders(tmp_path / "ward", "PNEUMONIA", "NORMAL")
+    home = open_dataset(ward)
+    again = replace(home, root=ward / inside)
+    with pytest.raises(DataError, match="Expected one that shares no patient with it"):
+        open_elsewhere(ward, again)
 
 
 def test_collections_without_a_common_finding_are_not_compared(tmp_path):

@@ -61,3 +61,19 @@ def test_what_is_unknown_stays_unknown():
 def test_a_mask_that_does_not_fit_is_refused(group, share):
     with pytest.raises(DataError, match="Expected a mask of 6 truth values"):
         shortcut.miss_labels(toy(6), group, share)
+
+
+def test_other_labels_go_by_the_name_of_the_image_and_not_by_its_row():
+    dataset = toy(images=50)
+    given = pd.DataFrame({"Edema": np.arange(60) % 2, "Mass": np.arange(60) % 3 == 0}, [str(n) for n in range(60)])
+    shuffled = dataset.with_labels(given.sample(frac=1, random_state=1))
+    assert (shuffled.table["Edema"].to_numpy() == np.arange(50) % 2).all()
+    assert (shuffled.table["Mass"].to_numpy() == (np.arange(50) % 3 == 0)).all()
+    assert shuffled.table.drop(columns=FINDINGS).equals(dataset.table.drop(columns=FINDINGS))
+
+
+@pytest.mark.parametrize(("absent", "named"), [(("3", []), "'3'"), (([], "Edema"), "'Edema'")])
+def test_an_image_or_a_finding_without_labels_is_named(absent, named):
+    given = pd.DataFrame(0, [str(n) for n in range(10)], FINDINGS).drop(index=absent[0], columns=absent[1])
+    with pytest.raises(DataError, match=f"no labels for {named}"):
+        toy(images=10).with_labels(given)

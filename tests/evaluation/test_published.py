@@ -244,6 +244,10 @@ def test_where_two_sources_do_not_differ_nothing_tells_them_apart(tmp_path, monk
     after = published.two_sources(dataset)
     assert after.loc[["its border alone", "32 x 32 thumbnail", "bytes of the file"], "auc"].tolist() == [1, 1, 1]
     assert after.loc["width and height of the file"].equals(before.loc["width and height of the file"])
+    (tmp_path / "two_sources" / "Tuberculosis").mkdir()
+    (tmp_path / "two_sources" / "No_findings" / "0.png").rename(tmp_path / "two_sources" / "Tuberculosis" / "0.png")
+    with pytest.raises(DataError, match="has 2 findings .*Expected two class folders"):
+        published.two_sources(dataset)
 
 
 def test_without_the_pictures_the_reason_is_given(tmp_path, monkeypatch):

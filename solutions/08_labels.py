@@ -324,8 +324,8 @@ cxr.answer(
 # the same network all along, and only our view of it has become worse: by the largest errors a perfect reader looks
 # like a poor one.
 #
-# Look at the frozen network's dots on the left, at three times the errors. Where labels with errors choose, some
-# trainings fall far below the others: the choice went wrong. That is the judge's fault, not the teacher's.
+# Look at the frozen network's dots on the left, at three times the errors. Where labels with errors choose, one
+# training falls far below the others; where the truth chooses, none does. Choosing is judging, and it went wrong.
 #
 # In numbers, means of five:
 

@@ -45,17 +45,23 @@ def test_figures_are_scikit_learns_and_their_mean(read):
 
 
 def test_intervals_are_those_of_drawn_patients(read):
-    """Patients drawn by hand, all images of each; 1,000 draws of either kind agree to a few thousandths."""
-    truth, labels, patients = read
-    truth, labels = truth[["Mass"]], labels[["Mass"]]
-    table = agreement_table(truth, labels, patients, replicates=1000, seed=1).loc["Mass"]
-    rows, generator = pd.Series(range(400)).groupby(patients).apply(list), np.random.default_rng(5)
+    """Patients drawn by hand, all images of each; 1,000 draws of either kind agree to a few thousandths.
+
+    Not so where a share is near its end (Edema's): there the percentiles of draws are too short.
+    """
+    truth, labels, patients = (one[np.arange(400) != 7] for one in read)
+    table = agreement_table(truth, labels, patients, replicates=1000, seed=1)
+    rows, generator = pd.Series(range(399)).groupby(patients).apply(list), np.random.default_rng(5)
     drawn = [np.concatenate(generator.choice(rows, len(rows))) for _ in range(1000)]
-    found = pd.DataFrame([by_library(truth["Mass"].to_numpy()[own], labels["Mass"].to_numpy()[own]) for own in drawn])
-    for name in FIGURES:
-        ends = table[[f"{name}_low", f"{name}_high"]].tolist()
-        width = ends[1] - ends[0]
-        assert ends == pytest.approx(np.quantile(found[name], [0.025, 0.975]), abs=0.12 * width)
+    found = {
+        one: pd.DataFrame([by_library(truth[one].to_numpy()[own], labels[one].to_numpy()[own]) for own in drawn])
+        for one in truth
+    }
+    for one, samples in {"Mass": found["Mass"], "mean": (found["Mass"] + found["Edema"]) / 2}.items():
+        for name in FIGURES:
+            ends = table.loc[one, [f"{name}_low", f"{name}_high"]].tolist()
+            width = ends[1] - ends[0]
+            assert ends == pytest.approx(np.quantile(samples[name], [0.025, 0.975]), abs=0.12 * width)
 
 
 def test_copies_of_images_bring_no_certainty(read):

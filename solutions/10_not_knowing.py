@@ -334,6 +334,9 @@ one_image.loc[present.sum().nlargest(6).index]
 #   false "present" on `valid` looks very strange to a good network, and the limit has to make room for it.
 # - At another hospital the pictures are others.
 #
+# (And the promise is one on average over all the parts `valid` that could have been drawn. With as few patients as
+# here, a single part can be off by some percent in either direction.)
+#
 # Where the truth behind the labels of `valid` is known, and a second hospital is at hand, both can be measured, with
 # limits by class. **Predict:** will true labels on `valid` make the coverage larger or smaller? And the other hospital?
 

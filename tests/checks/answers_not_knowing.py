@@ -70,6 +70,6 @@ WRONG = {
     "group_rates": [
         ("The group may be any", lambda y, c, g: right_rates(y, c, np.arange(len(g)) < 3)),
         ("There may be one finding", lambda y, c, g: right_rates(y, c, g) if y.shape[1] == 2 else (0.0, 0.0)),
-        ("Of what the group has", lambda y, c, g: ((y & ~c)[g].any(axis=1).mean(), (c & ~y)[g].any(axis=1).mean())),
+        ("Of what the group has", lambda y, c, g: ((y & ~c)[g].any(axis=1)[y[g].any(axis=1)].mean(), c[g].mean())),
     ],
 }

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from cxr_utils.cache import repository
+from cxr_utils import cache
 
 LIMITS = {"side by side": 300, "from caches": 90}
 LEAST_RATIO, LIMIT_GB = 1.35, 6.0
@@ -29,8 +29,8 @@ LEAST_RATIO, LIMIT_GB = 1.35, 6.0
 
 def course(home: Path) -> Path:
     """A copy of the course as it is after a clone."""
-    shutil.copytree(repository() / "solutions", home / "solutions", ignore=shutil.ignore_patterns("*.ipynb"))
-    shutil.copytree(repository() / "data" / "weights", home / "data" / "weights")
+    shutil.copytree(cache.home() / "solutions", home / "solutions", ignore=shutil.ignore_patterns("*.ipynb"))
+    shutil.copytree(cache.home() / "data" / "weights", home / "data" / "weights")
     return home
 
 

@@ -86,7 +86,7 @@ class Run:
         data = "phantom" if asked.data == "phantom" else str(Path(asked.data).resolve())
         self.data = str(cache.root() / f"rehearsal-{cohort}") if asked.rehearse else data
         self.lessons = Settings(self.data, "full", asked.seed)
-        self.folder = cache.repository() / "runs" / self.lessons.name
+        self.folder = cache.home() / "runs" / self.lessons.name
         settings = {"data": Path(self.data).name, "seed": self.seed, "backend": backend(), "rehearsal": self.rehearse}
         self.state = State(asked.state, settings, self.folder, cache.root())
 
@@ -109,7 +109,7 @@ def pictures(run: Run) -> None:
 
 def lessons(run: Run) -> None:
     """Run the lessons that have not ended well before."""
-    run_lessons(find_lessons(cache.repository()), run.lessons, run.folder, resume=True)
+    run_lessons(find_lessons(cache.home()), run.lessons, run.folder, resume=True)
 
 
 def machine() -> list[str]:
@@ -237,7 +237,7 @@ def lesson_lines(run: Run, results: dict[str, Result]) -> list[str]:
     """A row a lesson, and every claim that failed."""
     rows = ["| lesson | claims held | seconds | memory (MB) | ended | |", "|:--|--:|--:|--:|:--|:--|"]
     failed = []
-    for lesson in find_lessons(cache.repository()):
+    for lesson in find_lessons(cache.home()):
         if one := results.get(lesson.name):
             ended = f"failed: {one.error}" if one.error else "well"
             cells = lesson.name, one.claims, f"{one.seconds:.0f}", f"{one.peak_mb:,}", ended, one.headline
@@ -327,7 +327,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="after which the call ends; go on with another"
     )
-    parser.add_argument("--state", type=Path, default=cache.repository() / "runs" / "gpu", help="what goes on")
+    parser.add_argument("--state", type=Path, default=cache.home() / "runs" / "gpu", help="what goes on")
     parser.add_argument("--rehearse", action="store_true", help="few small images, one epoch")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxr_utils.cache import repository, write_text
+from cxr_utils.cache import home, write_text
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.opening import open_dataset
 from cxr_utils.evaluation.calibration import calibration_table
@@ -67,7 +67,7 @@ def on_both(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=repository() / "data" / "measured", help="where the tables go")
+    parser.add_argument("--folder", type=Path, default=home() / "data" / "measured", help="where the tables go")
     folder = parser.parse_args().folder
     dataset, later = (
         open_dataset(name, profile="quick", seed=0).with_images() for name in ("phantom", "phantom-later")

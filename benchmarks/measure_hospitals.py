@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxr_utils.cache import repository, write_text
+from cxr_utils import cache
+from cxr_utils.cache import write_text
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.opening import open_dataset, open_elsewhere
 from cxr_utils.evaluation.metrics import auc_difference, auc_table
@@ -81,14 +82,14 @@ def measure(home: Dataset, sets: dict[str, Dataset]) -> Iterator[tuple[dict, lis
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=repository() / "data" / "measured", help="where the tables go")
+    parser.add_argument("--folder", type=Path, default=cache.home() / "data" / "measured", help="where the tables go")
     folder = parser.parse_args().folder
     home = open_dataset("phantom", profile="quick", seed=0).with_images()
     test = home.part("test")
     sets = {
         "home": test,
         "equalised": test.equalised(CLIP),
-        "referred": referred(repository() / "runs" / "referred", home),
+        "referred": referred(cache.home() / "runs" / "referred", home),
         "county": open_elsewhere("phantom-county", home),
     }
     rows = list(measure(home, sets))

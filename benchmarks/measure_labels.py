@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxr_utils.cache import repository, write_text
+from cxr_utils.cache import home, write_text
 from cxr_utils.data.dataset import Dataset
 from cxr_utils.data.opening import open_dataset
 from cxr_utils.evaluation.metrics import agreement_table, auc_table
@@ -146,7 +146,7 @@ def measure_uncertain(dataset: Dataset) -> pd.DataFrame:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=repository() / "data" / "measured", help="where the tables go")
+    parser.add_argument("--folder", type=Path, default=home() / "data" / "measured", help="where the tables go")
     folder = parser.parse_args().folder
     dataset = open_dataset("phantom", profile="quick", seed=0).with_images()
     for name, measured in {"uncertain": measure_uncertain, "labels": measure}.items():

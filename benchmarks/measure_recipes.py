@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr_utils.cache import repository, write_text
+from cxr_utils.cache import home, write_text
 from cxr_utils.data.dataset import ANY, Dataset
 from cxr_utils.data.opening import open_dataset
 from cxr_utils.evaluation.baselines import baseline_scores
@@ -157,7 +157,7 @@ def without_pixels(dataset: Dataset) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"out of {', '.join(plans())}; all, without one")
-    parser.add_argument("--folder", type=Path, default=repository() / "data" / "measured", help="where the tables go")
+    parser.add_argument("--folder", type=Path, default=home() / "data" / "measured", help="where the tables go")
     asked = parser.parse_args()
     unknown = set(asked.names) - set(plans())
     if unknown:

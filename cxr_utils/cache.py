@@ -17,35 +17,71 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 from filelock import FileLock
 
 
-def repository() -> Path:
-    """Root of the checkout, which holds `data/` (the environment variable `CXR_HOME` overrides it).
+APP = "cxr-utils"
+
+
+def _checkout() -> Path | None:
+    """The folder of the repository, where the package is used from one."""
+    folder = Path(__file__).resolve().parents[1]
+    return folder if (folder / "pyproject.toml").exists() and (folder / "solutions").is_dir() else None
+
+
+def home() -> Path:
+    """Where the course keeps what it makes: data in `data/`, results in `runs/`.
 
     Returns:
-        An absolute path.
+        An absolute path: `CXR_HOME`; without it the checkout; installed as a package, the user's folder for data,
+        which need not exist yet.
 
     Example:
-        >>> (repository() / "cxr_utils").is_dir()
+        >>> home().is_absolute()
         True
     """
-    home = os.environ.get("CXR_HOME")
-    return Path(home).resolve() if home else Path(__file__).resolve().parents[1]
+    folder = os.environ.get("CXR_HOME")
+    if folder:
+        return Path(folder).resolve()
+    return _checkout() or platformdirs.user_data_path(APP, appauthor=False)
+
+
+def shipped(path: str) -> Path:
+    """A file or folder that comes with the course.
+
+    Args:
+        path: below the repository, such as "data/weights".
+
+    Returns:
+        Its place: in `home()`, where something of that name may stand instead; else in the checkout, or in the
+        installed package, which holds a copy.
+
+    Example:
+        >>> shipped("data/measured").is_dir()
+        True
+    """
+    own = home() / path
+    return own if own.exists() else (_checkout() or Path(__file__).resolve().parent / "shipped") / path
 
 
 def root() -> Path:
-    """Folder of everything cached: `CXR_CACHE`, or `data/cache` in the checkout. Safe to delete at any time.
+    """Folder of everything cached. Safe to delete at any time.
 
     Returns:
-        An absolute path, which need not exist yet.
+        An absolute path, which need not exist yet: `CXR_CACHE`; without it `data/cache` in `CXR_HOME` or in the
+        checkout; installed as a package, the user's folder for caches.
 
     Example:
         >>> root().is_absolute()
         True
     """
     folder = os.environ.get("CXR_CACHE")
-    return Path(folder).resolve() if folder else repository() / "data" / "cache"
+    if folder:
+        return Path(folder).resolve()
+    if os.environ.get("CXR_HOME") or _checkout():
+        return home() / "data" / "cache"
+    return platformdirs.user_cache_path(APP, appauthor=False)
 
 
 def digest(key: dict) -> str:

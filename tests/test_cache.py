@@ -200,7 +200,7 @@ def test_code_version_sees_what_code_does_and_not_how_it_is_explained(tmp_path, 
 
 
 def test_the_repository_holds_the_package_and_can_be_moved(monkeypatch, tmp_path):
-    assert (cache.repository() / "cxr_utils" / "cache.py").exists()
+    assert (cache.home() / "cxr_utils" / "cache.py").exists()
     monkeypatch.setenv("CXR_HOME", str(tmp_path))
     monkeypatch.delenv("CXR_CACHE")
     assert cache.root() == tmp_path / "data" / "cache"

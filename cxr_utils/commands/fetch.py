@@ -20,7 +20,7 @@ def fetch(
       cxr data fetch nih --part 1 --part 12             two of the twelve archives, with all tables
       cxr data fetch montgomery --to ../montgomery --yes
     """
-    from cxr_utils.cache import repository
+    from cxr_utils.cache import home
     from cxr_utils.data.fetching import fetch as fetching
     from cxr_utils.data.fetching.collections import COLLECTIONS, collection
 
@@ -34,7 +34,7 @@ def fetch(
     if chosen.by_hand:
         print(f"No program may fetch it. Ask at that page, and download: {chosen.by_hand}")
         raise typer.Exit(1)
-    folder = to or repository() / "data" / name
+    folder = to or home() / "data" / name
     if not yes:
         typer.confirm(f"Agree, and fetch it into {folder}?", abort=True)
     try:

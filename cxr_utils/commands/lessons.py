@@ -1,4 +1,4 @@
-"""`cxr build` and `cxr run`: derive the notebooks, execute the lessons."""
+"""`cxr build`, `cxr run` and `cxr lessons`: derive the notebooks, execute the lessons, hand them out."""
 
 import os
 import time
@@ -37,7 +37,7 @@ def build(
     from cxr_utils.course import build as building
     from cxr_utils.course.lessons import choose_lessons, find_lessons
 
-    root = cache.repository()
+    root = cache.home()
     course = find_lessons(root)
     chosen = choose_lessons(course, lessons or [])
     if check:
@@ -80,11 +80,10 @@ def run(
 
     if installed() or os.environ.get("KERAS_BACKEND"):  # without any, the lessons that need no network still run
         backend()
-    root = cache.repository()
-    lessons = choose_lessons(find_lessons(root), [item for item in only.split(",") if item.strip()])
+    lessons = choose_lessons(find_lessons(_course()), [item for item in only.split(",") if item.strip()])
     at_once = _at_once(jobs, os.cpu_count() or 1, psutil.virtual_memory().available, has_gpu())
     settings = Settings(_known_data(data, profile.value, seed), profile.value, seed, origin.value)
-    folder = (out or root / "runs" / settings.name).resolve()
+    folder = (out or cache.home() / "runs" / settings.name).resolve()
     start = time.perf_counter()
     try:
         results = run_lessons(lessons, settings, folder, resume=resume, jobs=at_once)
@@ -97,6 +96,35 @@ def run(
     if failed:
         print(f"{len(failed)} of {len(results)} lessons failed. Mend them; go on with the same command and --resume.")
         raise typer.Exit(1)
+
+
+def lessons(
+    folder: Annotated[Path, typer.Argument(help="Where they go; made where it is missing.")] = Path("cxr-course"),
+) -> None:
+    """Copy the lessons into a folder of your own: notebooks, solutions, and the pages that they link to.
+
+    A file that is there already is kept, so that nobody's answers are lost.
+
+    Examples:
+      cxr lessons                     into the folder cxr-course
+      cxr lessons ~/course            into another
+    """
+    from cxr_utils.course.lessons import hand_out
+
+    written, kept = hand_out(_course(), folder)
+    if kept:
+        print(f"{len(kept)} files that were there before were kept, such as {kept[0]}.")
+    print(f"{len(written)} files written. Open the lessons with: jupyter lab {folder / 'notebooks'}")
+
+
+def _course() -> Path:
+    """The folder whose lessons are run: the course's home, the working folder, or what the package holds."""
+    from cxr_utils import cache
+
+    for folder in (cache.home(), Path.cwd()):
+        if any((folder / "solutions").glob("*.py")):
+            return folder
+    return cache.shipped("solutions").parent
 
 
 def _at_once(jobs: str, cores: int, free: int, gpu: bool) -> int:

@@ -91,7 +91,8 @@ def pretrain(
     if rehearse:
         plan, target = pretraining.REHEARSAL, cache.root() / "rehearsal.npz"
     else:
-        plan, target = pretraining.PLAN, weights.simulated_path(pretraining.NETWORK)
+        name = weights.simulated_path(pretraining.NETWORK).name
+        plan, target = pretraining.PLAN, cache.home() / "data" / "weights" / name
     print(pretraining.ship(pretraining.pretrain(plan), target, judges))
 
 
@@ -156,9 +157,9 @@ def explain(
 
 
 def _home() -> Path:
-    from cxr_utils.cache import repository
+    from cxr_utils.cache import home
 
-    return repository() / "runs" / "models"
+    return home() / "runs" / "models"
 
 
 def _refuse_place(out: Path) -> None:
@@ -204,9 +205,9 @@ def _chosen(folder: Path | None) -> "Trained":
 
 def _cached_default() -> "Trained | None":
     """What the lessons have trained, if they have; the simulated data set is not made to find that out."""
-    from cxr_utils.cache import repository
+    from cxr_utils.cache import home
 
-    if not (repository() / "data" / "phantom" / "quick-seed0").exists():
+    if not (home() / "data" / "phantom" / "quick-seed0").exists():
         return None
     from cxr_utils.data.opening import open_dataset
     from cxr_utils.networks import recipes

@@ -4,13 +4,15 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
 from cxr_utils.commands import check, data, networks
+from cxr_utils.commands.doctor import doctor
 from cxr_utils.commands.evaluate import evaluate
 from cxr_utils.commands.fetch import fetch
-from cxr_utils.commands.lessons import build, run
+from cxr_utils.commands.lessons import build, lessons, run
 from cxr_utils.errors import CxrError
 
 
@@ -26,12 +28,29 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (build, run, evaluate, networks.train, networks.pretrain, networks.predict, networks.explain):
+for command in (
+    lessons, build, run, doctor, evaluate, networks.train, networks.pretrain, networks.predict, networks.explain,
+):  # fmt: skip
     app.command(help=_help(command))(command)
 data_app = typer.Typer(help="Make or fetch a data set, or look at one.", no_args_is_help=True, rich_markup_mode=None)
 for look in (data.phantom, fetch, check.check, check.describe, data.leakage):
     data_app.command(help=_help(look))(look)
 app.add_typer(data_app, name="data")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from cxr_utils import __version__
+
+        print(f"cxr {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """What stands before a command."""
 
 
 def main() -> None:

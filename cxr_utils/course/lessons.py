@@ -5,11 +5,13 @@ from it and have the same name: `solutions/NN_name.ipynb` and `notebooks/NN_name
 """
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_utils.errors import LessonError
 
+HANDED_OUT = ("notebooks/*.ipynb", "solutions/*.py", "solutions/*.ipynb", "docs/*.md", "docs/*.png")
 _NAME = re.compile(r"\d\d_[a-z0-9_]+")
 
 
@@ -119,3 +121,41 @@ def choose_lessons(lessons: list[Lesson], wanted: list[str]) -> list[Lesson]:
             )
         chosen.add(names[key])
     return [lesson for lesson in lessons if not chosen or lesson.name in chosen]
+
+
+def hand_out(root: Path, folder: Path) -> tuple[list[Path], list[Path]]:
+    """Copy a course's notebooks, solutions and the pages that they link to.
+
+    Args:
+        root: the course's folder.
+        folder: where the copies go; what lies there under a name that is needed is kept.
+
+    Returns:
+        The files that were written, and those that were kept.
+
+    Raises:
+        LessonError: nothing can be written there.
+
+    Example:
+        >>> import tempfile; root, copy = Path(tempfile.mkdtemp()), Path(tempfile.mkdtemp())
+        >>> (root / "docs").mkdir(); (root / "docs" / "glossary.md").write_text("A word.")
+        7
+        >>> [path.name for path in hand_out(root, copy)[0]]
+        ['glossary.md']
+    """
+    sources = [path for pattern in HANDED_OUT for path in sorted(root.glob(pattern))]
+    targets = {path: folder / path.relative_to(root) for path in sources}
+    kept = [target for target in targets.values() if target.exists()]
+    written = []
+    try:
+        for source, target in targets.items():
+            if target not in kept:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                partial = target.with_name(f".{target.name}.part")
+                shutil.copyfile(source, partial)
+                written.append(partial.replace(target))
+    except OSError as error:
+        raise LessonError(
+            f"{folder} cannot be written to ({error.strerror}). Expected a folder for the lessons. Name another."
+        ) from error
+    return written, kept

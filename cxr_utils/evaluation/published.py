@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from cxr_utils.cache import repository
+from cxr_utils.cache import shipped
 from cxr_utils.data import splits
 from cxr_utils.data.collections import nih
 from cxr_utils.data.dataset import Dataset
@@ -70,7 +70,7 @@ def measured(name: str) -> pd.DataFrame:
         >>> measured("losses")["recipe"].unique().tolist()
         ['plain', 'weighted', 'focal']
     """
-    path = repository() / "data" / "measured" / f"{name}.csv"
+    path = shipped("data/measured") / f"{name}.csv"
     if not path.exists():
         there = ", ".join(sorted(one.stem for one in path.parent.glob("*.csv")))
         raise DataError(

@@ -50,7 +50,7 @@ def simulated_path(network: str) -> Path:
         >>> simulated_path("efficientnet_lite0").name
         'efficientnet_lite0_simulated.npz'
     """
-    return cache.repository() / "data" / "weights" / f"{network}_simulated.npz"
+    return cache.shipped("data/weights") / f"{network}_simulated.npz"
 
 
 def collect(layers: "list[keras.Layer]") -> dict[str, np.ndarray]:

@@ -23,7 +23,7 @@ import cv2
 from filelock import FileLock
 from tqdm import tqdm
 
-from cxr_utils.cache import code_version, repository
+from cxr_utils.cache import code_version, home
 from cxr_utils.errors import CxrError, DataError
 
 from .records import COPY, Box, Order, Record, draw_pictures, draw_records, write_tables, write_text
@@ -77,7 +77,7 @@ def ensure_cohort(profile: str = "quick", seed: int = 0, name: str = "phantom") 
         raise DataError(f"Cohort {name!r} is unknown. Expected one of {', '.join(COHORTS)}. Choose one of them.")
     hospital, share, apart = COHORTS[name]
     images, size = round(share * PROFILES[profile]["images"]), PROFILES[profile]["size"]
-    folder = repository() / "data" / "phantom" / f"{profile}-seed{seed}{name.removeprefix('phantom')}"
+    folder = home() / "data" / "phantom" / f"{profile}-seed{seed}{name.removeprefix('phantom')}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         made = description(folder)

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr_utils.cache import repository
+from cxr_utils.cache import home
 from cxr_utils.course.lessons import find_lessons
 from cxr_utils.errors import Missing
 
-LESSONS = {lesson.number: lesson for lesson in find_lessons(repository())}
+LESSONS = {lesson.number: lesson for lesson in find_lessons(home())}
 
 
 class Knows:

@@ -89,7 +89,7 @@ def main(folder: Path, which: str) -> None:
     data = make_cohort(folder / "images", images=24, size=96, workers=1) if full else make_folders(folder)
     make_small()
     failed = {}
-    for lesson in find_lessons(cache.repository()):
+    for lesson in find_lessons(cache.home()):
         try:
             run(lesson, data, "full" if full else "quick")
         except Exception as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr_utils.cache import repository
+from cxr_utils.cache import home
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a system Chromium: apt-get install chromium")
@@ -25,8 +25,8 @@ LESSON = "01_data_visualization.py"
 def course(tmp_path) -> Path:
     """A copy of what JupyterLab needs to see: one source, and the project's jupytext settings."""
     (tmp_path / "solutions").mkdir()
-    shutil.copy(repository() / "solutions" / LESSON, tmp_path / "solutions")
-    shutil.copy(repository() / "pyproject.toml", tmp_path)
+    shutil.copy(home() / "solutions" / LESSON, tmp_path / "solutions")
+    shutil.copy(home() / "pyproject.toml", tmp_path)
     return tmp_path
 
 

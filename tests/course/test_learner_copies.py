@@ -2,12 +2,12 @@
 
 import pytest
 
-from cxr_utils.cache import repository
+from cxr_utils.cache import home
 from cxr_utils.course.build import execute
 from cxr_utils.course.derive import STUB, learner_notebook
 from cxr_utils.course.lessons import find_lessons
 
-LESSONS = find_lessons(repository())
+LESSONS = find_lessons(home())
 ANSWER = 'return "a wrong answer"'
 
 

@@ -6,11 +6,11 @@ import re
 import nbformat
 import pytest
 
-from cxr_utils.cache import repository
+from cxr_utils.cache import home
 from cxr_utils.course.derive import ANSWER, learner_notebook
 from cxr_utils.course.lessons import find_lessons
 
-LESSONS = find_lessons(repository())
+LESSONS = find_lessons(home())
 FOLD = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
 PREDICTION = re.compile(r"\*\*Predict")
 SHOWS_ANSWER = re.compile(r"^cxr\.answer\(", re.MULTILINE)

@@ -14,7 +14,7 @@ from cxr_utils.phantom import FINDINGS, cohort
 
 @pytest.fixture
 def simulated(tmp_path, monkeypatch):
-    monkeypatch.setattr(cohort, "repository", lambda: tmp_path)
+    monkeypatch.setattr(cohort, "home", lambda: tmp_path)
     monkeypatch.setitem(cohort.PROFILES, "quick", {"images": 100, "size": 32})
     return open_dataset("phantom")
 

@@ -8,6 +8,7 @@ import urllib.request
 import numpy as np
 import pytest
 
+from cxr_utils import cache
 from cxr_utils.errors import Missing, RecipeError
 from cxr_utils.heatmaps import gradcam
 from cxr_utils.networks import models, weights
@@ -137,7 +138,7 @@ def test_a_broken_file_is_named(tmp_path):
 
 
 def test_missing_weights_name_the_command_or_the_alternatives(tmp_path, monkeypatch):
-    monkeypatch.setenv("CXR_HOME", str(tmp_path))
+    monkeypatch.setattr(cache, "shipped", tmp_path.joinpath)
     with pytest.raises(RecipeError, match="cxr pretrain"):
         models.densenet121(64, 2, weights="simulated")
     with pytest.raises(RecipeError, match="'/nowhere.h5'.*simulated"):

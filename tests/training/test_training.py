@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from tiny_dataset import tiny_dataset
 
+from cxr_utils import cache
 from cxr_utils.data import images
 from cxr_utils.errors import DataError, RecipeError
 from cxr_utils.networks import models, recipes, transfer, weights
@@ -422,7 +423,7 @@ def test_named_recipes_exist_in_both_profiles():
 def test_missing_parts_and_weights_are_refused(dataset, monkeypatch, tmp_path):
     with pytest.raises(DataError, match="valid"):
         fit.train(SMALL, dataset.subset((dataset.table["split"] != "valid").to_numpy(), "no valid"))
-    monkeypatch.setenv("CXR_HOME", str(tmp_path))
+    monkeypatch.setattr(cache, "shipped", tmp_path.joinpath)
     with pytest.raises(RecipeError, match="cxr pretrain"):
         fit.train(replace(recipes.recipe("lite0-head"), weights="simulated"), dataset)
 

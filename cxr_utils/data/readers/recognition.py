@@ -14,7 +14,7 @@ A table always counts before the names of folders.
 from pathlib import Path
 from types import ModuleType
 
-from cxr_utils.cache import repository
+from cxr_utils.cache import home
 from cxr_utils.data.collections import (
     chexpert,
     covid_radiography,
@@ -68,7 +68,7 @@ def find_folder(source: str | Path, *, profile: str = "quick", seed: int = 0) ->
             )
         return ensure_cohort(profile, seed, str(source))
     path = Path(source).expanduser()
-    return path if path.exists() or not (repository() / path).exists() else repository() / path
+    return path if path.exists() or not (home() / path).exists() else home() / path
 
 
 def walk(root: Path) -> Folder:

@@ -1,0 +1,175 @@
+"""The course's front door; it needs nothing but Python. Run: python course.py COMMAND [ARGUMENTS]
+
+  run       execute all lessons with papermill; arguments go to `cxr run`, such as --data FOLDER
+  test      everything that continuous integration checks
+  lab       JupyterLab on the lessons
+  build     derive every notebook from its source; with numbers, those lessons
+  bench     the measurements in benchmarks/
+  site      the lessons and docs/ as web pages, in site/
+  setup     only make the environment .venv, which every other command makes too where it is missing or out of date
+  check-notebooks        the part of `test` that compares saved outputs with fresh ones
+  jax, torch, tensorflow-gpu, jax-gpu, torch-gpu      add a backend of Keras; KERAS_BACKEND=jax or torch chooses it
+  lock      requirements.lock from pyproject.toml, then environment.yml; --upgrade for newer versions
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+VENV = HERE / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+STAMP = VENV / "complete"  # written last: an environment that was interrupted half-way is begun again
+SOURCES = ("requirements.lock", "pyproject.toml", "course.py")
+BACKENDS = ("jax", "torch", "tensorflow-gpu", "jax-gpu", "torch-gpu")
+#: First those for which every dependency has had wheels for longest.
+CANDIDATES = ("python3.12", "python3.13", "python3.11", "py -3.12", "py -3.13", "py -3.11", "python3", "python")
+WORKS = "import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"
+
+
+def call(*command, **more):
+    """Run a command in the course's folder; where it fails, end with its status."""
+    variables = {key: str(value) for key, value in more.items()}
+    try:
+        status = subprocess.run([str(part) for part in command], cwd=str(HERE), env={**os.environ, **variables}).returncode
+    except KeyboardInterrupt:
+        status = 130
+    if status:
+        sys.exit(status)
+
+
+def works(command):
+    """Whether a Python can make the environment; one that is found may be an empty shim, or come without venv."""
+    try:
+        return subprocess.run([*command, "-c", WORKS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
+
+
+def python():
+    """The command of a Python that fits: the one that PYTHON names, else the one at work, else what can be found."""
+    named = os.environ.get("PYTHON")
+    tried = [[named]] if named else [[sys.executable], *(name.split() for name in CANDIDATES)]
+    for command in tried:
+        if works(command):
+            return command
+    sys.exit(
+        "error: no Python 3.11 to 3.13 with its venv module was found (tried {}). Install one, or name it in the "
+        "environment variable PYTHON.".format(", ".join(" ".join(command) for command in tried))
+    )
+
+
+def setup(*arguments):
+    """Make the environment from the lock alone, where it is missing or older than what it is made from."""
+    if STAMP.exists() and STAMP.stat().st_mtime >= max((HERE / name).stat().st_mtime for name in SOURCES):
+        return
+    if not STAMP.exists() or not works([str(PYTHON)]):
+        chosen = python()
+        print("Making .venv with", subprocess.check_output([*chosen, "--version"], text=True).strip(), flush=True)
+        call(*chosen, "-m", "venv", "--clear", VENV)
+    if STAMP.exists():
+        STAMP.unlink()
+    print("Installing what requirements.lock names (some minutes the first time)", flush=True)
+    call(PYTHON, "-m", "pip", "install", "-qq", "--require-hashes", "-r", "requirements.lock")
+    call(PYTHON, "-m", "pip", "install", "-qq", "--no-deps", "--no-build-isolation", "-e", ".")
+    # TensorFlow takes 11 s to import without compiled bytecode and 4 s with it, in every lesson.
+    print("Compiling bytecode", flush=True)
+    variables = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    compiling = [str(PYTHON), "-m", "compileall", "-q", "-j", "0", str(VENV)]
+    subprocess.run(compiling, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    STAMP.touch()
+
+
+def cxr(*arguments, **more):
+    """The course's own command."""
+    call(BIN / "cxr", *arguments, **more)
+
+
+def pytest(*arguments, **more):
+    """Tests side by side; JOBS says how many."""
+    call(PYTHON, "-m", "pytest", "-q", "-n", os.environ.get("JOBS", "2"), *arguments, **more)
+
+
+def lab(*arguments):
+    """JupyterLab, with further arguments as it takes them."""
+    call(PYTHON, "-m", "jupyter", "lab", *arguments, "notebooks")
+
+
+def test(*arguments):
+    """Cheapest first; the closing lines are pytest's."""
+    if subprocess.run([str(PYTHON), "-m", "ruff", "format", "--quiet", "--check", "."], cwd=str(HERE)).returncode:
+        sys.exit(f"error: files are not formatted. Run: {PYTHON} -m ruff format .")
+    call(PYTHON, "-m", "ruff", "check", ".")
+    call(PYTHON, "-m", "mypy")
+    pytest("--doctest-modules", "cxr_utils", "tests", *arguments)
+    cxr("data", "phantom")
+    check_notebooks()
+
+
+def check_notebooks(*arguments):
+    """Derived files follow from their sources and were executed; then what they print is what is saved.
+
+    COURSE names another course. Notebooks are compared file by file: the cells of one share a kernel.
+    """
+    course = os.environ.get("COURSE", str(HERE))
+    cxr("build", "--check", CXR_HOME=course)
+    os.environ.pop("CXR_STRICT", None)
+    folders = [Path(course) / "notebooks", Path(course) / "solutions"]
+    pytest("--dist", "loadfile", "--nbval", "--nbval-current-env", *folders, *arguments, TQDM_DISABLE=1)
+
+
+def bench(*arguments):
+    """Every benchmark, also after one that missed its bar."""
+    missed = 0
+    for file in sorted((HERE / "benchmarks").glob("bench_*.py")):
+        print("==", file.relative_to(HERE), flush=True)
+        missed |= subprocess.run([str(PYTHON), str(file), *arguments], cwd=str(HERE)).returncode != 0
+    sys.exit(missed)
+
+
+def add(backend, *arguments):
+    """Install a backend beside what the lock holds; what is in the lock stays at its version."""
+    pins = re.findall(r"^[A-Za-z0-9][^\\\n]*", (HERE / "requirements.lock").read_text(), re.M)
+    (VENV / "constraints.txt").write_text("".join(pin.rstrip() + "\n" for pin in pins))
+    options = ["-qq", "--no-build-isolation", "-c", VENV / "constraints.txt"]
+    call(PYTHON, "-m", "pip", "install", *options, "-e", f".[{backend}]", *arguments)
+
+
+def lock(*arguments):
+    """Resolve with uv, which does nothing else here; the lock names versions and hashes and no host."""
+    call(*python(), "-m", "venv", VENV / "uv")
+    own = VENV / "uv" / BIN.name / PYTHON.name
+    call(own, "-m", "pip", "install", "-qq", "uv")
+    options = "--quiet --universal --fork-strategy fewest --generate-hashes --no-emit-index-url --no-annotate".split()
+    wanted = "--python-version 3.11 --extra tensorflow --group dev pyproject.toml -o requirements.lock".split()
+    call(own, "-m", "uv", "pip", "compile", *options, "--custom-compile-command", "make lock", *wanted, *arguments)
+    setup()
+    code = "from cxr_utils.cache import home; from cxr_utils.course.build import build_environment as b; b(home())"
+    call(PYTHON, "-c", code)
+
+
+def main(arguments):
+    """Make the environment, then do what was asked for."""
+    commands = {"setup": setup, "lab": lab, "test": test, "check-notebooks": check_notebooks, "bench": bench, "lock": lock}
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(__doc__.strip())
+        return
+    name, rest = arguments[0], arguments[1:]
+    if name not in {*commands, *BACKENDS, "run", "build", "site"}:
+        sys.exit(f"error: {name!r} is no command of course.py. `python course.py` lists them.")
+    if name not in ("lock", "setup"):
+        setup()
+    if name in BACKENDS:
+        add(name, *rest)
+    elif name in commands:
+        commands[name](*rest)
+    else:
+        cxr(name, *rest)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,23 @@
+
+
+def test_lessons_are_handed_out_and_what_a_learner_has_written_stays(tmp_path):
+    root, folder = make_course(tmp_path / "course", L01_toy=LESSON), tmp_path / "mine"
+    for place in ("notebooks/01_toy.ipynb", "solutions/01_toy.ipynb", "docs/glossary.md"):
+        (root / place).parent.mkdir(exist_ok=True)
+        (root / place).write_text(place)
+    names = ["notebooks/01_toy.ipynb", "solutions/01_toy.py", "solutions/01_toy.ipynb", "docs/glossary.md"]
+    written, kept = hand_out(root, folder)
+    assert [path.relative_to(folder).as_posix() for path in written] == names and kept == []
+    mine = folder / "notebooks/01_toy.ipynb"
+    mine.write_text("my answers")
+    (folder / "docs/glossary.md").unlink()
+    written, kept = hand_out(root, folder)
+    assert written == [folder / "docs/glossary.md"] and len(kept) == 3 and mine.read_text() == "my answers"
+    assert not list(folder.rglob("*.part"))
+
+
+def test_a_place_that_takes_no_lessons_is_named(tmp_path):
+    root = make_course(tmp_path / "course", L01_toy=LESSON)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LessonError, match="file cannot be written to .*Name another"):
+        hand_out(root, tmp_path / "file")

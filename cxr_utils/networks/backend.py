@@ -164,14 +164,16 @@ def load_keras() -> ModuleType:
 
 
 def _keep_memory_at_hand() -> None:
-    """Let glibc keep 64 MB that were freed, instead of nothing, before it gives memory back to the system.
+    """Let glibc keep what was freed instead of giving it back to the system at once.
 
-    A training step frees and asks for the same few megabytes over and over. Where each went back at once, the system
-    spent half of a training's time on new pages, with the same numbers in the end.
+    Every step of a network frees and asks for the same megabytes. Where each went back, the system spent up to half of
+    the time on new pages. The numbers are the same, and so is the most memory that is held.
     """
-    top_pad = -2  # malloc.h: M_TOP_PAD
+    # malloc.h: M_MMAP_MAX, no pages of its own for a large piece; M_ARENA_MAX, one store for all threads; M_TOP_PAD,
+    # how much more is taken at once; M_TRIM_THRESHOLD, how much may lie free.
     if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(top_pad, 64 << 20)
+        for option, value in ((-4, 0), (-8, 1), (-2, 256 << 20), (-1, 1 << 30)):
+            ctypes.CDLL(None).mallopt(option, value)
 
 
 @functools.cache

@@ -1,20 +1,19 @@
 """The course's front door; it needs nothing but Python. Run: python course.py COMMAND [ARGUMENTS]
 
-  run       execute all lessons with papermill; arguments go to `cxr run`, such as --data FOLDER
-  test      everything that continuous integration checks
-  lab       JupyterLab on the lessons
-  build     derive every notebook from its source; with numbers, those lessons
-  bench     the measurements in benchmarks/
-  site      the lessons and docs/ as web pages, in site/
-  setup     only make the environment .venv, which every other command makes too where it is missing or out of date
-  check-notebooks        the part of `test` that compares saved outputs with fresh ones
-  jax, torch, tensorflow-gpu, jax-gpu, torch-gpu      add a backend of Keras; KERAS_BACKEND=jax or torch chooses it
-  lock      requirements.lock from pyproject.toml, then environment.yml; --upgrade for newer versions
+run       execute all lessons with papermill; arguments go to `cxr run`, such as --data FOLDER
+test      everything that continuous integration checks
+lab       JupyterLab on the lessons
+build     derive every notebook from its source; with numbers, those lessons
+bench     the measurements in benchmarks/
+site      the lessons and docs/ as web pages, in site/
+setup     only make the environment .venv, which every other command makes too where it is missing or out of date
+check-notebooks        the part of `test` that compares saved outputs with fresh ones
+jax, torch, tensorflow-gpu, jax-gpu, torch-gpu      add a backend of Keras; KERAS_BACKEND=jax or torch chooses it
+lock      requirements.lock from pyproject.toml, then environment.yml; --upgrade for newer versions
 """
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +34,9 @@ def call(*command, **more):
     """Run a command in the course's folder; where it fails, end with its status."""
     variables = {key: str(value) for key, value in more.items()}
     try:
-        status = subprocess.run([str(part) for part in command], cwd=str(HERE), env={**os.environ, **variables}).returncode
+        status = subprocess.run(
+            [str(part) for part in command], cwd=str(HERE), env={**os.environ, **variables}
+        ).returncode
     except KeyboardInterrupt:
         status = 130
     if status:
@@ -45,7 +46,10 @@ def call(*command, **more):
 def works(command):
     """Whether a Python can make the environment; one that is found may be an empty shim, or come without venv."""
     try:
-        return subprocess.run([*command, "-c", WORKS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+        return (
+            subprocess.run([*command, "-c", WORKS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+            == 0
+        )
     except OSError:
         return False
 
@@ -154,7 +158,14 @@ def lock(*arguments):
 
 def main(arguments):
     """Make the environment, then do what was asked for."""
-    commands = {"setup": setup, "lab": lab, "test": test, "check-notebooks": check_notebooks, "bench": bench, "lock": lock}
+    commands = {
+        "setup": setup,
+        "lab": lab,
+        "test": test,
+        "check-notebooks": check_notebooks,
+        "bench": bench,
+        "lock": lock,
+    }
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(__doc__.strip())
         return

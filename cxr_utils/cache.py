@@ -20,7 +20,6 @@ import numpy as np
 import platformdirs
 from filelock import FileLock
 
-
 APP = "cxr-utils"
 
 

@@ -346,7 +346,25 @@ def agreement_table(
         if name in among:
             low[:-1], high[:-1] = share_interval(hits[name], among[name], patient)
         columns[f"{name}_low"], columns[f"{name}_high"] = low, high
-    return pd.DataFrame(columns, index=pd.Index([*truth.columns, "mean"], name="finding"))
+    table = pd.DataFrame(columns, index=pd.Index([*truth.columns, "mean"], name="finding"))
+    table.loc[truth.columns, ["reader_low", "reader_high"]] = _reader_interval(table.loc[truth.columns])
+    # Nor do resamples of labels that never err disagree: kappa goes down as far as the share of errors may go up.
+    known, share = present | absent, present.sum(axis=0) / np.maximum((present | absent).sum(axis=0), 1)
+    most = share_interval(cells[1] | cells[2], known, patient)[1] / np.maximum(2 * share * (1 - share), 1e-9)
+    perfect = table["kappa"].to_numpy()[:-1] == 1
+    table.loc[truth.columns[perfect], "kappa_low"] = np.maximum(1 - most[perfect], -1)
+    return table
+
+
+def _reader_interval(table: pd.DataFrame) -> np.ndarray:
+    """Limits (findings, 2) of the mean of two shares, from their own (MOVER; Zou and Donner 2008).
+
+    Resamples of a label that never errs never err either; the shares' limits know that other patients may differ.
+    """
+    right = 1 - table[["false", "false_high", "false_low"]].to_numpy()
+    empty = table[["npv", "npv_low", "npv_high"]].to_numpy()
+    apart = (right[:, 1:] - right[:, :1]) ** 2 + (empty[:, 1:] - empty[:, :1]) ** 2
+    return table[["reader"]].to_numpy() + np.sqrt(apart) / 2 * np.array([-1, 1])
 
 
 def _agreement(counts: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,5 +1,3 @@
-
-
 def test_lessons_are_handed_out_and_what_a_learner_has_written_stays(tmp_path):
     root, folder = make_course(tmp_path / "course", L01_toy=LESSON), tmp_path / "mine"
     for place in ("notebooks/01_toy.ipynb", "solutions/01_toy.ipynb", "docs/glossary.md"):

@@ -6,6 +6,7 @@ import pytest
 from sklearn import metrics as oracle
 
 from cxr_utils.evaluation import agreement_table
+from cxr_utils.evaluation.intervals import share_interval
 
 FIGURES = ("missed", "false", "npv", "kappa", "reader")
 
@@ -40,7 +41,7 @@ def test_figures_are_scikit_learns_and_their_mean(read):
         assert table.loc[name, list(expected)].to_dict() == pytest.approx(expected)
         assert table.loc[name, ["positives", "labelled"]].tolist() == [truth[name].sum(), labels[name][known].sum()]
     assert table.loc["mean", list(FIGURES)].tolist() == pytest.approx(table.loc[list(truth), list(FIGURES)].mean())
-    assert table[["kappa_low", "reader_high"]].isna().all(axis=None)  # these come from resamples, and so do all means
+    assert table["kappa_low"].isna().all()  # it comes from resamples, and so do all means
     assert table.loc["mean", [f"{name}_low" for name in FIGURES]].isna().all()
 
 
@@ -78,3 +79,19 @@ def test_a_finding_that_nobody_has_or_names_has_no_share():
     table = agreement_table(np.array([[0, 1], [0, 0]]), np.array([[0, 0], [0, 0]]), ["p", "q"], replicates=20)
     assert np.isnan(table.iloc[0]["missed"]) and table.iloc[1]["missed"] == 1 and table.loc["mean", "missed"] == 1
     assert table["false"].isna().all()
+
+
+def test_labels_without_an_error_on_these_patients_may_err_on_others(read):
+    """The share of errors, 0 of 400, has an upper limit, and so kappa and the reader have a lower one."""
+    truth, _, patients = read
+    truth = truth[["Mass"]]
+    table = agreement_table(truth, truth, patients).loc["Mass"]
+    assert table[["kappa", "reader", "kappa_high", "reader_high"]].tolist() == [1, 1, 1, 1]
+    positive = truth["Mass"].to_numpy() == 1
+    never = np.zeros((400, 1), bool)
+    among = [np.ones((400, 1), bool), positive[:, None], ~positive[:, None]]
+    all_wrong, positive_wrong, negative_wrong = (share_interval(never, one, patients)[1][0] for one in among)
+    expected = 2 * positive.mean() * (1 - positive.mean())  # of disagreement by chance
+    assert table["kappa_low"] == pytest.approx(1 - all_wrong / expected)
+    assert table["reader_low"] == pytest.approx(1 - np.hypot(positive_wrong, negative_wrong) / 2)
+    assert 0.9 < table["kappa_low"] < 1 and 0.9 < table["reader_low"] < 1

@@ -1,4 +1,4 @@
-"""The course's front door; it needs nothing but Python. Run: python course.py COMMAND [ARGUMENTS]
+"""The course's front door, which needs nothing but Python. Run: python course.py COMMAND [ARGUMENTS].
 
 run       execute all lessons with papermill; arguments go to `cxr run`, such as --data FOLDER
 test      everything that continuous integration checks

@@ -1,5 +1,14 @@
+"""Lessons of a course: copies for learners."""
+
+import pytest
+from toy_course import LESSON, make_course
+
+from cxr_utils.course.lessons import hand_out
+from cxr_utils.errors import LessonError
+
+
 def test_lessons_are_handed_out_and_what_a_learner_has_written_stays(tmp_path):
-    root, folder = make_course(tmp_path / "course", L01_toy=LESSON), tmp_path / "mine"
+    root, folder = make_course(tmp_path, L01_toy=LESSON), tmp_path / "mine"
     for place in ("notebooks/01_toy.ipynb", "solutions/01_toy.ipynb", "docs/glossary.md"):
         (root / place).parent.mkdir(exist_ok=True)
         (root / place).write_text(place)
@@ -15,7 +24,7 @@ def test_lessons_are_handed_out_and_what_a_learner_has_written_stays(tmp_path):
 
 
 def test_a_place_that_takes_no_lessons_is_named(tmp_path):
-    root = make_course(tmp_path / "course", L01_toy=LESSON)
+    root = make_course(tmp_path, L01_toy=LESSON)
     (tmp_path / "file").write_text("")
     with pytest.raises(LessonError, match="file cannot be written to .*Name another"):
         hand_out(root, tmp_path / "file")

@@ -6,6 +6,10 @@ COMMANDS := run test lab build bench site setup check-notebooks mutants lock jax
 ANY := $(firstword $(foreach name,$(PYTHON) python3.12 python3.13 python3.11 python3 python,\
   $(shell $(name) -c "print('$(name)')" 2>/dev/null)))
 
+ifeq ($(ANY),)
+$(error no Python was found (tried $(PYTHON) python3.12 python3.13 python3.11 python3 python). Install Python 3.11 to 3.13)
+endif
+
 .PHONY: help $(COMMANDS)
 .DEFAULT_GOAL := help
 export PYTHON JOBS COURSE

@@ -1,7 +1,7 @@
 """Mutation testing: how many small errors, planted in a room of the package, do the room's tests notice?
 
-    make mutants                                   60 mutants a room
-    make mutants ARGS="--rooms data --number 0"    every mutant of one room
+    python course.py mutants                           60 mutants a room
+    python course.py mutants --rooms data --number 0   every mutant of one room
 
 mutmut writes the mutants and notes which tests call which function; `[tool.mutmut]` in pyproject.toml says what is not
 mutated, and why. Each mutant of a seeded sample is then judged by tests in a process of its own, because a process

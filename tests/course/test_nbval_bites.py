@@ -2,18 +2,14 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from toy_course import LESSON, REPOSITORY, make_course
 
 from cxr_utils.course.build import build, build_environment
 from cxr_utils.course.lessons import find_lessons
-
-pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +21,14 @@ def built(tmp_path_factory):
 
 
 def check_notebooks(course, *arguments):
-    """Run the Makefile's own check on a course, with this interpreter's environment as it stands."""
-    names = {"COURSE": course, "BIN": Path(sys.executable).parent, "JOBS": 0}
-    command = ["make", "-o", ".venv/complete", "check-notebooks", *(f"{name}={value}" for name, value in names.items())]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "MAKE"))}
+    """Run course.py's own check on a course, with this interpreter's environment as it stands."""
+    code = (
+        f"import course; from pathlib import Path; course.PYTHON = Path({sys.executable!r}); "
+        "course.BIN = course.PYTHON.parent; course.check_notebooks()"
+    )
+    command = [sys.executable, "-c", code]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    clean |= {"COURSE": str(course), "JOBS": "0"}
     return subprocess.run(command, cwd=REPOSITORY, env=clean, capture_output=True, text=True, timeout=300)
 
 

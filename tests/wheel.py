@@ -23,16 +23,16 @@ def main() -> None:
         variables = {name: value for name, value in os.environ.items() if not name.startswith(("CXR_", "PYTHON"))}
         variables |= {"XDG_DATA_HOME": str(empty / "data"), "XDG_CACHE_HOME": str(empty / "cache")}
 
-        def call(*command: str) -> None:
+        def call(*command: str, here: Path = empty) -> None:
             print("+", *command, flush=True)
-            subprocess.run([str(programs / command[0]), *command[1:]], cwd=empty, env=variables, check=True)
+            subprocess.run([str(programs / command[0]), *command[1:]], cwd=here, env=variables, check=True)
 
         call("python", "-m", "pip", "install", "-qq", f"{wheel}[tensorflow]")
         call("cxr", "--version")
         call("cxr", "doctor")
         call("cxr", "lessons", "course")
         call("cxr", "run")
-        call("cxr", "run", "--from", "notebooks", "--only", "01")
+        call("cxr", "run", "--from", "notebooks", "--only", "01", here=empty / "course")
 
 
 if __name__ == "__main__":

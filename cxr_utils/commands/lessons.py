@@ -12,7 +12,7 @@ import typer
 from cxr_utils.commands.options import Profile
 from cxr_utils.errors import LessonError
 
-_LESSON_BYTES = 3.2 * 2**30  # for one lesson's kernel: the largest that a run.json has shown (lesson 06)
+_LESSON_BYTES = 3_250 * 2**20  # for one lesson's kernel: the largest that a run.json has shown (lesson 06)
 
 
 class Origin(StrEnum):
@@ -106,7 +106,7 @@ def _at_once(jobs: str, cores: int, free: int, gpu: bool) -> int:
             f"--jobs {jobs} was asked for. Expected a whole number from 1 up. Choose one, or leave it out for as many "
             "lessons at once as cores and memory allow."
         )
-    return int(jobs) if jobs else 1 if gpu else max(1, min(cores, int(free // _LESSON_BYTES)))
+    return int(jobs) if jobs else 1 if gpu else max(1, min(cores, free // _LESSON_BYTES))
 
 
 def _known_data(data: str, profile: str, seed: int) -> str:

@@ -339,32 +339,33 @@ def agreement_table(
         samples = np.column_stack([samples, _mean(samples)])
         columns[name] = np.r_[values, _mean(values[None])]
         reach = np.sqrt(_variance(samples.T)) * stats.t.ppf(0.975, freedom)
-        low, high = (
-            np.maximum(columns[name] - reach, -1 if name == "kappa" else 0),
-            np.minimum(columns[name] + reach, 1),
-        )
+        low = np.maximum(columns[name] - reach, -1 if name == "kappa" else 0)
+        high = np.minimum(columns[name] + reach, 1)
+        # Resamples of labels that never err do not err either; shares know that other patients may differ.
         if name in among:
             low[:-1], high[:-1] = share_interval(hits[name], among[name], patient)
+        elif name == "reader":
+            low[:-1], high[:-1] = _reader_interval({key: column[:-1] for key, column in columns.items()})
+        else:
+            low[:-1] = np.where(values == 1, _least_kappa(cells, patient), low[:-1])
         columns[f"{name}_low"], columns[f"{name}_high"] = low, high
-    table = pd.DataFrame(columns, index=pd.Index([*truth.columns, "mean"], name="finding"))
-    table.loc[truth.columns, ["reader_low", "reader_high"]] = _reader_interval(table.loc[truth.columns])
-    # Nor do resamples of labels that never err disagree: kappa goes down as far as the share of errors may go up.
-    known, share = present | absent, present.sum(axis=0) / np.maximum((present | absent).sum(axis=0), 1)
-    most = share_interval(cells[1] | cells[2], known, patient)[1] / np.maximum(2 * share * (1 - share), 1e-9)
-    perfect = table["kappa"].to_numpy()[:-1] == 1
-    table.loc[truth.columns[perfect], "kappa_low"] = np.maximum(1 - most[perfect], -1)
-    return table
+    return pd.DataFrame(columns, index=pd.Index([*truth.columns, "mean"], name="finding"))
 
 
-def _reader_interval(table: pd.DataFrame) -> np.ndarray:
-    """Limits (findings, 2) of the mean of two shares, from their own (MOVER; Zou and Donner 2008).
+def _reader_interval(columns: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of the mean of two shares, from their own (MOVER; Zou and Donner 2008)."""
+    down = np.hypot(columns["false_high"] - columns["false"], columns["npv"] - columns["npv_low"])
+    up = np.hypot(columns["false"] - columns["false_low"], columns["npv_high"] - columns["npv"])
+    return columns["reader"] - down / 2, columns["reader"] + up / 2
 
-    Resamples of a label that never errs never err either; the shares' limits know that other patients may differ.
-    """
-    right = 1 - table[["false", "false_high", "false_low"]].to_numpy()
-    empty = table[["npv", "npv_low", "npv_high"]].to_numpy()
-    apart = (right[:, 1:] - right[:, :1]) ** 2 + (empty[:, 1:] - empty[:, :1]) ** 2
-    return table[["reader"]].to_numpy() + np.sqrt(apart) / 2 * np.array([-1, 1])
+
+def _least_kappa(cells: np.ndarray, patient: np.ndarray) -> np.ndarray:
+    """How low kappa may be where no label errs on these patients: as the share of errors may be on others."""
+    right_yes, wrong_yes, wrong_no, _ = cells
+    known = np.any(cells, axis=0)
+    present = (right_yes | wrong_no).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return 1 - share_interval(wrong_yes | wrong_no, known, patient)[1] / (2 * present * (1 - present))
 
 
 def _agreement(counts: np.ndarray) -> dict[str, np.ndarray]:

@@ -300,7 +300,7 @@ def agreement_table(
         truth: (images, findings) of 0 and 1; NaN where unknown, and the image does not count.
         labels: what is judged, likewise 0 and 1, matched by name where named.
         patients: (images,) the patient of each image.
-        replicates: resamples of patients.
+        replicates: resamples of patients, for the intervals of the mean.
         seed: of the resamples.
 
     Returns:
@@ -328,44 +328,45 @@ def agreement_table(
         _agreement(np.einsum("cuf,ur->crf", of_patient, weights))
         for weights in resample_weights(of_patient.shape[1], replicates, seed)
     ]
-    among = {"missed": present, "false": named & (present | absent), "npv": ~named & (present | absent)}
-    hits = {"missed": cells[2], "false": cells[1], "npv": cells[3]}
     columns = {"positives": np.r_[present.sum(axis=0), present.sum()]}
     columns["labelled"] = np.r_[cells[:2].sum(axis=(0, 1)), cells[:2].sum()]
-    freedom = np.array([len(np.unique(patient[own])) for own in present.T])
-    freedom = np.maximum(np.r_[freedom, freedom.sum()] / 2, 1)
+    freedom = max(sum(len(np.unique(patient[own])) for own in present.T) / 2, 1)
+    single = _agreement_intervals(cells, found, patient)
     for name, values in found.items():
         samples = np.concatenate([chunk[name] for chunk in chunks]) if chunks else np.empty((0, len(values)))
-        samples = np.column_stack([samples, _mean(samples)])
-        columns[name] = np.r_[values, _mean(values[None])]
-        reach = np.sqrt(_variance(samples.T)) * stats.t.ppf(0.975, freedom)
-        low = np.maximum(columns[name] - reach, -1 if name == "kappa" else 0)
-        high = np.minimum(columns[name] + reach, 1)
-        # Resamples of labels that never err do not err either; shares know that other patients may differ.
-        if name in among:
-            low[:-1], high[:-1] = share_interval(hits[name], among[name], patient)
-        elif name == "reader":
-            low[:-1], high[:-1] = _reader_interval({key: column[:-1] for key, column in columns.items()})
-        else:
-            low[:-1] = np.where(values == 1, _least_kappa(cells, patient), low[:-1])
-        columns[f"{name}_low"], columns[f"{name}_high"] = low, high
+        mean = _mean(values[None])
+        reach = np.sqrt(_variance(_mean(samples)[None])) * stats.t.ppf(0.975, freedom)
+        low, high = single[name]
+        columns[name] = np.r_[values, mean]
+        columns[f"{name}_low"] = np.r_[low, np.maximum(mean - reach, -1 if name == "kappa" else 0)]
+        columns[f"{name}_high"] = np.r_[high, np.minimum(mean + reach, 1)]
     return pd.DataFrame(columns, index=pd.Index([*truth.columns, "mean"], name="finding"))
 
 
-def _reader_interval(columns: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Limits of the mean of two shares, from their own (MOVER; Zou and Donner 2008)."""
-    down = np.hypot(columns["false_high"] - columns["false"], columns["npv"] - columns["npv_low"])
-    up = np.hypot(columns["false"] - columns["false_low"], columns["npv_high"] - columns["npv"])
-    return columns["reader"] - down / 2, columns["reader"] + up / 2
+def _agreement_intervals(
+    cells: np.ndarray, found: dict[str, np.ndarray], patient: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Low and high of each figure of single findings, all from shares: resamples of labels that never err never err.
 
-
-def _least_kappa(cells: np.ndarray, patient: np.ndarray) -> np.ndarray:
-    """How low kappa may be where no label errs on these patients: as the share of errors may be on others."""
-    right_yes, wrong_yes, wrong_no, _ = cells
-    known = np.any(cells, axis=0)
-    present = (right_yes | wrong_no).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    Kappa is one less the share of errors over that of chance, which is taken as it is; the reader's area is the mean of
+    two shares, and its limits come from theirs (MOVER; Zou and Donner 2008).
+    """
+    right, alarm, miss, empty = cells
+    known = right | alarm | miss | empty
+    shares = {"missed": (miss, right | miss), "false": (alarm, right | alarm), "npv": (empty, miss | empty)}
+    ends = {name: share_interval(hits, among, patient) for name, (hits, among) in shares.items()}
+    (false_low, false_high), (npv_low, npv_high) = ends["false"], ends["npv"]
+    down = np.hypot(false_high - found["false"], found["npv"] - npv_low)
+    up = np.hypot(found["false"] - false_low, npv_high - found["npv"])
+    fewest, most = share_interval(alarm | miss, known, patient)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return 1 - share_interval(wrong_yes | wrong_no, known, patient)[1] / (2 * present * (1 - present))
+        present, named = ((right | one).sum(axis=0) / known.sum(axis=0) for one in (miss, alarm))
+        chance = present * (1 - named) + named * (1 - present)
+        kappa = np.maximum(1 - most / chance, -1), 1 - fewest / chance
+    return ends | {
+        "kappa": kappa,
+        "reader": (found["reader"] - down / 2, found["reader"] + up / 2),
+    }
 
 
 def _agreement(counts: np.ndarray) -> dict[str, np.ndarray]:

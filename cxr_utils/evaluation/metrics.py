@@ -64,7 +64,10 @@ def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
         >>> round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 3)
         0.833
     """
-    return float(_average_precision(np.asarray(truth), np.asarray(scores)))
+    _, found, false = counts_by_threshold(np.asarray(truth), np.asarray(scores))
+    if not found.any():
+        return np.nan
+    return float(np.sum(np.diff(found, prepend=0) * found / (found + false)) / found[-1])
 
 
 @passes_missing
@@ -126,7 +129,7 @@ def average_precision_table(
     """
     truth, scores = align(truth, scores)
     patient = align_patients(patients, truth.index)
-    areas = np.array([_average_precision(truth[name].to_numpy(), scores[name].to_numpy()) for name in truth])
+    areas = np.array([average_precision(truth[name].to_numpy(), scores[name].to_numpy()) for name in truth])
     samples = bootstrap(_ladders(truth, scores, patient, tied=0.0), weighted_average_precision, replicates, seed)
     trials = _holders(truth, patient)[0]
     table = _interval_table("ap", areas, samples, (_variance(samples.T), trials / 2, trials), truth, scores, patient)
@@ -204,13 +207,6 @@ def _aucs(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
     pairs = positives * negatives
     right = rank_sum - positives * (positives + 1) / 2
     return np.divide(right, pairs, out=np.full(truth.shape[1], np.nan), where=pairs > 0)
-
-
-def _average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
-    _, found, false = counts_by_threshold(truth, scores)
-    if not found.any():
-        return np.nan
-    return np.sum(np.diff(found, prepend=0) * found / (found + false)) / found[-1]
 
 
 def _ladders(truth: pd.DataFrame, scores: pd.DataFrame, patient: np.ndarray, tied: float) -> list:
@@ -363,10 +359,7 @@ def _agreement_intervals(
         present, named = ((right | one).sum(axis=0) / known.sum(axis=0) for one in (miss, alarm))
         chance = present * (1 - named) + named * (1 - present)
         kappa = np.maximum(1 - most / chance, -1), 1 - fewest / chance
-    return ends | {
-        "kappa": kappa,
-        "reader": (found["reader"] - down / 2, found["reader"] + up / 2),
-    }
+    return ends | {"kappa": kappa, "reader": (found["reader"] - down / 2, found["reader"] + up / 2)}
 
 
 def _agreement(counts: np.ndarray) -> dict[str, np.ndarray]:

@@ -27,7 +27,7 @@ from scipy.stats import binom
 
 from cxr_utils.evaluation.calibration import reliability_table
 from cxr_utils.evaluation.intervals import bootstrap, ladder, weighted_auc, weighted_average_precision
-from cxr_utils.evaluation.metrics import _areas, auc_difference, auc_table, average_precision_table
+from cxr_utils.evaluation.metrics import _areas, agreement_table, auc_difference, auc_table, average_precision_table
 from cxr_utils.evaluation.subgroups import gap_test
 from cxr_utils.evaluation.thresholds import operating_points
 from cxr_utils.heatmaps.localization import Scored
@@ -35,6 +35,8 @@ from cxr_utils.heatmaps.localization import Scored
 PATIENTS, PREVALENCES, AREAS = (60, 179, 500, 1000), (0.02, 0.05, 0.1, 0.3), (0.6, 0.75, 0.85, 0.92, 0.96)
 #: Patients of the course's test part. Prevalence, AUC and that of the other model, for what is not a single area.
 COURSE, SETTINGS = 179, ((0.06, 0.85, 0.85), (0.06, 0.96, 0.92), (0.12, 0.85, 0.85), (0.12, 0.96, 0.92))
+#: Prevalence, share of positives that get no label, share of negatives that get one.
+LABELS = ((0.06, 0.15, 0.015), (0.12, 0.15, 0.02), (0.3, 0.15, 0.05), (0.12, 0.03, 0.002))
 #: Patients of the heat maps of one finding.
 MAPPED = (12, 30, 100)
 #: Studies of each cell of the first table and of the others. Of 750 studies a coverage of 92 % has an error of 1 %.
@@ -245,6 +247,23 @@ def gaps(prevalence: float, area: float, number: int) -> Count:
     return count
 
 
+def agreements(prevalence: float, missed: float, alarms: float, number: int) -> dict[str, Count]:
+    """Labels beside the truth; half of what makes an error belongs to the patient."""
+    lost, wrong = prevalence * missed, (1 - prevalence) * alarms
+    named = prevalence - lost + wrong
+    truth = {"missed": missed, "false": wrong / named, "npv": 1 - lost / (1 - named)}
+    truth["kappa"] = 1 - (lost + wrong) / (named * (1 - prevalence) + (1 - named) * prevalence)
+    truth["reader"] = (1 - truth["false"] + truth["npv"]) / 2
+    counts, generator = {name: Count() for name in truth}, np.random.default_rng(int(1000 * prevalence))
+    for block in blocks(COURSE, prevalence, (0.85,), number):
+        luck = ndtr(alike(block.patient, block.truth.shape[1], 0.5, generator))
+        labels = np.where(block.truth, luck >= missed, luck < alarms).astype(int)
+        table = agreement_table(block.truth, labels, block.patient, replicates=RESAMPLES).drop("mean")
+        for name, value in truth.items():
+            counts[name].add(value, ends(table, f"{name}_"))
+    return counts
+
+
 def areas_table(pool: Executor) -> tuple[dict, list[Count]]:
     """The first table, and those of its counts for which something is promised."""
     rows, promised = {}, []
@@ -309,15 +328,21 @@ def report() -> tuple[str, bool]:
             ("share in a fifth of a reliability diagram", "30%"): [*pool.map(calibrations, *across(0.3))],
             ("gap between two groups", "15%"): [*pool.map(gaps, *across(0.15))],
         }
+        labelled = beside(pool.map(agreements, *zip(*LABELS, strict=True), [OTHERS] * len(LABELS)))
         course = beside(kinds)
-    counts = [*promised, *(count for rows in (course, heat, parted) for row in rows.values() for count in row)]
+    counts = [
+        *promised,
+        *(count for rows in (course, labelled, heat, parted) for row in rows.values() for count in row),
+    ]
     missed, shown = sum(not count.within() for count in counts), [count.held() for count in counts]
     inside = sum(100 * LEAST <= held <= 100 * MOST for held in shown)
     settings = [f"{prevalence:.0%}, AUC {area} ({worse})" for prevalence, area, worse in SETTINGS]
+    errors = [f"{share:.0%}, {missed:.0%} missed, {alarms:.1%} false" for share, missed, alarms in LABELS]
     parts = (
         written(["patients", "prevalence", "patients with it", *(f"AUC {area}" for area in AREAS)], areas),
         summary(promised),
         written([f"{COURSE} patients; prevalence, AUC (of the other model)", *settings], course),
+        written([f"{COURSE} patients; prevalence, errors of the labels", *errors], labelled),
         written(["heat maps of one finding", *(f"{patients} patients" for patients in MAPPED)], heat),
         written([f"{COURSE} patients", "prevalence", *(f"AUC {area}" for area in AREAS)], parted),
         f"With at least {FEWEST} patients on both sides, coverage is {min(shown):.1f} to {max(shown):.1f} %. {inside} "

@@ -892,6 +892,8 @@ enough = test.enough(patients=100)
 boxes = boxed and explained.enough(patients=100)
 # Asked of the validation part, before any map was scored: a network that sees nothing has no place to point at.
 sees = boxes and cxr.given(skill["mean"] > 0.6, "the network tells too little on the validation part")
+easy = enough and skill["mean"] > 0.9
+room = enough and cxr.given(not easy, "the small network nearly solves this task, so another has little to add")
 framed = set(tables["centre"].index)
 main_skill = evaluation.auc_table(valid.table, main_scores.loc[valid.table["image"]], valid.patients, replicates=0)[
     "auc"
@@ -930,7 +932,7 @@ cxr.claims(
         "The surest quarter of the maps points into the box more often than the least sure quarter": (
             sees and sureness["Grad-CAM"]["hit"].iloc[-1] > sureness["Grad-CAM"]["hit"].iloc[0]
         ),
-        "The main network tells the findings better than the small one": enough and better["low"] > 0,
+        "The main network tells the findings better than the small one": room and better["low"] > 0,
         "The main network's maps point into the box more often than the small network's": (
             able and lead["small network"]["hit_low"] > 0
         ),

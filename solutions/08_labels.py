@@ -15,7 +15,7 @@
 # - Who wrote the labels, and how often are they wrong?
 # - How good can anybody look when wrong labels are the judge?
 # - Where do wrong labels harm more, in training or in testing?
-# - Whom does one label, with one AUC, throw together?
+# - Which patients does one AUC throw together?
 # - What is to be done with "possibly"?
 #
 # **Objectives.** At the end you can count the errors of labels, say how far they pull an AUC down and undo that on
@@ -334,12 +334,12 @@ sides = {f"in {side}": after.xs(0, level=f"errors_in_{other}") for side, other i
 pd.concat(sides, axis=1, names=["errors"]).dropna(axis=1).rename_axis("times").round(3).T
 
 # %% [markdown]
-# Errors without a pattern act in training roughly as if there were fewer images (lesson 04 shows what that costs). They
-# pull in all directions, and with enough images most of the pulls cancel. The frozen network has images to spare,
-# because little is left for it to learn. The small one has not; it was short of images before. With many more images
-# networks have learned from labels that are mostly wrong (Rolnick et al. 2017). A test has no such remedy: more images
-# with wrong labels make a wrong figure more certain. So if radiologists can read only a few hundred images anew, let
-# them read those of the *test* part, and then of `valid`.
+# Errors without a pattern act in training roughly as if there were fewer images (lesson 04 shows what that costs).
+# They pull in all directions, and with enough images most of the pulls cancel. The frozen network has images to
+# spare, because little is left for it to learn. The small one has none to spare: it was short of images before. With
+# many more images networks have learned from labels that are mostly wrong (Rolnick et al. 2017). A test has no such
+# remedy: more images with wrong labels make a wrong figure more certain. So if radiologists can read only a few
+# hundred images anew, let them read those of the *test* part, and then of `valid`.
 #
 # If labels err in a pattern that the picture shows, such as a tube that is always called an effusion, a network learns
 # the pattern, whatever the number of images. By labels with the same pattern it even looks good.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import nbformat
 from nbclient import NotebookClient
@@ -116,13 +117,18 @@ def execute(notebook: NotebookNode, path: Path) -> None:
         try:
             client.execute(env=environment, stderr=terminal)
         except (CellExecutionError, RuntimeError) as error:
-            failure = Failure.of(notebook, error, len(started))
-            raise LessonError(f"{path} failed in {failure}\nMend its source, then build again.") from error
-        terminal.seek(0)
-        echo = terminal.read().decode(errors="replace")
+            failure, last = Failure.of(notebook, error, len(started)), _text(terminal)[-500:]
+            said = f"\nIts kernel said last: {last}" if last else ""
+            raise LessonError(f"{path} failed in {failure}{said}\nMend its source, then build again.") from error
+        echo = _text(terminal)
     _merge_streams(notebook)
     notebook.metadata = metadata  # the kernel's Python version would differ between machines
     _check_streams(notebook, path, echo)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace").strip()
 
 
 def _merge_streams(notebook: NotebookNode) -> None:

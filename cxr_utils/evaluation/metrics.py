@@ -64,7 +64,10 @@ def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
         >>> round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 3)
         0.833
     """
-    return float(_average_precision(np.asarray(truth), np.asarray(scores)))
+    _, found, false = counts_by_threshold(np.asarray(truth), np.asarray(scores))
+    if not found.any():
+        return np.nan
+    return float(np.sum(np.diff(found, prepend=0) * found / (found + false)) / found[-1])
 
 
 @passes_missing
@@ -126,7 +129,7 @@ def average_precision_table(
     """
     truth, scores = align(truth, scores)
     patient = align_patients(patients, truth.index)
-    areas = np.array([_average_precision(truth[name].to_numpy(), scores[name].to_numpy()) for name in truth])
+    areas = np.array([average_precision(truth[name].to_numpy(), scores[name].to_numpy()) for name in truth])
     samples = bootstrap(_ladders(truth, scores, patient, tied=0.0), weighted_average_precision, replicates, seed)
     trials = _holders(truth, patient)[0]
     table = _interval_table("ap", areas, samples, (_variance(samples.T), trials / 2, trials), truth, scores, patient)
@@ -204,13 +207,6 @@ def _aucs(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
     pairs = positives * negatives
     right = rank_sum - positives * (positives + 1) / 2
     return np.divide(right, pairs, out=np.full(truth.shape[1], np.nan), where=pairs > 0)
-
-
-def _average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
-    _, found, false = counts_by_threshold(truth, scores)
-    if not found.any():
-        return np.nan
-    return np.sum(np.diff(found, prepend=0) * found / (found + false)) / found[-1]
 
 
 def _ladders(truth: pd.DataFrame, scores: pd.DataFrame, patient: np.ndarray, tied: float) -> list:
@@ -300,7 +296,7 @@ def agreement_table(
         truth: (images, findings) of 0 and 1; NaN where unknown, and the image does not count.
         labels: what is judged, likewise 0 and 1, matched by name where named.
         patients: (images,) the patient of each image.
-        replicates: resamples of patients.
+        replicates: resamples of patients, for the intervals of the mean.
         seed: of the resamples.
 
     Returns:
@@ -328,43 +324,42 @@ def agreement_table(
         _agreement(np.einsum("cuf,ur->crf", of_patient, weights))
         for weights in resample_weights(of_patient.shape[1], replicates, seed)
     ]
-    among = {"missed": present, "false": named & (present | absent), "npv": ~named & (present | absent)}
-    hits = {"missed": cells[2], "false": cells[1], "npv": cells[3]}
     columns = {"positives": np.r_[present.sum(axis=0), present.sum()]}
     columns["labelled"] = np.r_[cells[:2].sum(axis=(0, 1)), cells[:2].sum()]
-    freedom = np.array([len(np.unique(patient[own])) for own in present.T])
-    freedom = np.maximum(np.r_[freedom, freedom.sum()] / 2, 1)
+    freedom = max(sum(len(np.unique(patient[own])) for own in present.T) / 2, 1)
+    single = _agreement_intervals(cells, found, patient)
     for name, values in found.items():
         samples = np.concatenate([chunk[name] for chunk in chunks]) if chunks else np.empty((0, len(values)))
-        samples = np.column_stack([samples, _mean(samples)])
-        columns[name] = np.r_[values, _mean(values[None])]
-        reach = np.sqrt(_variance(samples.T)) * stats.t.ppf(0.975, freedom)
-        low, high = (
-            np.maximum(columns[name] - reach, -1 if name == "kappa" else 0),
-            np.minimum(columns[name] + reach, 1),
-        )
-        if name in among:
-            low[:-1], high[:-1] = share_interval(hits[name], among[name], patient)
-        columns[f"{name}_low"], columns[f"{name}_high"] = low, high
-    table = pd.DataFrame(columns, index=pd.Index([*truth.columns, "mean"], name="finding"))
-    table.loc[truth.columns, ["reader_low", "reader_high"]] = _reader_interval(table.loc[truth.columns])
-    # Nor do resamples of labels that never err disagree: kappa goes down as far as the share of errors may go up.
-    known, share = present | absent, present.sum(axis=0) / np.maximum((present | absent).sum(axis=0), 1)
-    most = share_interval(cells[1] | cells[2], known, patient)[1] / np.maximum(2 * share * (1 - share), 1e-9)
-    perfect = table["kappa"].to_numpy()[:-1] == 1
-    table.loc[truth.columns[perfect], "kappa_low"] = np.maximum(1 - most[perfect], -1)
-    return table
+        mean = _mean(values[None])
+        reach = np.sqrt(_variance(_mean(samples)[None])) * stats.t.ppf(0.975, freedom)
+        low, high = single[name]
+        columns[name] = np.r_[values, mean]
+        columns[f"{name}_low"] = np.r_[low, np.maximum(mean - reach, -1 if name == "kappa" else 0)]
+        columns[f"{name}_high"] = np.r_[high, np.minimum(mean + reach, 1)]
+    return pd.DataFrame(columns, index=pd.Index([*truth.columns, "mean"], name="finding"))
 
 
-def _reader_interval(table: pd.DataFrame) -> np.ndarray:
-    """Limits (findings, 2) of the mean of two shares, from their own (MOVER; Zou and Donner 2008).
+def _agreement_intervals(
+    cells: np.ndarray, found: dict[str, np.ndarray], patient: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Low and high of each figure of single findings, all from shares: resamples of labels that never err never err.
 
-    Resamples of a label that never errs never err either; the shares' limits know that other patients may differ.
+    Kappa is one less the share of errors over that of chance, which is taken as it is; the reader's area is the mean of
+    two shares, and its limits come from theirs (MOVER; Zou and Donner 2008).
     """
-    right = 1 - table[["false", "false_high", "false_low"]].to_numpy()
-    empty = table[["npv", "npv_low", "npv_high"]].to_numpy()
-    apart = (right[:, 1:] - right[:, :1]) ** 2 + (empty[:, 1:] - empty[:, :1]) ** 2
-    return table[["reader"]].to_numpy() + np.sqrt(apart) / 2 * np.array([-1, 1])
+    right, alarm, miss, empty = cells
+    known = right | alarm | miss | empty
+    shares = {"missed": (miss, right | miss), "false": (alarm, right | alarm), "npv": (empty, miss | empty)}
+    ends = {name: share_interval(hits, among, patient) for name, (hits, among) in shares.items()}
+    (false_low, false_high), (npv_low, npv_high) = ends["false"], ends["npv"]
+    down = np.hypot(false_high - found["false"], found["npv"] - npv_low)
+    up = np.hypot(found["false"] - false_low, npv_high - found["npv"])
+    fewest, most = share_interval(alarm | miss, known, patient)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        present, named = ((right | one).sum(axis=0) / known.sum(axis=0) for one in (miss, alarm))
+        chance = present * (1 - named) + named * (1 - present)
+        kappa = np.maximum(1 - most / chance, -1), 1 - fewest / chance
+    return ends | {"kappa": kappa, "reader": (found["reader"] - down / 2, found["reader"] + up / 2)}
 
 
 def _agreement(counts: np.ndarray) -> dict[str, np.ndarray]:

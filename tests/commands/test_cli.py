@@ -150,7 +150,7 @@ def test_options_of_a_run_reach_it(cxr, course, monkeypatch):
     ("jobs", "cores", "gigabytes", "gpu", "expected"),
     [
         ("", 2, 16, False, 2),
-        ("", 8, 5, False, 2),  # cores without the memory for them
+        ("", 8, 7, False, 2),  # cores without the memory for them
         ("", 4, 1, False, 1),
         ("", 8, 64, True, 1),
         ("3", 2, 1, True, 3),  # who asks gets it

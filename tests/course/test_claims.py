@@ -196,7 +196,7 @@ CASES = {
             {name: pd.DataFrame({"sensitivity": [value]}) for name, value in (("at_half", 0.4), ("at_youden", 0.8))},
             {name: pd.DataFrame({"sensitivity": [value]}) for name, value in (("at_half", 0.8), ("at_youden", 0.4))},
         ),
-        "Saying 'no' to everybody is more accurate than the network at Youden's thresholds, on average": (
+        "Saying 'no' to everybody is as accurate as the network at Youden's thresholds, to within five points": (
             {"accuracy": pd.DataFrame({"always no": [0.9], "network": [0.8]})},
             {"accuracy": pd.DataFrame({"always no": [0.5], "network": [0.8]})},
         ),

@@ -149,6 +149,7 @@ def check(exercise: Exercise, answer: Answer) -> Answer:
     _solved[name] = not fault
     print(f"{fault} {_GOES_ON}" if fault else f"✓ {name}: right")
     if fault and os.environ.get("CXR_STRICT") == "1":
+        stand_in.function = own  # whoever catches this goes on as the lesson does
         raise WrongAnswer(fault)
     usual = not exercise.asked and [*map(kind, results)] == [*map(kind, _results(exercise, own))]
     if not fault and usual:

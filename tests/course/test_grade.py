@@ -42,6 +42,10 @@ SOUND = {
     "in another cell": (blank(), "right", ""),
     "a parameter of the lesson": (answered(f"assert (seed, profile) == (0, 'quick')\n{RIGHT}"), "right", ""),
 }  # fmt: skip
+SOUND["builds on a wrong one"] = (answered("return 1, 2"), "wrong", "received (1, 2)")
+cell_of(
+    SOUND["builds on a wrong one"][0], "def balancing_weights("
+).source = f"def balancing_weights(labels):\n    positive, negative = {FIRST}(labels)\n    return negative, positive"
 for name in ("helped", "imports"):  # the same once more, with what was missing in a cell of its own
     again = nbformat.from_dict(SOUND[name][0])
     again.cells.insert(2, nbformat.v4.new_code_cell(HELPER if name == "helped" else "import math"))

@@ -91,6 +91,16 @@ for number in range(3, 64):
         pass
 return 0, 0
 """
+_FLOOD = """\
+import os
+line = b'{"kind": "remark", "text": "%s"}\\n' % (b"x" * 10**6)
+while True:
+    for number in range(3, 64):
+        try:
+            os.write(number, line)
+        except OSError:
+            pass
+"""
 
 
 def broken(victim: Path) -> dict[str, Broken]:
@@ -162,6 +172,7 @@ def broken(victim: Path) -> dict[str, Broken]:
         "raises": (answered("return labels.no_such_thing"), first_wrong, "raised AttributeError"),
         "forges its verdict": (answered("return 0, 0", before=_FORGED), first_wrong, "received"),
         "writes into every channel": (answered(_CHANNEL), first_lost, "only the grader's own words|received"),
+        "floods the grader": (answered(_FLOOD), first_lost, "only the grader's own words|longer than|memory"),
         "calls the check": (
             answered(f"from cxr_utils import checks\nreturn checks.{FIRST}(lambda given: None)(labels)"),
             first_wrong, "cannot be called by what it checks",

@@ -11,7 +11,7 @@ from cxr_utils.course.grading.sandbox import Limits, Sandbox, Stopped, Walls
 from cxr_utils.course.grading.submissions import Submission
 
 RIGHT, WRONG, BLANK, NOT_RUN = "right", "wrong", "blank", "not run"
-_MOST_STARTS = 8
+_MOST_STARTS, _MOST_REMARKS = 8, 40
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ class _Judging:
 
     def _take(self, message: dict, inside: Sandbox) -> None:
         kind, name = message.get("kind"), str(message.get("name"))
+        if kind == "remark" and len(self.remarks) >= _MOST_REMARKS:
+            raise Stopped("wrote where only the grader's own words go")
         if kind == "step":
             self._step = message
         elif kind == "remark":

@@ -31,8 +31,9 @@ from cxr_utils.course.grading.wire import decode, raised
 
 _ALONE = ("unshare", "--map-root-user", "--mount", "--net", "--pid", "--ipc", "--fork", "--kill-child")
 _KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "VIRTUAL_ENV", "KERAS_BACKEND", "LD_LIBRARY_PATH", "CXR_HOME")
-_LONGEST = 32 * 2**20  # bytes of one message
+_LONGEST = 8 * 2**20  # bytes of one message
 _MOST_PROCESSES = 40
+_ALTOGETHER = 15  # so many steps' time has a notebook, whatever it says of its steps
 _NOT_OURS = "returned too much, or wrote where only the grader's own words go"
 _PROBE = """
 def tried(path, port, process):
@@ -101,7 +102,7 @@ class Sandbox:
 
     def __init__(self, walls: Walls, limits: Limits) -> None:
         self._limits, self._printed = limits, 0
-        self._spent, self._used, self._at = 0.0, 0.0, time.monotonic()
+        self._spent, self._total, self._used, self._at = 0.0, 0.0, 0.0, time.monotonic()
         self._family: set[psutil.Process] = set()  # all that were seen, so that none outlives this one
         self._folder = Path(tempfile.mkdtemp(prefix="cxr-grade-"))
         enter = CODE.format(*["enter" if walls.files else "main"] * 2)
@@ -110,26 +111,30 @@ class Sandbox:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             cwd=self._folder, env=_environment(self._folder), start_new_session=True,
         )  # fmt: skip
-        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        for task in (self._listen, self._drain):
+        self._ended = False
+        self._lines: queue.Queue[bytes] = queue.Queue(4)  # who floods it waits, and fills no memory here
+        self._outbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        for task in (self._listen, self._drain, self._speak):
             threading.Thread(target=task, daemon=True).start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ended = True
         self._end()
+        self._outbox.put(b"")
+        with suppress(queue.Empty):
+            while True:
+                self._lines.get_nowait()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             with suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def say(self, **message: Any) -> None:
-        """Send a message; one to a process that has ended is lost."""
-        assert self._process.stdin
-        with suppress(OSError):
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
+        """Send a message; one to a process that does not listen is lost."""
+        self._outbox.put(json.dumps(message).encode() + b"\n")
 
     def hear(self) -> dict:
         """The next message.
@@ -137,15 +142,12 @@ class Sandbox:
         Raises:
             Stopped: there is none, for the reason that it names.
         """
-        self._spent, self._at = 0.0, time.monotonic()
+        self._spent = 0.0
         while True:
+            if time.monotonic() - self._at > 0.1:
+                self._watch()
             with suppress(queue.Empty):
                 return self._read(self._lines.get(timeout=0.1))
-            if self._printed > self._limits.output * 2**20:
-                raise Stopped(f"printed more than {self._limits.output} MB")
-            self._watch()
-            if self._spent > self._limits.seconds:
-                raise Stopped(f"ran longer than {self._limits.seconds:g} seconds")
 
     def call(self, *given: Any, **named: Any) -> Any:
         """Let the process call the function whose turn it is.
@@ -181,22 +183,30 @@ class Sandbox:
         return message
 
     def _watch(self) -> None:
-        """Look at memory and processes."""
-        with suppress(psutil.Error):  # it has just ended
+        """Look at output, time, memory and processes."""
+        if self._printed > self._limits.output * 2**20:
+            raise Stopped(f"printed more than {self._limits.output} MB")
+        try:
             root = psutil.Process(self._process.pid)
             family = [root, *root.children(recursive=True)]
-            self._family |= set(family)
-            self._count_time(family)
-            if len(family) > _MOST_PROCESSES:
-                raise Stopped(f"started more than {_MOST_PROCESSES} processes")
-            if sum(one.memory_info().rss for one in family) > self._limits.memory * 2**20:
-                raise Stopped(f"took more than {self._limits.memory} MB of memory")
+        except psutil.Error:  # it has just ended
+            return
+        self._family |= set(family)
+        seen = [_look_at(one) for one in family]
+        self._count_time(sum(one[0] for one in seen), any(one[2] for one in seen))
+        for spent, most in ((self._spent, self._limits.seconds), (self._total, _ALTOGETHER * self._limits.seconds)):
+            if spent > most:
+                raise Stopped(f"ran longer than {most:g} seconds")
+        if len(family) > _MOST_PROCESSES:
+            raise Stopped(f"started more than {_MOST_PROCESSES} processes")
+        if sum(one[1] for one in seen) > self._limits.memory * 2**20:
+            raise Stopped(f"took more than {self._limits.memory} MB of memory")
 
-    def _count_time(self, family: list[psutil.Process]) -> None:
+    def _count_time(self, used: float, waits: bool) -> None:
         """Add the seconds since the last look, but for those in which it waited for a processor that others had."""
-        now, used = time.monotonic(), sum(sum(one.cpu_times()[:2]) for one in family)
-        waits = any(one.status() == psutil.STATUS_RUNNING for one in family)
-        self._spent += min(max(0.0, used - self._used), now - self._at) if waits else now - self._at
+        now = time.monotonic()
+        seconds = min(max(0.0, used - self._used), now - self._at) if waits else now - self._at
+        self._spent, self._total = self._spent + seconds, self._total + seconds
         self._at, self._used = now, used
 
     def _end(self) -> None:
@@ -214,9 +224,16 @@ class Sandbox:
     def _listen(self) -> None:
         assert self._process.stdout
         with suppress(OSError, ValueError):  # it was closed
-            while line := self._process.stdout.readline(_LONGEST):
+            while not self._ended and (line := self._process.stdout.readline(_LONGEST)):
                 self._lines.put(line)
         self._lines.put(b"")
+
+    def _speak(self) -> None:
+        assert self._process.stdin
+        with suppress(OSError, ValueError):  # it has ended
+            while line := self._outbox.get():
+                self._process.stdin.write(line)
+                self._process.stdin.flush()
 
     def _drain(self) -> None:
         assert self._process.stderr
@@ -226,6 +243,15 @@ class Sandbox:
                     self._printed += len(piece)
                 else:
                     return
+
+
+def _look_at(process: psutil.Process) -> tuple[float, int, bool]:
+    """Seconds that it has computed, bytes that it holds, whether it computes or would; of one that is gone, none."""
+    try:
+        with process.oneshot():
+            return sum(process.cpu_times()[:2]), process.memory_info().rss, process.status() == psutil.STATUS_RUNNING
+    except psutil.Error:
+        return 0.0, 0, False
 
 
 def find_walls() -> Walls:

@@ -10,7 +10,7 @@ The rooms, from the ground up; each imports only from those above it in this lis
 - `heatmaps`: where it looks, and how well: Grad-CAM, scores, sanity tests.
 - `plots`: every figure of the course; takes tables and arrays and imports no other room.
 - `checks`: exercises and claims; imports no other room.
-- `course`: how lessons are built, run and kept.
+- `course`: how lessons are built, run, kept and graded.
 - `commands`: the program `cxr`.
 
 Beside them stand `errors` and `cache`. Lessons write `import cxr_utils as cxr` and import whole rooms:

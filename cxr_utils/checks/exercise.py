@@ -35,6 +35,7 @@ Example:
     >>> go_on_with = {name}(lambda *given: None)
     · {name}: not answered yet. {goes_on}
 """
+NOT_ANSWERED = "· "  # begins the verdict on a blank answer
 _solved: dict[str, bool] = {}  # what this session has tried, and whether it was right at last
 
 
@@ -143,13 +144,12 @@ def check(exercise: Exercise, answer: Answer) -> Answer:
     """
     stand_in = answer if isinstance(answer, StandIn) else StandIn(answer)
     answer = stand_in.function = stand_in.answer  # one that calls itself by its name must meet itself
-    name, own, results = exercise.own.__name__, exercise.own, _results(exercise, answer)
-    fault = _fault(exercise, results)
-    if results[0] is None and _is_blank(answer):
-        fault = f"· {name}: not answered yet."
+    name, own = exercise.own.__name__, exercise.own
+    fault, results = judge(exercise, answer, is_blank(answer))
     _solved[name] = not fault
     print(f"{fault} {_GOES_ON}" if fault else f"✓ {name}: right")
     if fault and os.environ.get("CXR_STRICT") == "1":
+        stand_in.function = own  # whoever catches this goes on as the lesson does
         raise WrongAnswer(fault)
     usual = not exercise.asked and [*map(kind, results)] == [*map(kind, _results(exercise, own))]
     if not fault and usual:
@@ -158,6 +158,27 @@ def check(exercise: Exercise, answer: Answer) -> Answer:
         own if fault else lambda *given, **named: in_form_of(own(*given, **named), answer(*given, **named))
     )
     return stand_in
+
+
+def judge(exercise: Exercise, answer: Answer, blank: bool) -> tuple[str, list[Any]]:
+    """Try an answer on every case, and print nothing.
+
+    Args:
+        exercise: what is asked.
+        answer: a function; it may run in another process.
+        blank: whether it computes nothing.
+
+    Returns:
+        The verdict on what is not right, empty for a right answer; and what came back in each case.
+
+    Example:
+        >>> twice = Exercise(lambda x: 2 * x, "Add it to itself.", [Case((3,), 6)])
+        >>> judge(twice, lambda x: x + x, blank=False)
+        ('', [6])
+    """
+    results = _results(exercise, answer)
+    empty = blank and results[0] is None
+    return f"{NOT_ANSWERED}{exercise.own.__name__}: not answered yet." if empty else _fault(exercise, results), results
 
 
 def solved() -> None:
@@ -220,8 +241,13 @@ def _alike(received: Any, mistaken: Any) -> bool:
     return same(own, other, 1e-6)
 
 
-def _is_blank(answer: Answer) -> bool:
-    """Whether a function computes nothing: all operations of its code are those of an empty function."""
+def is_blank(answer: Answer) -> bool:
+    """Whether a function computes nothing: all operations of its code are those of an empty function.
+
+    Example:
+        >>> is_blank(lambda x: None), is_blank(lambda x: x + 1)
+        (True, False)
+    """
     if not inspect.isfunction(answer):
         return False
     own, empty = ({one.opname for one in dis.get_instructions(code)} for code in (answer, lambda: None))

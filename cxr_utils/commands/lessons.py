@@ -1,4 +1,4 @@
-"""`cxr build`, `cxr run` and `cxr lessons`: derive the notebooks, execute the lessons, hand them out."""
+"""`cxr build`, `cxr run`, `cxr lessons` and `cxr grade`: lessons derived, executed, handed out and taken back."""
 
 import os
 import time
@@ -9,7 +9,7 @@ from typing import Annotated
 import psutil
 import typer
 
-from cxr_utils.commands.options import Profile
+from cxr_utils.commands.options import Profile, refuse_unwritable
 from cxr_utils.errors import LessonError
 
 _LESSON_BYTES = 3_250 * 2**20  # for one lesson's kernel: the largest that a run.json has shown (lesson 06)
@@ -25,6 +25,9 @@ class Origin(StrEnum):
 def build(
     lessons: Annotated[list[str] | None, typer.Argument(help="Numbers or names; all when none is given.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; name every stale file.")] = False,
+    nbgrader: Annotated[
+        Path | None, typer.Option(help="Only write nbgrader's source version, into this folder.")
+    ] = None,
 ) -> None:
     """Make solutions/*.ipynb and notebooks/*.ipynb from solutions/*.py, executed.
 
@@ -32,12 +35,19 @@ def build(
       cxr build                one command for every derived file
       cxr build 02 05          two lessons
       cxr build --check        what `make test` asks: exit status 1 when a derived file is stale
+      cxr build --nbgrader course      for nbgrader generate_assignment, autograde and generate_feedback
     """
     from cxr_utils import cache
     from cxr_utils.course import build as building
     from cxr_utils.course.lessons import choose_lessons, find_lessons
 
     root = cache.home()
+    if nbgrader:
+        from cxr_utils.course.grading.nbgrader import write_course
+
+        written = write_course(choose_lessons(find_lessons(_course()), lessons or []), nbgrader)
+        print(f"{len(written)} assignments in {nbgrader / 'source'}. Go on there: nbgrader generate_assignment NAME")
+        return
     course = find_lessons(root)
     chosen = choose_lessons(course, lessons or [])
     if check:
@@ -115,6 +125,39 @@ def lessons(
     if kept:
         print(f"{len(kept)} files that were there before were kept, such as {kept[0]}.")
     print(f"{len(written)} files written. Open the lessons with: jupyter lab {folder / 'notebooks'}")
+
+
+def grade(
+    folder: Annotated[Path, typer.Argument(help="Submitted notebooks: a file, folder or archive each.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the marks; the one that is graded when not given.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="For one statement, or one call by a check.")] = 20,
+    memory: Annotated[int, typer.Option(min=200, help="MB for a submission.")] = 2000,
+    jobs: Annotated[int, typer.Option(min=0, help="Submissions at once; 0: as many as there are cores.")] = 0,
+) -> None:
+    """Mark the exercises of a class: right, wrong with what the check says, blank or not run.
+
+    Each notebook runs alone, with limits, and without network or a way to change files where the system can do that;
+    the first line says what it can. Writes grades.csv, grades.json and grades.html.
+
+    Examples:
+      cxr grade submissions/                      as Moodle, Canvas or ILIAS export them
+      cxr grade submissions.zip --out marks/      the archive itself
+    """
+    from cxr_utils.course.grading.classroom import grade_class
+    from cxr_utils.course.grading.sandbox import Limits
+    from cxr_utils.course.grading.table import counted
+    from cxr_utils.course.lessons import find_lessons
+
+    target = out or (folder if folder.is_dir() else folder.parent)
+    if out or folder.exists():
+        refuse_unwritable(target / "grades.csv", "--out")
+    start = time.perf_counter()
+    rows = grade_class(folder, target, find_lessons(_course()), Limits(seconds, memory), jobs)
+    odd = len({row.file for row in rows if row.remark or row.check_cell in ("changed", "removed")})
+    print(f"\n{counted(rows)}; {odd} notebooks have a remark or a check cell that was changed.")
+    print(f"{time.perf_counter() - start:.0f} seconds. grades.csv, grades.json and grades.html: {target}")
 
 
 def _course() -> Path:

@@ -12,7 +12,7 @@ from cxr_utils.commands import check, data, networks
 from cxr_utils.commands.doctor import doctor
 from cxr_utils.commands.evaluate import evaluate
 from cxr_utils.commands.fetch import fetch
-from cxr_utils.commands.lessons import build, lessons, run
+from cxr_utils.commands.lessons import build, grade, lessons, run
 from cxr_utils.errors import CxrError
 
 
@@ -29,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (
-    lessons, build, run, doctor, evaluate, networks.train, networks.pretrain, networks.predict, networks.explain,
+    lessons, build, run, grade, doctor, evaluate, networks.train, networks.pretrain, networks.predict, networks.explain,
 ):  # fmt: skip
     app.command(help=_help(command))(command)
 data_app = typer.Typer(help="Make or fetch a data set, or look at one.", no_args_is_help=True, rich_markup_mode=None)

@@ -27,7 +27,7 @@ STUB = "...  # your answer here"
 PARAMETERS = "parameters"
 #: Tags of cells that are folded: plumbing in both copies, what answers a question in the learner's until it is opened.
 PLUMBING, ANSWER = "plumbing", "answer"
-_BEGIN, _END = "### BEGIN SOLUTION", "### END SOLUTION"
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 _CELL = re.compile(r"# %%")
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
@@ -87,6 +87,13 @@ def learner_notebook(text: str, name: str) -> NotebookNode:
     return notebook
 
 
+def marked_notebook(text: str, name: str) -> NotebookNode:
+    """The notebook with each answer between its two marker lines; arguments and errors as `solution_notebook`."""
+    lines = text.split("\n")
+    _find_blanks(lines, name)  # what is no valid source is refused here, too
+    return _notebook(lines, name)
+
+
 def to_text(notebook: NotebookNode) -> str:
     """The bytes of a notebook file, as text: the same for the same notebook, on every machine.
 
@@ -108,21 +115,21 @@ def _find_blanks(lines: list[str], name: str) -> list[_Blank]:
     blanks: list[_Blank] = []
     begin: int | None = None
     for number, line in enumerate(lines):
-        if begin is not None and (_CELL.match(line) or line.strip() == _BEGIN):
+        if begin is not None and (_CELL.match(line) or line.strip() == BEGIN):
             break
-        if line.strip() == _BEGIN:
+        if line.strip() == BEGIN:
             begin = number
-        elif line.strip() == _END:
+        elif line.strip() == END:
             blanks.append(_pair(lines, begin, number, name))
             begin = None
         elif "BEGIN SOLUTION" in line or "END SOLUTION" in line:
-            expected = f"Expected a line that holds nothing but '{_BEGIN}' or '{_END}'."
+            expected = f"Expected a line that holds nothing but '{BEGIN}' or '{END}'."
             raise _refuse(name, number, f"{line.strip()!r} is no marker. {expected} Correct it, or reword it.")
     if begin is not None:
-        raise _refuse(name, begin, f"this '{_BEGIN}' has no end. Expected '{_END}' in the same cell. Add it.")
+        raise _refuse(name, begin, f"this '{BEGIN}' has no end. Expected '{END}' in the same cell. Add it.")
     if not blanks:
         raise LessonError(
-            f"solutions/{name}.py has no exercise. Expected an answer between '{_BEGIN}' and '{_END}' in a "
+            f"solutions/{name}.py has no exercise. Expected an answer between '{BEGIN}' and '{END}' in a "
             "function. Add one."
         )
     _check_functions(lines, blanks, name)
@@ -131,12 +138,12 @@ def _find_blanks(lines: list[str], name: str) -> list[_Blank]:
 
 def _pair(lines: list[str], begin: int | None, end: int, name: str) -> _Blank:
     if begin is None:
-        expected = f"Expected '{_BEGIN}' above it in the same cell."
-        raise _refuse(name, end, f"'{_END}' without a beginning. {expected} Add it, or remove this line.")
+        expected = f"Expected '{BEGIN}' above it in the same cell."
+        raise _refuse(name, end, f"'{END}' without a beginning. {expected} Add it, or remove this line.")
     indent = lines[begin][: lines[begin].index("#")]
     if not lines[end].startswith(f"{indent}#"):
         expected = "Expected both in the same block."
-        raise _refuse(name, end, f"'{_END}' is not indented like its beginning. {expected} Indent it likewise.")
+        raise _refuse(name, end, f"'{END}' is not indented like its beginning. {expected} Indent it likewise.")
     return _Blank(begin, end, indent)
 
 
@@ -169,7 +176,7 @@ def _check_cell(lines: list[str], first: int, answers: list[int], name: str) -> 
         innermost = around[-1]  # ast.walk goes from the outside in
         if any(isinstance(node, ast.Return) and node.value is not None for node in ast.walk(innermost)):
             problem = f"{innermost.name}() returns a value even when the answer is blank."
-            raise _refuse(name, answer, f"{problem} Expected nothing then. Move its return above '{_END}'.")
+            raise _refuse(name, answer, f"{problem} Expected nothing then. Move its return above '{END}'.")
 
 
 def _notebook(lines: list[str], name: str) -> NotebookNode:

@@ -72,6 +72,14 @@ def test_a_new_answer_after_a_wrong_one_is_judged_itself(capsys):
     assert [line[0] for line in capsys.readouterr().out.splitlines()] == ["✗", "✓", "✗"]
 
 
+def test_after_a_strict_refusal_the_course_s_version_goes_on(monkeypatch):
+    go_on = check(SQUARE, lambda x: x + 1)
+    monkeypatch.setenv("CXR_STRICT", "1")
+    with pytest.raises(WrongAnswer):
+        check(SQUARE, go_on)
+    assert go_on(5) == 25
+
+
 def test_one_that_calls_itself_by_name_does_not_meet_the_course_s_version(capsys):
     triangle = asked(Case((1,), 1), Case((4,), 10), own=lambda n: n * (n + 1) // 2)
     names = {}

@@ -1,15 +1,15 @@
 """The course's front door; it needs nothing but Python. Run: python course.py COMMAND [ARGUMENTS]
 
-run       execute all lessons with papermill; arguments go to `cxr run`, such as --data FOLDER
-test      everything that continuous integration checks
-lab       JupyterLab on the lessons
-build     derive every notebook from its source; with numbers, those lessons
-bench     the measurements in benchmarks/
-site      the lessons and docs/ as web pages, in site/
-setup     only make the environment .venv, which every other command makes too where it is missing or out of date
-check-notebooks        the part of `test` that compares saved outputs with fresh ones
-jax, torch, tensorflow-gpu, jax-gpu, torch-gpu      add a backend of Keras; KERAS_BACKEND=jax or torch chooses it
-lock      requirements.lock from pyproject.toml, then environment.yml; --upgrade for newer versions
+  run       execute all lessons with papermill; arguments go to `cxr run`, such as --data FOLDER
+  test      everything that continuous integration checks
+  lab       JupyterLab on the lessons
+  build     derive every notebook from its source; with numbers, those lessons
+  bench     the measurements in benchmarks/
+  site      the lessons and docs/ as web pages, in site/
+  setup     only make the environment .venv, which every other command makes too where it is missing or out of date
+  check-notebooks        the part of `test` that compares saved outputs with fresh ones
+  jax, torch, tensorflow-gpu, jax-gpu, torch-gpu      add a backend of Keras; KERAS_BACKEND=jax or torch chooses it
+  lock      requirements.lock from pyproject.toml, then environment.yml; --upgrade for newer versions
 """
 
 import os
@@ -35,9 +35,7 @@ def call(*command, **more):
     """Run a command in the course's folder; where it fails, end with its status."""
     variables = {key: str(value) for key, value in more.items()}
     try:
-        status = subprocess.run(
-            [str(part) for part in command], cwd=str(HERE), env={**os.environ, **variables}
-        ).returncode
+        status = subprocess.run([str(part) for part in command], cwd=str(HERE), env={**os.environ, **variables}).returncode
     except KeyboardInterrupt:
         status = 130
     if status:
@@ -47,10 +45,7 @@ def call(*command, **more):
 def works(command):
     """Whether a Python can make the environment; one that is found may be an empty shim, or come without venv."""
     try:
-        return (
-            subprocess.run([*command, "-c", WORKS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
-            == 0
-        )
+        return subprocess.run([*command, "-c", WORKS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
     except OSError:
         return False
 
@@ -155,9 +150,8 @@ def lock(*arguments):
     own = VENV / "uv" / BIN.name / PYTHON.name
     call(own, "-m", "pip", "install", "-qq", "uv")
     options = "--quiet --universal --fork-strategy fewest --generate-hashes --no-emit-index-url --no-annotate".split()
-    wanted = (
-        "--python-version 3.11 --extra tensorflow --group dev --group site pyproject.toml -o requirements.lock".split()
-    )
+    wanted = "--python-version 3.11 --extra tensorflow --group dev --group site pyproject.toml".split()
+    wanted += ["-o", "requirements.lock"]
     call(own, "-m", "uv", "pip", "compile", *options, "--custom-compile-command", "make lock", *wanted, *arguments)
     setup()
     code = "from cxr_utils.cache import home; from cxr_utils.course.build import build_environment as b; b(home())"

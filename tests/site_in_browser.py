@@ -132,5 +132,5 @@ AXE = """async rules => {
     const {violations} = await axe.run(document, options);
     return violations.filter(fault => ['serious', 'critical'].includes(fault.impact)).map(fault =>
         `${fault.id} at ${fault.nodes.slice(0, 3).map(node => node.target.join(' ')).join(', ')}`
-        + ` (${fault.nodes.length} places): ${fault.nodes[0].any.concat(fault.nodes[0].all)[0]?.message ?? fault.help}`);
+        + ` (${fault.nodes.length} places): ${fault.nodes[0].failureSummary}`);
 }"""

@@ -86,9 +86,8 @@ def test_paper_and_a_telephone_get_the_text_without_what_surrounds_it(site):
 FAULTY = """<!doctype html><html lang="en"><head><title>Faulty</title></head><body><main><h1>Faulty</h1>
 <img src="heavy.png"><img src="missing.png" alt="Described."><script>thrown()</script>
 <a href="nowhere.html">a dead link</a> <a href="#noplace">a dead place</a> <a href="#here" id="here">a living one</a>
-<p style="color: #aaa; background: #fff">pale in the light</p>
-<p class="dark" style="background: #000">pale in the dark</p>
-<style>@media (prefers-color-scheme: dark) { p.dark { color: #333 } } @media (prefers-color-scheme: light) { p.dark { color: #fff } }</style>
+<p style="color: #aaa; background: #fff">pale in the light</p> <p class="dark">pale in the dark</p>
+<style>.dark { background: #000; color: #fff } @media (prefers-color-scheme: dark) { .dark { color: #333 } }</style>
 <div style="width: 500px">too wide for a telephone</div></main></body></html>"""
 
 

@@ -164,7 +164,7 @@ def upsample(maps: np.ndarray, size: int) -> np.ndarray:
         size: side of the result in pixels.
 
     Returns:
-        (..., size, size) float32. A map of 8 x 8 is no sharper for it; one cell still is an eighth of the
+        (..., size, size) float32. A map of 8 x 8 is no sharper for it: one cell still is an eighth of the
         image.
 
     Example:

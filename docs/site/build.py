@@ -16,6 +16,7 @@ import nbformat
 from lessons import as_page
 from reference import program_page, room_page, rooms
 from rooms_picture import rooms_svg
+from sphinx.cmd.build import build_main
 
 from cxr_utils.course.derive import to_text
 from cxr_utils.course.lessons import find_lessons
@@ -57,13 +58,13 @@ def build(out: Path) -> int:
     """Make the pages; what Sphinx warns of is an error.
 
     Args:
-        out: the folder of the site, replaced.
+        out: the folder of the site; an older site there is replaced.
 
     Returns:
         Sphinx's exit status.
     """
-    from sphinx.cmd.build import build_main
-
+    if out.exists() and any(out.iterdir()) and not (out / "searchindex.js").exists():
+        sys.exit(f"error: {out} holds something else. Expected an empty folder, or a site to replace. Name another.")
     with tempfile.TemporaryDirectory() as sources, tempfile.TemporaryDirectory() as pages:
         gather(Path(sources))
         options = ["-b", "html", "-c", str(HERE), "-d", f"{sources}/.doctrees", "-q", "-W", "--keep-going"]

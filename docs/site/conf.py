@@ -6,7 +6,7 @@ from reference import rooms
 
 import cxr_utils
 
-project = "Chest X-rays, classified and judged"
+project = "Judging chest X-rays"
 author = "the authors of the course"
 copyright = "the authors of the course; MIT licence. For teaching, never for diagnosis"
 version = release = cxr_utils.__version__
@@ -34,6 +34,8 @@ toc_object_entries = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = project
+html_favicon = "icon.svg"
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system has it
 html_static_path = ["style.css"]
 html_css_files = ["style.css"]
 html_copy_source = False
@@ -52,6 +54,14 @@ html_theme_options = {
 
 _PUBLIC = {room.__name__: set(room.__all__) for room in rooms().values()}
 _NAME = re.compile(r"(?<![`:])`(\w+)((?:\.\w+)*)`(?!`)")
+_COLON = "\N{MODIFIER LETTER COLON}"  # napoleon takes what stands before a colon for a type
+
+
+def keep_colons(app, what, name, thing, options, lines):
+    """What a function returns is told in sentences, and a colon in one is no end of a type."""
+    for number, line in enumerate(lines[1:], 1):
+        if lines[number - 1].strip() in ("Returns:", "Yields:"):
+            lines[number] = line.replace(":", _COLON)
 
 
 def link_names(app, what, name, thing, options, lines):
@@ -64,8 +74,10 @@ def link_names(app, what, name, thing, options, lines):
                 return f":py:obj:`{found[1]}{found[2]} <{room}.{found[1]}{found[2]}>`"
         return found[0]
 
+    lines[:] = [line.replace(_COLON, ":") for line in lines]
     lines[:] = [line if line.lstrip().startswith((">>>", "...")) else _NAME.sub(link, line) for line in lines]
 
 
 def setup(app):
+    app.connect("autodoc-process-docstring", keep_colons, priority=100)  # before napoleon
     app.connect("autodoc-process-docstring", link_names, priority=900)  # after napoleon

@@ -48,7 +48,7 @@ def _fold(cell: NotebookNode, how: str, prompt: str) -> None:
 
 
 def _show_picture(output: NotebookNode, folder: Path) -> None:
-    """Replace a PNG by its description and a lossless WebP file of half the size; myst-nb would drop the description."""
+    """Replace a PNG by a lossless WebP of half the size and its description, which myst-nb would drop."""
     if "image/png" not in output.get("data", {}):
         return
     data = b64decode(output.data["image/png"])

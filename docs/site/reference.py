@@ -3,8 +3,8 @@
 import inspect
 import sys
 from types import ModuleType
+from typing import Any
 
-import click
 import typer
 from sphinx.pycode import ModuleAnalyzer
 
@@ -21,7 +21,8 @@ def rooms() -> dict[str, ModuleType]:
 def room_page(name: str, room: ModuleType) -> str:
     """A room's page in reStructuredText: what it is for, a table of its names, then each of them."""
     page = [_title(name, "="), f".. automodule:: {room.__name__}\n   :no-members:\n"]
-    page += [".. autosummary::\n", *(f"   {public}" for public in room.__all__ if callable(getattr(room, public))), ""]
+    functions = [public for public in room.__all__ if callable(getattr(room, public))]
+    page += [".. autosummary::\n   :nosignatures:\n", *(f"   {public}" for public in functions), ""]
     for public in room.__all__:
         page += [_title(f"``{public}``", "-"), _entry(room, public)]
     return "\n".join(page)
@@ -54,15 +55,14 @@ def _said_of(room: ModuleType, constant: str) -> str:
 def program_page() -> str:
     """The program `cxr`: what each of its commands says of itself with `--help`."""
     page = ["# The program `cxr`\n", "Each command says this of itself with `--help`.\n"]
-    command = typer.main.get_command(app)
-    for context in _commands(command, click.Context(command, info_name="cxr")):
-        page.append(f"## `{context.command_path}`\n\n```text\n{context.get_help()}\n```\n")
+    for path, context in _commands(typer.main.get_command(app), "cxr", None):
+        page.append(f"## `{path}`\n\n```text\n{context.get_help()}\n```\n")
     return "\n".join(page)
 
 
-def _commands(command: click.Command, context: click.Context) -> list[click.Context]:
-    """Each command that does something, also those of groups."""
-    if not isinstance(command, click.Group):
-        return [context]
-    below = {name: click.Context(one, info_name=name, parent=context) for name, one in command.commands.items()}
-    return [leaf for name, one in command.commands.items() for leaf in _commands(one, below[name])]
+def _commands(command: Any, name: str, above: Any) -> list[tuple[str, Any]]:
+    """Each command that does something, also those of groups, with its context; typer may bring a Click of its own."""
+    context = command.context_class(command, info_name=name, parent=above)
+    if not hasattr(command, "commands"):
+        return [(context.command_path, context)]
+    return [leaf for below, one in command.commands.items() for leaf in _commands(one, below, context)]

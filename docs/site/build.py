@@ -40,13 +40,14 @@ def gather(folder: Path) -> None:
     shutil.copytree(HERE / "pages", folder, dirs_exist_ok=True)
     _change(folder / "docs" / "architecture.md", _MERMAID, lambda found: rooms_svg(found[1]))
     _change(folder / "docs" / "glossary.md", re.compile("^###", re.MULTILINE), lambda _: "##")  # no level is left out
-    for lesson in find_lessons(ROOT):
+    lessons = find_lessons(ROOT)
+    for lesson in lessons:
         learner, solved = (nbformat.read(path, as_version=4) for path in (lesson.learner, lesson.solution))
         page = folder / "notebooks" / lesson.learner.name
         page.parent.mkdir(exist_ok=True)
         page.write_text(to_text(as_page(learner, solved, page.parent)), encoding="utf-8")
     for name, room in rooms().items():
-        (folder / "reference" / f"{name}.rst").write_text(room_page(name, room), encoding="utf-8")
+        (folder / "reference" / f"{name}.rst").write_text(room_page(name, room, lessons), encoding="utf-8")
     (folder / "reference" / "program.md").write_text(program_page(), encoding="utf-8")
 
 

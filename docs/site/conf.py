@@ -27,7 +27,6 @@ myst_heading_anchors = 3  # links to headings work as they do in JupyterLab and 
 # Reference: rooms hand on names that lie in files of theirs.
 autosummary_generate = False
 autodoc_typehints_format = "short"
-python_maximum_signature_line_length = 88
 napoleon_numpy_docstring = False
 add_module_names = False
 toc_object_entries = False

@@ -1,6 +1,7 @@
 """The reference as pages: one for each room with all that it hands on, one for the program `cxr`."""
 
 import inspect
+import re
 import sys
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,7 @@ from sphinx.pycode import ModuleAnalyzer
 
 import cxr_utils
 from cxr_utils.commands.program import app
+from cxr_utils.course.lessons import Lesson
 
 
 def rooms() -> dict[str, ModuleType]:
@@ -18,13 +20,14 @@ def rooms() -> dict[str, ModuleType]:
     return {name: room for name, room in found.items() if hasattr(room, "__all__")}
 
 
-def room_page(name: str, room: ModuleType) -> str:
+def room_page(name: str, room: ModuleType, lessons: list[Lesson]) -> str:
     """A room's page in reStructuredText: what it is for, a table of its names, then each of them."""
+    sources = {lesson: lesson.source.read_text(encoding="utf-8") for lesson in lessons}
     page = [_title(name, "="), f".. automodule:: {room.__name__}\n   :no-members:\n"]
     functions = [public for public in room.__all__ if callable(getattr(room, public))]
     page += [".. autosummary::\n   :nosignatures:\n", *(f"   {public}" for public in functions), ""]
     for public in room.__all__:
-        page += [_title(f"``{public}``", "-"), _entry(room, public)]
+        page += [_title(f"``{public}``", "-"), _entry(room, public), _seen(name, public, sources)]
     return "\n".join(page)
 
 
@@ -40,6 +43,15 @@ def _entry(room: ModuleType, public: str) -> str:
         return f".. autofunction:: {room.__name__}.{public}\n"
     value = f"   :value: {thing}\n" if isinstance(thing, tuple) else ""
     return f".. py:data:: {room.__name__}.{public}\n{value}\n   {_said_of(room, public)}\n"
+
+
+def _seen(room: str, public: str, sources: dict[Lesson, str]) -> str:
+    """The lessons that use a name, where it is seen at work."""
+    used = re.compile(rf"\b({room}|cxr)\.{public}\b")
+    links = [
+        f":doc:`{lesson.number} </notebooks/{lesson.name}>`" for lesson, text in sources.items() if used.search(text)
+    ]
+    return f"Seen at work in lesson {', '.join(links)}.\n" if links else ""
 
 
 def _said_of(room: ModuleType, constant: str) -> str:

@@ -128,7 +128,8 @@ READ = """() => ({
     wide: document.documentElement.scrollWidth,
 })"""
 AXE = """async rules => {
-    const options = {preload: false, resultTypes: ['violations'], ...(rules && {runOnly: {type: 'rule', values: rules}})};
+    const only = rules && {runOnly: {type: 'rule', values: rules}};
+    const options = {preload: false, resultTypes: ['violations'], ...only};
     const {violations} = await axe.run(document, options);
     return violations.filter(fault => ['serious', 'critical'].includes(fault.impact)).map(fault =>
         `${fault.id} at ${fault.nodes.slice(0, 3).map(node => node.target.join(' ')).join(', ')}`

@@ -135,6 +135,11 @@ def bench(*arguments):
     sys.exit(missed)
 
 
+def site(*arguments):
+    """The pages, from what is saved; an argument names another folder."""
+    call(PYTHON, "docs/site/build.py", *arguments)
+
+
 def add(backend, *arguments):
     """Install a backend beside what the lock holds; what is in the lock stays at its version."""
     pins = re.findall(r"^[A-Za-z0-9][^\\\n]*", (HERE / "requirements.lock").read_text(), re.M)
@@ -149,7 +154,8 @@ def lock(*arguments):
     own = VENV / "uv" / BIN.name / PYTHON.name
     call(own, "-m", "pip", "install", "-qq", "uv")
     options = "--quiet --universal --fork-strategy fewest --generate-hashes --no-emit-index-url --no-annotate".split()
-    wanted = "--python-version 3.11 --extra tensorflow --group dev pyproject.toml -o requirements.lock".split()
+    wanted = "--python-version 3.11 --extra tensorflow --group dev --group site pyproject.toml".split()
+    wanted += ["-o", "requirements.lock"]
     call(own, "-m", "uv", "pip", "compile", *options, "--custom-compile-command", "make lock", *wanted, *arguments)
     setup()
     code = "from cxr_utils.cache import home; from cxr_utils.course.build import build_environment as b; b(home())"
@@ -158,19 +164,13 @@ def lock(*arguments):
 
 def main(arguments):
     """Make the environment, then do what was asked for."""
-    commands = {
-        "setup": setup,
-        "lab": lab,
-        "test": test,
-        "check-notebooks": check_notebooks,
-        "bench": bench,
-        "lock": lock,
-    }
+    commands = {"setup": setup, "lab": lab, "test": test, "check-notebooks": check_notebooks, "bench": bench}
+    commands.update(site=site, lock=lock)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(__doc__.strip())
         return
     name, rest = arguments[0], arguments[1:]
-    if name not in {*commands, *BACKENDS, "run", "build", "site"}:
+    if name not in {*commands, *BACKENDS, "run", "build"}:
         sys.exit(f"error: {name!r} is no command of course.py. `python course.py` lists them.")
     if name not in ("lock", "setup"):
         setup()

@@ -97,7 +97,8 @@ def test_the_lock_serves_what_the_project_asks_for():
     for requirement in map(Requirement, locked()):
         versions.setdefault(canonicalize_name(requirement.name), []).append(str(requirement.specifier)[2:])
     default = PROJECT["project"]["optional-dependencies"]["tensorflow"]
-    for text in PROJECT["project"]["dependencies"] + default + PROJECT["dependency-groups"]["dev"]:
+    groups = PROJECT["dependency-groups"]
+    for text in PROJECT["project"]["dependencies"] + default + groups["dev"] + groups["site"]:
         asked = Requirement(text)
         assert any(asked.specifier.contains(v) for v in versions.get(canonicalize_name(asked.name), [])), text
 

@@ -13,6 +13,7 @@ import pandas as pd
 from cxr_utils.errors import DataError
 from cxr_utils.phantom import FINDINGS
 
+#: The parts that a data set is divided into: to learn from, to make choices on, to look at once.
 PARTS = ("train", "valid", "test")
 REQUIRED = ("image", "patient", "split")
 OPTIONAL = ("age", "sex", "view", "follow_up", "collection")

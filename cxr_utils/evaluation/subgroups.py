@@ -149,7 +149,7 @@ def subgroup_table(
 
     Returns:
         One row a group: characteristic, group, what `metrics.auc_table` says of the mean over findings, and the columns
-        of `gap_test`, its low, high, reason and findings with the prefix "gap_". A `Missing` where no characteristic is
+        of `gap_test`, its low, high, reason and findings with the prefix `gap_`. A `Missing` where no characteristic is
         known.
     """
     groups = subgroup_labels(table)

@@ -25,6 +25,7 @@ from cxr_utils.networks.backend import load_keras
 if TYPE_CHECKING:
     import keras
 
+#: Changes that `augmented` can make to a training image, each by chance.
 AUGMENTATIONS = ("flip_horizontal", "rotate", "shift", "brightness")
 LARGEST_ANGLE = np.radians(10)  # patients do not stand more askew than that
 LARGEST_SHIFT = 0.08  # of the image's side

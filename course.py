@@ -9,13 +9,17 @@ site      the lessons and docs/ as web pages, in site/
 setup     only make the environment .venv, which every other command makes too where it is missing or out of date
 check-notebooks        the part of `test` that compares saved outputs with fresh ones
 jax, torch, tensorflow-gpu, jax-gpu, torch-gpu      add a backend of Keras; KERAS_BACKEND=jax or torch chooses it
+mutants   how many small errors, planted in the package, the tests notice
+release   the wheel, and notebooks and site as one zip, in dist/; an argument is the tag that it must have
 lock      requirements.lock from pyproject.toml, then environment.yml; --upgrade for newer versions
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -140,6 +144,34 @@ def site(*arguments):
     call(PYTHON, "docs/site/build.py", *arguments)
 
 
+def release(*arguments):
+    """What a release hands out. The version stands in the package; the change log must begin with it."""
+    version = re.search(r'^__version__ = "(.+)"$', (HERE / "cxr_utils" / "__init__.py").read_text(), re.M).group(1)
+    newest = re.search(r"^## (\S+)", (HERE / "CHANGELOG.md").read_text(encoding="utf-8"), re.M).group(1)
+    if newest != version or any(tag != "v" + version for tag in arguments):
+        sys.exit(
+            "error: the package is {0}, CHANGELOG.md begins with {1}, and the tag is {2}. Expected {0}, {0} and v{0}. "
+            "Correct what is behind.".format(version, newest, " ".join(arguments) or "not given")
+        )
+    site()
+    call(PYTHON, "-m", "pip", "wheel", "-qq", "--no-deps", "--no-build-isolation", "-w", "dist", ".")
+    name = "cxr-course-" + version
+    with tempfile.TemporaryDirectory() as folder:
+        inside = Path(folder) / name
+        shutil.copytree(str(HERE / "site"), str(inside / "site"))
+        (inside / "notebooks").mkdir()
+        for path in [*HERE.glob("notebooks/*.ipynb"), *HERE.glob("LICENSE*"), *HERE.glob("CITATION.cff")]:
+            target = inside / path.relative_to(HERE)
+            (shutil.copytree if path.is_dir() else shutil.copyfile)(str(path), str(target))
+        shutil.make_archive(str(HERE / "dist" / name), "zip", folder, name)
+    print("dist/:", *sorted(path.name for path in (HERE / "dist").iterdir()))
+
+
+def mutants(*arguments):
+    """Small errors planted in the package, and how many the tests notice."""
+    call(PYTHON, "tests/mutants.py", *arguments)
+
+
 def add(backend, *arguments):
     """Install a backend beside what the lock holds; what is in the lock stays at its version."""
     pins = re.findall(r"^[A-Za-z0-9][^\\\n]*", (HERE / "requirements.lock").read_text(), re.M)
@@ -165,7 +197,7 @@ def lock(*arguments):
 def main(arguments):
     """Make the environment, then do what was asked for."""
     commands = {"setup": setup, "lab": lab, "test": test, "check-notebooks": check_notebooks, "bench": bench}
-    commands.update(site=site, lock=lock)
+    commands.update(site=site, release=release, mutants=mutants, lock=lock)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(__doc__.strip())
         return

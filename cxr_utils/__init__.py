@@ -27,7 +27,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _ROOMS = ("phantom", "data", "networks", "training", "evaluation", "heatmaps", "plots", "checks", "course", "commands")
 

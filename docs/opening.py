@@ -38,20 +38,19 @@ def stacked(*pictures: np.ndarray) -> np.ndarray:
     return np.vstack([part for picture in pictures for part in (picture, gap)][:-1])
 
 
-def main() -> None:
-    """Findings above; below them an evaluation, transfer and heat maps."""
+def opening() -> np.ndarray:
+    """Findings above; below them transfer, heat maps, and what a leak does to an AUC."""
     findings = scaled(saved_figure("01_data_visualization", "14 radiographs"), WIDTH)
-    forest = scaled(saved_figure("05_auc_and_roc", "findings and their mean"), 560)
-    heat = saved_figure("06_grad_cam", "the surest image of each common finding")
+    size = scaled(saved_figure("04_transfer_learning", "over the number of training images"), 660)
+    heat = saved_figure("06_grad_cam", "explained by the main network")
     heat = heat[: len(heat) // 2 - 10, : int(heat.shape[1] * 0.91)]  # the first row without the colour bar
-    size = saved_figure("04_transfer_learning", "number of training images")
-    right = stacked(*(scaled(picture, WIDTH - GAP - forest.shape[1]) for picture in (heat, size)))
-    below = np.full((max(len(forest), len(right)), WIDTH, 3), 255, np.uint8)
-    below[: len(forest), : forest.shape[1]] = forest
+    leak = saved_figure("02_leakage_check", "divided by image and by patient")
+    right = stacked(*(scaled(picture, WIDTH - GAP - size.shape[1]) for picture in (heat, leak)))
+    below = np.full((max(len(size), len(right)), WIDTH, 3), 255, np.uint8)
+    below[: len(size), : size.shape[1]] = size
     below[: len(right), -right.shape[1] :] = right
-    sheet = stacked(findings[: len(findings) // 3], below)
-    cv2.imwrite(str(Path(__file__).with_suffix(".png")), sheet, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    return stacked(findings[: len(findings) // 3], below)
 
 
 if __name__ == "__main__":
-    main()
+    cv2.imwrite(str(Path(__file__).with_suffix(".png")), opening(), [cv2.IMWRITE_PNG_COMPRESSION, 9])

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import nbformat
@@ -72,8 +73,20 @@ def build(out: Path) -> int:
         status = build_main([*options, sources, pages])
         if status == 0:
             shutil.rmtree(out, ignore_errors=True)
-            shutil.copytree(pages, out, ignore=shutil.ignore_patterns(".buildinfo", "objects.inv"))
+            shutil.copytree(
+                pages, out, ignore=shutil.ignore_patterns(".buildinfo", "objects.inv", "webpack-macros.html")
+            )
+            _add_licenses(out / "licenses")
     return status
+
+
+def _add_licenses(folder: Path) -> None:
+    """The licence texts of those whose scripts, styles and letters the pages carry."""
+    folder.mkdir()
+    for name in ("sphinx", "pydata-sphinx-theme", "myst-nb"):
+        for file in metadata.distribution(name).files or ():
+            if "license" in file.name.lower() and file.suffix in ("", ".txt", ".rst"):
+                shutil.copyfile(file.locate(), folder / f"{name}-{file.stem}.txt")
 
 
 def main() -> None:

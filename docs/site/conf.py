@@ -15,7 +15,6 @@ language = "en"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 exclude_patterns = [".doctrees", "README.md"]  # its parts are included elsewhere
 default_role = "code"
-suppress_warnings = ["toc.not_readable"]  # docs/teaching.md is on its way
 
 # Lessons: what is saved is shown.
 nb_execution_mode = "off"

@@ -53,3 +53,10 @@ def test_every_kind_of_new_thing_has_a_place_in_three_lines():
     places = re.findall(r"\*\*An? (\w+).*?\*\*((?:.+\n?)+)", PAGE.split("## Where to put what is new")[1])
     assert {kind for kind, _ in places} == kinds
     assert all(len(text.strip().splitlines()) == 3 for _, text in places)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_everything_public_that_can_be_called_has_an_example(room):
+    module = getattr(cxr_utils, room)
+    callables = [name for name in getattr(module, "__all__", []) if callable(getattr(module, name))]
+    assert [name for name in callables if ">>> " not in (getattr(module, name).__doc__ or "")] == []

@@ -48,9 +48,9 @@ def test_the_reference_has_every_public_name_of_every_room_with_its_example(site
         page = (site / "reference" / f"{room}.html").read_text(encoding="utf-8")
         for name in getattr(cxr_utils, room).__all__:
             entry = page.partition(f'id="cxr_utils.{room}.{name}"')[2].partition('<dl class="py')[0]
-            documented = getattr(getattr(cxr_utils, room), name).__doc__ or ""
             assert entry, f"{room}.{name} is not in the reference"
-            assert "Example:" not in documented or "&gt;&gt;&gt; " in entry, f"{room}.{name} is without its example"
+            if callable(getattr(getattr(cxr_utils, room), name)):
+                assert "&gt;&gt;&gt; " in entry, f"{room}.{name} is without its example"
 
 
 def test_answers_plumbing_and_solutions_are_folded(site):

@@ -68,6 +68,11 @@ def open_elsewhere(source: str | Path, home: Dataset, *, profile: str = "quick",
 
     Raises:
         DataError: it is the first collection again, or lies within it or around it; else see `open_dataset`.
+
+    Example:
+        >>> home = open_dataset("phantom")
+        >>> open_elsewhere("phantom-county", home).findings == home.findings
+        True
     """
     if str(source) in COHORTS and home.name not in COHORTS:
         return Missing("No second collection was given. Set `elsewhere` to its folder in the cell of parameters.")

@@ -39,6 +39,12 @@ def contact_sheet(folder: str | Path, path: str | Path, *, beside: Sequence[Path
 
     Raises:
         DataError: the folder is no cohort.
+
+    Example:
+        >>> import tempfile; from cxr_utils.phantom import make_cohort
+        >>> folder = make_cohort(tempfile.mkdtemp(), images=20, size=64, workers=1)
+        >>> contact_sheet(folder, folder / "sheet.png", tile=32).name
+        'sheet.png'
     """
     made = description(Path(folder))
     if made is None:

@@ -176,6 +176,13 @@ def baseline_scores(
 
     Raises:
         DataError: a kind is unknown, or an image file is absent.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> dataset = open_dataset("phantom")
+        >>> scores = baseline_scores(dataset.part("train"), dataset.part("test"), kinds=["no pixels", "thumbnail"])
+        >>> list(scores)
+        ['no pixels', '16 x 16 pixels']
     """
     unknown = set(kinds) - set(_WAYS)
     if unknown:

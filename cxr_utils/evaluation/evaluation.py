@@ -40,6 +40,13 @@ class Evaluation:
         roc: "macro" and "micro" ROC curves.
         precision_recall: the same for precision and recall.
         notes: what was left out, and why.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> dataset = open_dataset("phantom")
+        >>> scores = dataset.table.set_index("image")[list(dataset.findings)] * 0.5 + 0.2
+        >>> evaluate(scores, dataset, replicates=50).about["images"]
+        281
     """
 
     about: dict
@@ -91,6 +98,13 @@ def evaluate(
     Raises:
         DataError: predictions and data set do not fit together, or a score is missing or infinite.
         CxrError: no finding has both classes.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> dataset = open_dataset("phantom")
+        >>> scores = dataset.table.set_index("image")[list(dataset.findings)] * 0.5 + 0.2
+        >>> float(evaluate(scores, dataset, replicates=50).areas.loc["mean", "auc"])
+        1.0
     """
     if list(predictions) == [ANY] and ANY not in dataset.findings:
         dataset = dataset.any_finding()

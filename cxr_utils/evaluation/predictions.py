@@ -126,6 +126,15 @@ def predictions_of(source: str | Path, dataset: Dataset, parts: tuple[str, ...])
 
     Raises:
         DataError: there is no such file, or the folder holds no model.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> dataset = open_dataset("phantom")
+        >>> table = dataset.table.set_index("image")[list(dataset.findings)] * 0.5
+        >>> import tempfile; file = Path(tempfile.mkdtemp()) / "scores.csv"
+        >>> table.to_csv(file)
+        >>> predictions_of(file, dataset, ("test",)).shape
+        (1400, 14)
     """
     source = Path(source)
     if not source.is_dir():

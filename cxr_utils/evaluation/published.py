@@ -104,6 +104,12 @@ def published_without_pixels(dataset: Dataset, seed: int = 0) -> pd.DataFrame | 
 
     Raises:
         DataError: a file is damaged, or the official lists are absent.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> dataset = open_dataset("phantom")
+        >>> published_without_pixels(dataset)  # doctest: +ELLIPSIS
+        Left out: NIH's published tables are not here. ...
     """
     root = _folder(dataset)
     if isinstance(root, Missing):
@@ -188,6 +194,12 @@ def published_predictions(dataset: Dataset) -> Predictions | Missing:
 
     Raises:
         DataError: a file is damaged, or an image has a prediction and no label.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> dataset = open_dataset("phantom")
+        >>> published_predictions(dataset)  # doctest: +ELLIPSIS
+        Left out: NIH's published tables are not here. ...
     """
     root = _folder(dataset)
     if isinstance(root, Missing) or not (root / PREDICTIONS).exists():
@@ -241,6 +253,12 @@ def published_readings(dataset: Dataset) -> Readings | Missing:
 
     Raises:
         DataError: a file is damaged, or a column is absent.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> dataset = open_dataset("phantom")
+        >>> published_readings(dataset)  # doctest: +ELLIPSIS
+        Left out: NIH's published tables are not here. ...
     """
     predictions, root = published_predictions(dataset), _folder(dataset)
     if isinstance(predictions, Missing) or isinstance(root, Missing) or not (root / READINGS).exists():
@@ -284,6 +302,12 @@ def two_sources(dataset: Dataset, seed: int = 0) -> pd.DataFrame | Missing:
     Raises:
         DataError: there are other classes than two.
         ImageError: a file is damaged.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> dataset = open_dataset("phantom")
+        >>> two_sources(dataset)  # doctest: +ELLIPSIS
+        Left out: ...
     """
     real = os.environ.get("CXR_REAL_DATA")
     places = [dataset.root.absolute().parent, *([Path(real)] if real else [])]

@@ -30,6 +30,14 @@ def as_json(evaluation: Evaluation) -> dict:
 
     Args:
         evaluation: from `evaluation.evaluate`.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> dataset = open_dataset("phantom")
+        >>> from cxr_utils.evaluation.evaluation import evaluate
+        >>> scores = dataset.table.set_index("image")[list(dataset.findings)] * 0.5 + 0.2
+        >>> as_json(evaluate(scores, dataset, replicates=50))["about"]["part"]
+        'test'
     """
     tables = {
         "auc": evaluation.areas,
@@ -64,6 +72,14 @@ def summary(evaluation: Evaluation) -> pd.DataFrame:
         Index: findings and "mean". Columns: positives, unknown (labels, where there are any), prevalence, auc, low,
         high, one auc for each baseline, ap, threshold, sensitivity, specificity, ppv, npv, f1, accuracy (these where
         there are thresholds), ece, and reason.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> dataset = open_dataset("phantom")
+        >>> from cxr_utils.evaluation.evaluation import evaluate
+        >>> scores = dataset.table.set_index("image")[list(dataset.findings)] * 0.5 + 0.2
+        >>> float(summary(evaluate(scores, dataset, replicates=50)).loc["mean", "auc"])
+        1.0
     """
     points = evaluation.precision[["prevalence"]].drop("mean") if evaluation.points.empty else evaluation.points
     points = points.filter(regex="^(?!.*(_low|_high|^[tf][pn])$)")
@@ -86,6 +102,14 @@ def as_text(evaluation: Evaluation) -> str:
 
     Args:
         evaluation: from `evaluation.evaluate`.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> dataset = open_dataset("phantom")
+        >>> from cxr_utils.evaluation.evaluation import evaluate
+        >>> scores = dataset.table.set_index("image")[list(dataset.findings)] * 0.5 + 0.2
+        >>> print(as_text(evaluate(scores, dataset, replicates=50)).splitlines()[0])
+        phantom, part test: 281 images of 179 patients
     """
     about = evaluation.about
     columns = ["positives", "unknown", "auc", "low", "high", *evaluation.baselines, "ap", "sensitivity", "specificity"]
@@ -158,6 +182,17 @@ def checklist(
 
     Returns:
         An answer in words to each item; `UNTOLD` where nobody has told.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> from cxr_utils.networks import Recipe
+        >>> from cxr_utils.training import train
+        >>> dataset = open_dataset("phantom")
+        >>> network = train(Recipe(network="normal_abnormal_cnn", size=32, epochs=1), dataset)
+        >>> half = pd.Series(0.5, index=list(dataset.findings))
+        >>> told = checklist(network, dataset, network.predict(dataset.part("test")), half, external_validation="none")
+        >>> told["external validation"]
+        'none'
     """
     test, card = dataset.part("test"), network.card
     truth = test.table.set_index("image")[list(dataset.findings)]

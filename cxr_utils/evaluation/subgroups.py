@@ -151,6 +151,13 @@ def subgroup_table(
         One row a group: characteristic, group, what `metrics.auc_table` says of the mean over findings, and the columns
         of `gap_test`, its low, high, reason and findings with the prefix `gap_`. A `Missing` where no characteristic is
         known.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> truth = pd.DataFrame({"Mass": rng.integers(0, 2, 80)}, index=[f"{n}.png" for n in range(80)])
+        >>> table = pd.DataFrame({"image": truth.index, "patient": truth.index, "sex": ["F", "M"] * 40})
+        >>> subgroup_table(truth, truth + rng.normal(0, 1, (80, 1)), table, replicates=50)["group"].tolist()
+        ['F', 'M']
     """
     groups = subgroup_labels(table)
     if not groups.notna().to_numpy().any():

@@ -138,6 +138,14 @@ def score(
 
     Raises:
         DataError: where the maps are no heat maps of these images and findings, or `against` is another word.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> dataset = open_dataset("phantom")
+        >>> maps = np.ones((len(dataset.table), 14, 4, 4), np.float32)
+        >>> rows = score(maps, dataset).rows  # the same heat everywhere: of it the box holds its share of the image
+        >>> bool(abs(rows["energy"] - rows["area"]).max() < 0.01)
+        True
     """
     if against not in ("boxes", "masks"):
         raise DataError(f"Scores against {against!r} were asked for. Expected 'boxes' or 'masks'. Correct the word.")

@@ -89,6 +89,12 @@ def blind_maps(train: Dataset, images: int, size: int, seed: int = 0) -> dict[st
 
     Returns:
         "centre", "random" and, where `train` has boxes, "mean box".
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> dataset = open_dataset("phantom")
+        >>> {name: maps.shape for name, maps in blind_maps(dataset, images=2, size=4).items()}
+        {'centre': (1, 1, 4, 4), 'random': (2, 1, 4, 4), 'mean box': (1, 14, 4, 4)}
     """
     found = {"centre": centre_prior(size), "random": random_maps(images, size, seed)}
     if len(train.boxes):

@@ -258,6 +258,10 @@ def cost_by_part(model: "keras.Model") -> pd.DataFrame:
 
     Returns:
         Index: the three parts. Columns: parameters, and multiply-adds of one image in millions.
+
+    Example:
+        >>> cost_by_part(densenet121(32, 14, weights=None))["parameters"].tolist()
+        [4847168, 2190336, 14350]
     """
     names = [layer.name for layer in model.layers]
     cut = CUTS[model.name]

@@ -60,6 +60,10 @@ class Trained:
 
     Attributes:
         folder: holds `weights.npz`, `history.csv` and `card.json`.
+
+    Example:
+        >>> Trained(Path("nowhere")).folder.name
+        'nowhere'
     """
 
     folder: Path
@@ -273,6 +277,12 @@ def open_model(folder: str | Path, findings: Sequence[str] | None = None, size: 
     Raises:
         RecipeError: the folder is no trained network, is damaged or half-written, was trained on pictures that were
             prepared in another way, or its labels or size are not those that were asked for.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset; from cxr_utils.training import train
+        >>> recipe = Recipe(network="normal_abnormal_cnn", size=32, epochs=1)
+        >>> open_model(train(recipe, open_dataset("phantom")).folder, size=32).card["recipe"]["network"]
+        'normal_abnormal_cnn'
     """
     trained = Trained(Path(folder).expanduser().resolve())
     _check_files(trained)

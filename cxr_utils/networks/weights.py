@@ -249,6 +249,10 @@ def simulated_record() -> dict:
 
     Raises:
         RecipeError: there are none.
+
+    Example:
+        >>> simulated_record()["network"]
+        'efficientnet_lite0'
     """
     return json.loads(_existing("efficientnet_lite0", "simulated").with_suffix(".json").read_text(encoding="utf-8"))
 

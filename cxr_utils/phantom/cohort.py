@@ -70,6 +70,10 @@ def ensure_cohort(profile: str = "quick", seed: int = 0, name: str = "phantom") 
 
     Raises:
         DataError: an unknown profile or name, or the cohort could not be made.
+
+    Example:
+        >>> ensure_cohort().name
+        'quick-seed0'
     """
     if profile not in PROFILES:
         raise DataError(f"Profile {profile!r} is unknown. Expected one of {', '.join(PROFILES)}. Choose one of them.")
@@ -157,6 +161,12 @@ def make_cohort(
     Raises:
         DataError: a count, size, prevalence, finding or hospital that cannot be, a folder that holds something else, a
             full disk.
+
+    Example:
+        >>> import tempfile
+        >>> folder = make_cohort(tempfile.mkdtemp(), images=20, size=64, workers=1)
+        >>> len(list((folder / "images").iterdir()))
+        20
     """
     order = Order(int(images), int(size), int(seed), prevalence, shortcut, hospital)
     folder = Path(folder).absolute()

@@ -101,7 +101,13 @@ def draw_patient(rng: np.random.Generator, age: float, sex: str) -> Patient:
 
 
 def draw_visit(rng: np.random.Generator, view: str) -> Visit:
-    """Draw how a picture is taken. AP pictures are taken in bed: worse breath, more rotation, arms at the side."""
+    """Draw how a picture is taken. AP pictures are taken in bed: worse breath, more rotation, arms at the side.
+
+    Example:
+        >>> in_bed, upright = (draw_visit(np.random.default_rng(0), view) for view in ("AP", "PA"))
+        >>> in_bed.breath < upright.breath
+        True
+    """
     portable = view == "AP"
     normal = rng.standard_normal(6)
     return Visit(

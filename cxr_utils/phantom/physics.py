@@ -34,6 +34,11 @@ class Exposure:
         window: fractions of the body's darkest and brightest grey left out on both sides of the display.
         contrast: how strongly the display lifts detail over the broad shades (multi-scale processing).
         gamma: of the display, below 1 brighter.
+
+    Example:
+        >>> portable = Exposure(1.2, 4.0, 0.06, 3000.0, (0.0, 0.0), contrast=0.3, gamma=0.9)
+        >>> portable.scatter
+        1.2
     """
 
     scatter: float

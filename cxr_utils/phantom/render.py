@@ -20,7 +20,12 @@ from .physics import Exposure, detect, display
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding as it is on one picture: severity from 0 to 1, and the seed of its side, place and texture."""
+    """One finding as it is on one picture: severity from 0 to 1, and the seed of its side, place and texture.
+
+    Example:
+        >>> Finding("Mass", 0.5, seed=1).severity
+        0.5
+    """
 
     name: str
     severity: float
@@ -47,6 +52,10 @@ class Variety:
         bone: how dense it is, a factor.
         lung_grain: strengths (a share of the air) and sizes (cm) of the random fields that the lungs' air carries.
         tissue_grain: strengths (cm of water) and sizes (cm) of those in soft tissue.
+
+    Example:
+        >>> Variety(heart=1.3).bone
+        1.0
     """
 
     exposure: Exposure | None = None

@@ -52,6 +52,10 @@ class Options:
         resume: whether to go on where a run of the same recipe, data, seed and code was killed; else begin anew.
         skip_corrupt: whether to leave out images whose file is damaged, instead of stopping at the first.
         tensorboard: a folder for TensorBoard's curves, or None.
+
+    Example:
+        >>> Options(devices="all").resume
+        True
     """
 
     verbose: bool = False
@@ -143,6 +147,13 @@ def train(
         RecipeError: the weights to start from are not at hand, the loss is no longer a number, memory does not
             suffice, there are not as many devices as asked for, or curves are asked for without TensorBoard.
         ImageError: a file is damaged.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> dataset = open_dataset("phantom")
+        >>> trained = train(Recipe(network="normal_abnormal_cnn", size=32, epochs=1), dataset)
+        >>> trained.predict(dataset.part("test")).shape[1]
+        14
     """
     options = options or Options(verbose=verbose)
     dataset = _asked(recipe, dataset)
@@ -159,7 +170,13 @@ def train(
 
 
 def cached(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Trained | None:
-    """The network that `train` would return for the same arguments, or None if it has not been trained yet."""
+    """The network that `train` would return for the same arguments, or None if it has not been trained yet.
+
+    Example:
+        >>> from cxr_utils.data import open_dataset
+        >>> print(cached(Recipe(learning_rate=0.123), open_dataset("phantom")))
+        None
+    """
     run = _Run(recipe, _asked(recipe, dataset), seed, Options(), {})
     return Trained(run.finished) if run.finished.exists() else None
 

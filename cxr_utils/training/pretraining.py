@@ -58,6 +58,10 @@ class Plan:
         weight_decay: of AdamW.
         frozen: stages that stay as photographs have taught them.
         mask_weight: what the drawing of masks counts beside the naming of findings.
+
+    Example:
+        >>> Plan(epochs=3).size
+        192
     """
 
     images: int = 12_000
@@ -84,6 +88,11 @@ def pretrain(plan: Plan) -> Path:
 
     Returns:
         The folder of the run: `state.json`, and weights of each epoch for `ship`.
+
+    Example:
+        >>> folder = pretrain(replace(REHEARSAL, images=40, size=32, epochs=1))
+        >>> (folder / "state.json").exists()
+        True
     """
     folder = run_folder(plan)
     pictures = simulated.draw_pictures(plan.images, plan.drawn_at, plan.seed)

@@ -85,6 +85,13 @@ def cases_and_controls(cases: Dataset, controls: Dataset) -> Dataset:
 
     Raises:
         DataError: see `pool`.
+
+    Example:
+        >>> from cxr_utils.data.opening import open_dataset, open_elsewhere
+        >>> home = open_dataset("phantom")
+        >>> mixed = cases_and_controls(home, open_elsewhere("phantom-county", home))
+        >>> int((mixed.labels[len(home.table):] == 1).sum())  # of the second, no positive image counts
+        0
     """
     findings = list(controls.findings)
     labels = controls.table[findings]

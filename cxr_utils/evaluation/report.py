@@ -220,7 +220,7 @@ def checklist(
         "model": f"{network.recipe.network}, {network.weights_count:,} weights, images of {network.recipe.size} pixels",
         "start of the training": f"{start}; trained: {network.recipe.trainable}",
         "random numbers": f"seed {card['seed']}; one training",
-        "software": f"cxr_utils {card['version']}, {card['backend']}",
+        "software": f"cxr_utils {cxr_utils.__version__}, {card['backend']}",
         "performance": f"mean AUC {_with_interval(mean)}; lowest {_lowest(of_each)}",
         "thresholds": f"chosen on valid; on test sensitivity {points['sensitivity'].mean():.2f}, specificity "
         f"{points['specificity'].mean():.2f} (means over findings)",

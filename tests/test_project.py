@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from toy_course import REPOSITORY
 
+import cxr_utils
 from cxr_utils.course.build import unexecuted
 from cxr_utils.course.derive import solution_notebook
 from cxr_utils.course.lessons import find_lessons
@@ -151,3 +152,27 @@ def test_importing_the_package_loads_nothing_heavy():
 def modules_after(code):
     command = [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"]
     return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_there_is_one_version():
+    """`cxr_utils.__version__`; what repeats it is what a release hands out beside the package."""
+    version = cxr_utils.__version__
+    assert re.search(r"^## (\S+)", (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)[1] == version
+    assert re.search(r"^version: (\S+)", (REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"), re.M)[1] == version
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    assert PROJECT["tool"]["hatch"]["version"] == {"path": "cxr_utils/__init__.py"}
+
+
+def test_a_release_under_another_tag_is_refused_before_anything_is_made(monkeypatch):
+    import course
+
+    monkeypatch.setattr(course, "call", lambda *command, **_: pytest.fail(f"{command} was run"))
+    with pytest.raises(SystemExit, match=re.escape(f"the package is {cxr_utils.__version__}")):
+        course.release("v0.0.1")
+
+
+def test_every_licence_of_what_is_shipped_goes_with_it():
+    """Each licence that the package names has its text, and the wheel takes all of them along."""
+    texts = {path.stem for path in (REPOSITORY / "LICENSES").iterdir()}
+    assert set(PROJECT["project"]["license"].split(" AND ")) == texts | {"MIT"}
+    assert PROJECT["project"]["license-files"] == ["LICENSE", "LICENSES/*"]

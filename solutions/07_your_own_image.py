@@ -434,8 +434,8 @@ cxr.answer(
 # One training is one network (lesson 03), so each was trained five times on the default data, which takes an hour
 # (`benchmarks/measure_recipes.py systems`). The first columns are about any finding; the mean AUC is that over the
 # single findings, where a system knows them. Beside them stands what it took: seconds of training (the fastest of the
-# five, frozen features included, without what the borrowed weights once cost) and the number of weights. The README
-# shows the same table. **Predict:** which row is the best, and does any lie below the baseline without pixels?
+# five, frozen features included, without what the borrowed weights once cost) and the number of weights. **Predict:**
+# which row is the best, and does any lie below the baseline without pixels?
 
 # %% tags=["answer", "readme"]
 trainings = evaluation.measured("systems")

@@ -1,4 +1,4 @@
-"""What is derived in the course's own folder: `environment.yml`, for conda and Binder, and the table in `README.md`."""
+"""What is derived in the course's own folder: `environment.yml`, for conda and Binder; in `README.md` a table and links."""
 
 import re
 import tomllib
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 
+from cxr_utils.course.hosted import links, repository
 from cxr_utils.errors import LessonError
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+==[^\s;\\]+)\s*(?:;\s*([^\\]+?))?\s*\\?$")
@@ -24,6 +25,7 @@ TAG = "readme"
 _BLOCK = re.compile(
     r"(<!-- derived from the cell tagged `readme` of (?P<lesson>\S+) by .*?-->\n).*?(<!-- end -->)", re.S
 )
+_LINKS = re.compile(r"(<!-- links to (?P<notebook>\S+), derived from \S+ by .*?-->\n).*?(<!-- end -->)", re.S)
 
 
 def environment_text(root: Path) -> str:
@@ -55,24 +57,26 @@ def environment_text(root: Path) -> str:
 
 
 def readme_text(root: Path) -> str | None:
-    """The README with the table as its lesson's saved output has it.
+    """The README with the table as its lesson's saved output has it, and with links that open a lesson elsewhere.
 
     Between the comment that names a notebook and `<!-- end -->` stands what the one cell of that notebook that is
-    tagged `readme` shows as Markdown.
+    tagged `readme` shows as Markdown; between another such comment and its end, links as `hosted.links` has them.
 
     Args:
         root: the course's folder.
 
     Returns:
-        The text of `README.md`; None where there is no README, or none that asks for a table.
+        The text of `README.md`; None where there is no README, or nothing derived in it.
 
     Raises:
         LessonError: the notebook is missing, was not executed, or has no such cell.
     """
     path = root / "README.md"
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    if not _BLOCK.search(text):
+    if not _BLOCK.search(text) and not _LINKS.search(text):
         return None
+    address = repository(root)
+    text = _LINKS.sub(lambda found: f"{found[1]}{links(address, found['notebook'])}\n{found[3]}", text)
     return _BLOCK.sub(lambda found: f"{found[1]}{_shown_table(root / found['lesson'])}\n{found[3]}", text)
 
 

@@ -55,13 +55,19 @@ def run(place: str, clone: Path, folder: Path) -> None:
     venv.create(environment, with_pip=True)
     python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("CXR_", "PYTHON"))}
-    variables |= {place: PLACES[place][0], "CXR_COURSE": clone.as_uri(), "PATH": f"{python.parent}:{os.environ['PATH']}"}
+    variables |= {
+        place: PLACES[place][0],
+        "CXR_COURSE": clone.as_uri(),
+        "PATH": f"{python.parent}:{os.environ['PATH']}",
+    }
     variables |= {"XDG_DATA_HOME": str(empty / "data"), "XDG_CACHE_HOME": str(empty / "cache"), "JUPYTER_PATH": ""}
     variables["PIP_CACHE_DIR"] = subprocess.check_output([python, "-m", "pip", "cache", "dir"], text=True).strip()
 
     def call(*command: str) -> str:
         start = time.perf_counter()
-        done = subprocess.run([python, *command], cwd=empty, env=variables, stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(
+            [python, *command], cwd=empty, env=variables, stdout=subprocess.PIPE, text=True, check=True
+        )
         print(f"{place}: {' '.join(command)[:60]!r} {time.perf_counter() - start:.0f} s", flush=True)
         return done.stdout
 

@@ -1,4 +1,4 @@
-"""What is derived in the course's own folder: `environment.yml` for conda and Binder, a table and links in `README.md`."""
+"""What is derived in the course's folder: `environment.yml` for conda and Binder, a table and links in `README.md`."""
 
 import re
 import tomllib

@@ -188,7 +188,7 @@ def stale_files(lessons: list[Lesson], root: Path) -> list[Stale]:
             found.append(Stale(path, f"it has no source solutions/{path.stem}.py", f"rm {path}"))
     environment = root / "environment.yml"
     if not environment.exists() or environment.read_text() != environment_text(root):
-        found.append(Stale(environment, "it does not follow from pyproject.toml and requirements.lock", "cxr build"))
+        found.append(Stale(environment, "it does not follow from requirements.lock", "cxr build"))
     if not found:  # from a stale lesson follows nothing
         text, readme = readme_text(root), root / "README.md"
         if text is not None and text != readme.read_text(encoding="utf-8"):

@@ -1,7 +1,6 @@
 """What is derived in the course's folder: `environment.yml` for conda and Binder, a table and links in `README.md`."""
 
 import re
-import tomllib
 from pathlib import Path
 
 import nbformat
@@ -10,14 +9,15 @@ from cxr_utils.course.hosted import links, repository
 from cxr_utils.errors import LessonError
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+==[^\s;\\]+)\s*(?:;\s*([^\\]+?))?\s*\\?$")
+PYTHON = "3.12"  # one version: given a range, Binder begins with a Python of its own choice, which may be too old
 _HEADER = """\
-# Derived from pyproject.toml and requirements.lock by `cxr build`; do not edit.
+# Derived from requirements.lock by `cxr build`; do not edit.
 # conda and Binder read it. Hashes stay in the lock: pip takes no editable project beside hashed requirements.
 name: cxr
 channels:
   - conda-forge
 dependencies:
-  - python{python}
+  - python={python}
   - pip
   - pip:
 """
@@ -32,28 +32,26 @@ def environment_text(root: Path) -> str:
     """The conda environment that has the same versions as the lock.
 
     Args:
-        root: the folder of `pyproject.toml` and `requirements.lock`.
+        root: the folder of `requirements.lock`.
 
     Returns:
         The text of `environment.yml`: every locked version with its platform marker, then the project.
 
     Raises:
-        LessonError: one of the two files is missing, or the lock names no version.
+        LessonError: the lock is missing, or names no version.
     """
     try:
-        project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
         lock = (root / "requirements.lock").read_text()
     except FileNotFoundError as error:
         raise LessonError(
-            f"{error.filename} is missing. Expected pyproject.toml and requirements.lock in the course's folder. "
-            "Run `make lock` in a checkout."
+            f"{error.filename} is missing. Expected it in the course's folder. Run `make lock` in a checkout."
         ) from error
     pins = [match.groups() for line in lock.splitlines() if (match := _PIN.match(line))]
     if not pins:
         raise LessonError("requirements.lock names no version. Expected lines like numpy==2.4.0. Run `make lock`.")
     entries = [f"{pin} ; {marker}" if marker else pin for pin, marker in pins]
     lines = [f'      - "{entry}"\n' for entry in [*entries, "-e ."]]
-    return _HEADER.format(python=project["requires-python"]) + "".join(lines)
+    return _HEADER.format(python=PYTHON) + "".join(lines)
 
 
 def readme_text(root: Path) -> str | None:

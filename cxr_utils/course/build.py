@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 
 from cxr_utils.cache import write_text
 from cxr_utils.course.derive import learner_notebook, solution_notebook, to_text
+from cxr_utils.course.hosted import hosted
 from cxr_utils.course.lessons import Lesson
 from cxr_utils.course.record import Failure
 from cxr_utils.course.root_files import environment_text, readme_text
@@ -41,8 +42,8 @@ def derived_notebooks(lesson: Lesson) -> dict[Path, NotebookNode]:
     """What a lesson's source makes, unexecuted: path of the notebook -> notebook, the solution first."""
     text = lesson.source.read_text(encoding="utf-8")
     return {
-        lesson.solution: solution_notebook(text, lesson.name),
-        lesson.learner: learner_notebook(text, lesson.name),
+        lesson.solution: hosted(solution_notebook(text, lesson.name), lesson),
+        lesson.learner: hosted(learner_notebook(text, lesson.name), lesson),
     }
 
 
@@ -74,7 +75,7 @@ def build_environment(root: Path, say: Callable[[str], None] = print) -> None:
 
 
 def build_readme(root: Path, say: Callable[[str], None] = print) -> None:
-    """Put the table of systems into `README.md`; arguments as `readme_text` and `build`."""
+    """Put what is derived into `README.md`; arguments as `readme_text` and `build`."""
     text = readme_text(root)
     if text is not None:
         say(f"{'README.md':63}{_write(root / 'README.md', text)}")
@@ -187,11 +188,11 @@ def stale_files(lessons: list[Lesson], root: Path) -> list[Stale]:
             found.append(Stale(path, f"it has no source solutions/{path.stem}.py", f"rm {path}"))
     environment = root / "environment.yml"
     if not environment.exists() or environment.read_text() != environment_text(root):
-        found.append(Stale(environment, "it does not follow from pyproject.toml and requirements.lock", "cxr build"))
+        found.append(Stale(environment, "it does not follow from requirements.lock", "cxr build"))
     if not found:  # from a stale lesson follows nothing
         text, readme = readme_text(root), root / "README.md"
         if text is not None and text != readme.read_text(encoding="utf-8"):
-            found.append(Stale(readme, "its table is not the one that its lesson shows", "cxr build"))
+            found.append(Stale(readme, "what is derived in it is not what its sources make", "cxr build"))
     return found
 
 

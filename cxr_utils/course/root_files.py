@@ -1,22 +1,23 @@
-"""What is derived in the course's own folder: `environment.yml`, for conda and Binder, and the table in `README.md`."""
+"""What is derived in the course's folder: `environment.yml` for conda and Binder, a table and links in `README.md`."""
 
 import re
-import tomllib
 from pathlib import Path
 
 import nbformat
 
+from cxr_utils.course.hosted import links, repository
 from cxr_utils.errors import LessonError
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+==[^\s;\\]+)\s*(?:;\s*([^\\]+?))?\s*\\?$")
+PYTHON = "3.12"  # one version: given a range, Binder begins with a Python of its own choice, which may be too old
 _HEADER = """\
-# Derived from pyproject.toml and requirements.lock by `cxr build`; do not edit.
+# Derived from requirements.lock by `cxr build`; do not edit.
 # conda and Binder read it. Hashes stay in the lock: pip takes no editable project beside hashed requirements.
 name: cxr
 channels:
   - conda-forge
 dependencies:
-  - python{python}
+  - python={python}
   - pip
   - pip:
 """
@@ -24,55 +25,56 @@ TAG = "readme"
 _BLOCK = re.compile(
     r"(<!-- derived from the cell tagged `readme` of (?P<lesson>\S+) by .*?-->\n).*?(<!-- end -->)", re.S
 )
+_LINKS = re.compile(r"(<!-- links to (?P<notebook>\S+), derived from \S+ by .*?-->\n).*?(<!-- end -->)", re.S)
 
 
 def environment_text(root: Path) -> str:
     """The conda environment that has the same versions as the lock.
 
     Args:
-        root: the folder of `pyproject.toml` and `requirements.lock`.
+        root: the folder of `requirements.lock`.
 
     Returns:
         The text of `environment.yml`: every locked version with its platform marker, then the project.
 
     Raises:
-        LessonError: one of the two files is missing, or the lock names no version.
+        LessonError: the lock is missing, or names no version.
     """
     try:
-        project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
         lock = (root / "requirements.lock").read_text()
     except FileNotFoundError as error:
         raise LessonError(
-            f"{error.filename} is missing. Expected pyproject.toml and requirements.lock in the course's folder. "
-            "Run `make lock` in a checkout."
+            f"{error.filename} is missing. Expected it in the course's folder. Run `make lock` in a checkout."
         ) from error
     pins = [match.groups() for line in lock.splitlines() if (match := _PIN.match(line))]
     if not pins:
         raise LessonError("requirements.lock names no version. Expected lines like numpy==2.4.0. Run `make lock`.")
     entries = [f"{pin} ; {marker}" if marker else pin for pin, marker in pins]
     lines = [f'      - "{entry}"\n' for entry in [*entries, "-e ."]]
-    return _HEADER.format(python=project["requires-python"]) + "".join(lines)
+    return _HEADER.format(python=PYTHON) + "".join(lines)
 
 
 def readme_text(root: Path) -> str | None:
-    """The README with the table as its lesson's saved output has it.
+    """The README with the table as its lesson's saved output has it, and with links that open a lesson elsewhere.
 
     Between the comment that names a notebook and `<!-- end -->` stands what the one cell of that notebook that is
-    tagged `readme` shows as Markdown.
+    tagged `readme` shows as Markdown; between another such comment and its end, links as `hosted.links` has them.
 
     Args:
         root: the course's folder.
 
     Returns:
-        The text of `README.md`; None where there is no README, or none that asks for a table.
+        The text of `README.md`; None where there is no README, or nothing derived in it.
 
     Raises:
         LessonError: the notebook is missing, was not executed, or has no such cell.
     """
     path = root / "README.md"
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    if not _BLOCK.search(text):
+    if not _BLOCK.search(text) and not _LINKS.search(text):
         return None
+    address = repository(root)
+    text = _LINKS.sub(lambda found: f"{found[1]}{links(address, found['notebook'])}\n{found[3]}", text)
     return _BLOCK.sub(lambda found: f"{found[1]}{_shown_table(root / found['lesson'])}\n{found[3]}", text)
 
 

@@ -11,6 +11,7 @@ from nbformat.v4 import new_code_cell
 from PIL import Image
 
 from cxr_utils.course.derive import ANSWER, PLUMBING
+from cxr_utils.course.hosted import INSTALL
 
 #: What a cell's tag folds on its page, and what is written on the fold.
 FOLDS = {ANSWER: ("hide-output", "Show the answer"), PLUMBING: ("hide-input", "Show the code")}
@@ -28,6 +29,8 @@ def as_page(learner: NotebookNode, solved: NotebookNode, folder: Path) -> Notebo
     """
     cells = []
     for cell, answered in zip(learner.cells, solved.cells, strict=True):
+        if INSTALL in cell.metadata.get("tags", []):
+            continue  # nobody runs a page
         for tag in cell.metadata.get("tags", []):
             if tag in FOLDS:
                 _fold(cell, *FOLDS[tag])

@@ -77,7 +77,7 @@ STALE = {
     "other id": (set_cell(0, id="abc"), "cell 1 differs"),
     "other tags": (set_cell(3, metadata={"tags": ["nbval-ignore-output"]}), "cell 4 differs"),
     "other kernel": (lambda notebook: notebook["metadata"].update(language_info={}), "saved by another program"),
-    "a cell more": (lambda notebook: notebook["cells"].append(notebook["cells"][0] | {"id": "x"}), "has 8 cells"),
+    "a cell more": (lambda notebook: notebook["cells"].append(notebook["cells"][0] | {"id": "x"}), "has 9 cells"),
     "not executed": (set_cell(3, execution_count=None), "cell 4 has the execution count None, expected 3"),
     "out of order": (set_cell(3, execution_count=7), "cell 4 has the execution count 7, expected 3"),
     "an error": (set_cell(3, outputs=[ERROR]), "cell 4 holds an error"),
@@ -130,14 +130,14 @@ def test_missing_half_written_and_orphaned_files_are_named(course):
 
 
 REFUSED = {
-    "raises": ("1 / 0", r"01_bad.ipynb failed in cell \[3\]: ZeroDivisionError"),
-    "dies": ("import os\nos._exit(1)", r"01_bad.ipynb failed in cell \[3\]: DeadKernelError"),
+    "raises": ("1 / 0", r"01_bad.ipynb failed in cell \[4\]: ZeroDivisionError"),
+    "dies": ("import os\nos._exit(1)", r"01_bad.ipynb failed in cell \[4\]: DeadKernelError"),
     "dies with words": (
         "import os, time\n_ = os.write(2, b'no memory')\ntime.sleep(1)\nos._exit(1)",
-        r"01_bad.ipynb failed in cell \[3\]: DeadKernelError.*\nIts kernel said last: no memory\nMend",
+        r"01_bad.ipynb failed in cell \[4\]: DeadKernelError.*\nIts kernel said last: no memory\nMend",
     ),
-    "stderr": ("import sys\nprint('noise', file=sys.stderr)", "cell 3 writes to stderr: 'noise'"),
-    "descriptor 2": ("import os\n_ = os.write(2, b'noise from C')", r"(cell 3|a cell) writes to stderr: 'noise from"),
+    "stderr": ("import sys\nprint('noise', file=sys.stderr)", "cell 4 writes to stderr: 'noise'"),
+    "descriptor 2": ("import os\n_ = os.write(2, b'noise from C')", r"(cell 4|a cell) writes to stderr: 'noise from"),
     "late": ("import atexit, os\n_ = atexit.register(os.write, 2, b'bye')", "a cell writes to stderr: 'bye'"),
 }
 
@@ -155,7 +155,7 @@ def test_progress_bars_are_not_saved(tmp_path):
     bar = "from tqdm import tqdm\nprint(sum(tqdm([1, 2, 3])))\n"
     root = make_course(tmp_path, L01_waits=f"{PARAMETERS}{EXERCISE}\n# %%\n{bar}")
     build(find_lessons(root), lambda line: None)
-    (output,) = nbformat.read(root / "solutions/01_waits.ipynb", as_version=4).cells[2].outputs
+    (output,) = nbformat.read(root / "solutions/01_waits.ipynb", as_version=4).cells[3].outputs
     assert output.text == "6\n"
 
 
@@ -164,7 +164,7 @@ def test_pieces_of_a_stream_are_joined(tmp_path):
     pieces = "import sys, time\nfor n in range(3):\n    print(n, flush=True)\n    time.sleep(0.3)\n"
     root = make_course(tmp_path, L01_slow=f"{PARAMETERS}{EXERCISE}\n# %%\n{pieces}")
     build(find_lessons(root), lambda line: None)
-    (output,) = nbformat.read(root / "solutions/01_slow.ipynb", as_version=4).cells[2].outputs
+    (output,) = nbformat.read(root / "solutions/01_slow.ipynb", as_version=4).cells[3].outputs
     assert output.text == "0\n1\n2\n"
 
 

@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 
 from cxr_utils.cache import write_text
 from cxr_utils.course.derive import BEGIN, STUB, marked_notebook, to_text
+from cxr_utils.course.hosted import first_cell
 from cxr_utils.course.lessons import Lesson
 from cxr_utils.errors import LessonError
 
@@ -85,6 +86,8 @@ def write_course(lessons: list[Lesson], folder: Path) -> list[Path]:
         LessonError: nothing can be written there, or a source is not well formed.
     """
     notebooks = {one.name: source_version(one.source.read_text(encoding="utf-8"), one.name) for one in lessons}
+    for one in lessons:
+        notebooks[one.name].cells.insert(0, first_cell(one))
     written = []
     try:
         for name, notebook in notebooks.items():

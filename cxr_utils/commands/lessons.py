@@ -91,6 +91,7 @@ def run(
     if installed() or os.environ.get("KERAS_BACKEND"):  # without any, the lessons that need no network still run
         backend()
     lessons = choose_lessons(find_lessons(_course()), [item for item in only.split(",") if item.strip()])
+    refuse_unwritable(cache.root() / "pixels", "CXR_CACHE")
     at_once = _at_once(jobs, os.cpu_count() or 1, psutil.virtual_memory().available, has_gpu())
     settings = Settings(_known_data(data, profile.value, seed), profile.value, seed, origin.value)
     folder = (out or cache.home() / "runs" / settings.name).resolve()

@@ -127,15 +127,16 @@ def test_without_a_python_that_fits_it_ends_in_one_line_and_makes_nothing(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["course.py"]
 
 
-OLD = [shutil.which(name) or "" for name in ("python2.7", "python3.6", "python3.8", "python3.10")]
-OLD += [str(path) for path in sorted(Path("~/.pyenv/versions").expanduser().glob("[23].[0-9]*/bin/python"))]
-OLD = [path for path in OLD if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0]
+VERSIONS = ("2.7", "3.6", "3.7", "3.8", "3.9", "3.10")
+OLD = [path for name in VERSIONS if (path := shutil.which(f"python{name}"))]
+OLD += [str(path) for name in VERSIONS for path in Path("~/.pyenv/versions").expanduser().glob(f"{name}.*/bin/python")]
+OLD = [path for path in OLD if subprocess.run([path, "-c", ""], capture_output=True).returncode == 0]
 
 
 @pytest.mark.parametrize("python", OLD or [None])
 def test_an_old_python_says_which_one_is_needed(tmp_path, python):
     if python is None:
-        pytest.skip("no Python is installed beside the one at work")
+        pytest.skip("no old Python is installed")
     shutil.copy(REPOSITORY / "course.py", tmp_path)
     status, out, err = course(tmp_path, "setup", python=python, PYTHON="no-such-python")
     assert status == 1 and not out and "Traceback" not in err

@@ -54,6 +54,7 @@ def build(
         stale = building.stale_files(course, root)
         print("\n".join(map(str, stale)) or f"{len(course)} lessons: every derived file is current.")
         raise typer.Exit(1 if stale else 0)
+    refuse_unwritable(root / "data", "CXR_HOME")
     building.build(chosen)
     building.build_readme(root)
     if not lessons:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from bad_places import without_rights
-from toy_course import REPOSITORY, make_rays
+from toy_course import LESSON, REPOSITORY, make_course, make_rays
 
 from cxr_utils import cache
 from cxr_utils.commands import program
@@ -107,6 +107,16 @@ def test_training_on_a_full_disk_is_one_line(tmp_path):
     )
     assert status == 2 and len(said) == 1 and "error: " in said[0] and "(File too large). Expected a place" in said[0]
     assert not (tmp_path / "model").exists()
+
+
+def test_a_run_on_a_full_disk_is_one_line_and_keeps_what_has_finished(tmp_path):
+    home = make_course(tmp_path, L01_small=LESSON, L02_large=LESSON + "\n# %%\nprint('x' * 3_000_000)\n")
+    command = "run", "--jobs", "1", "--data", rays(tmp_path), "--out", tmp_path / "out"
+    status, said = alone(*command, code=limited(2_000_000), CXR_HOME=home, CXR_CACHE=tmp_path / "cache")
+    said = [line for line in said if not line.startswith("note: ")]
+    assert status == 2 and len(said) == 1 and "error: " in said[0] and "(File too large)" in said[0]
+    kept = {path.name for path in (tmp_path / "out").iterdir()}
+    assert kept == {".lock", "run.json", "01_small.ipynb", "01_small.html"}
 
 
 def test_pixels_without_room_are_refused_before_they_are_mapped(cxr, tmp_path, monkeypatch):

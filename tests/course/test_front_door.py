@@ -76,10 +76,11 @@ def test_a_whole_environment_whose_python_is_gone_is_made_anew_also_when_it_asks
     if not (checkout / ".venv" / "complete").exists():
         runs(checkout)
     python = next(path for name in ("bin/python", "Scripts/python.exe") if (path := checkout / ".venv" / name).exists())
-    (checkout / ".venv" / "complete").unlink()
-    assert "Making" in runs(checkout, python=str(python))  # begun from inside what is half-made
+    if os.name != "nt":  # Windows removes no program that runs
+        (checkout / ".venv" / "complete").unlink()
+        assert "Making" in runs(checkout, python=str(python))  # begun from inside what is half-made
     python.unlink()
-    python.symlink_to("gone")
+    python.write_text("cut off")
     assert "Making" in runs(checkout)
 
 
@@ -102,6 +103,8 @@ def test_somebody_elses_environment_is_left_alone(tmp_path):
     status, out, err = course(tmp_path)
     assert (status, out) == (1, "") and err.startswith("error: ") and err.count("\n") == 1
     assert "is not made by course.py" in err and (tmp_path / ".venv" / "theirs").exists()
+    if os.name == "nt":
+        return  # a link needs rights there that few have
     (tmp_path / ".venv").rename(tmp_path / "other")
     (tmp_path / ".venv").symlink_to(tmp_path / "other")
     status, out, err = course(tmp_path)

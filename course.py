@@ -22,10 +22,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+PYTHONS = "3.11 to 3.13"
+# A Python before 3.6 ends at this line, and shows it.
+TOO_OLD = f"Python {PYTHONS} with its module venv is needed. Install one, or name it in the variable PYTHON."
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+BEGUN = VENV / "begun"  # written first, holds the place: an environment that was copied or moved is made anew
 STAMP = VENV / "complete"  # written last: an environment that was interrupted half-way is begun again
 SOURCES = ("requirements.lock", "pyproject.toml", "course.py")
 BACKENDS = ("jax", "torch", "tensorflow-gpu", "jax-gpu", "torch-gpu")
@@ -65,20 +69,39 @@ def python():
     for command in tried:
         if works(command):
             return command
-    sys.exit(
-        "error: no Python 3.11 to 3.13 with its venv module was found (tried {}). Install one, or name it in the "
-        "environment variable PYTHON.".format(", ".join(" ".join(command) for command in tried))
-    )
+    names = ", ".join(" ".join(command) for command in tried)
+    sys.exit(f"error: {TOO_OLD} Tried: {names}.")
+
+
+def sound():
+    """Whether an environment was finished at this place, and its Python still works."""
+    moved = BEGUN.exists() and BEGUN.read_text() != str(VENV.resolve())
+    return STAMP.exists() and not moved and works([str(PYTHON)])
+
+
+def begin():
+    """Make an empty environment, in place of a half-made one of this file's; another's is left alone."""
+    if VENV.is_symlink() or (VENV.exists() and not BEGUN.exists() and not STAMP.exists()):
+        what = f"a link to {VENV.resolve()}" if VENV.is_symlink() else "not made by course.py"
+        sys.exit(f"error: {VENV} is {what}. Expected the course's own environment, or none. Rename or remove it.")
+    # Asked from inside an environment that is about to go, Python names the one beneath.
+    ask = "import sys; print(sys._base_executable, sys.version.split()[0], sep='\\n')"
+    base, version = subprocess.check_output([*python(), "-c", ask], universal_newlines=True).splitlines()
+    print("Making .venv with Python", version, flush=True)
+    if VENV.exists():
+        shutil.rmtree(str(VENV))
+    VENV.mkdir()
+    BEGUN.write_text(str(VENV))
+    call(base, "-m", "venv", VENV)
 
 
 def setup(*arguments):
-    """Make the environment from the lock alone, where it is missing or older than what it is made from."""
-    if STAMP.exists() and STAMP.stat().st_mtime >= max((HERE / name).stat().st_mtime for name in SOURCES):
+    """Make the environment from the lock alone, where it is missing, broken or older than what it is made from."""
+    usable = sound()
+    if usable and STAMP.stat().st_mtime >= max((HERE / name).stat().st_mtime for name in SOURCES):
         return
-    if not STAMP.exists() or not works([str(PYTHON)]):
-        chosen = python()
-        print("Making .venv with", subprocess.check_output([*chosen, "--version"], text=True).strip(), flush=True)
-        call(*chosen, "-m", "venv", "--clear", VENV)
+    if not usable or VENV.is_symlink():
+        begin()
     if STAMP.exists():
         STAMP.unlink()
     print("Installing what requirements.lock names (some minutes the first time)", flush=True)
@@ -215,4 +238,7 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except OSError as problem:
+        sys.exit(f"error: {problem}. Expected a folder with room that can be written, and a whole .venv, or none.")

@@ -6,6 +6,7 @@ has already made. Both are safe when two processes ask at once and when one of t
 """
 
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -13,7 +14,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -215,9 +216,31 @@ def write_text(path: Path, text: str) -> None:
         >>> write_text(path, "whole"); path.read_text()
         'whole'
     """
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    with written_whole(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A place beside a file, to write to; renamed at the end. Where the block fails, nothing of it is left.
+
+    Args:
+        path: where the file shall be; its folder exists.
+
+    Example:
+        >>> import tempfile; path = Path(tempfile.mkdtemp()) / "note.txt"
+        >>> with written_whole(path) as beside:
+        ...     beside.write_text("whole")
+        5
+        >>> [file.name for file in path.parent.iterdir()]
+        ['note.txt']
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 @functools.cache

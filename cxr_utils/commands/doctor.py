@@ -61,19 +61,27 @@ def _libraries() -> list[Row]:
 
 
 def _backend() -> list[Row]:
-    """The backend of Keras and what it computes on; it is imported for that, where there is one."""
+    """The backend of Keras and what it computes on, told by files: to import it takes seconds."""
     from cxr_utils.errors import RecipeError
-    from cxr_utils.networks.backend import backend, gpus, has_gpu, installed, load_keras
+    from cxr_utils.networks.backend import backend, has_gpu, installed
 
     try:
         name = backend()
     except RecipeError as error:
         return [("backend", "none that can be used", str(error))]
-    load_keras()
-    used = gpus()
-    mend = f"There is a GPU that {name} cannot use; see the README, On a GPU." if has_gpu() and not used else ""
-    where = f"{used} GPU" if used else "the processor"
+    able = has_gpu() and _made_for_gpus(name)
+    mend = f"There is a GPU that {name} cannot use; see the README, On a GPU." if has_gpu() and not able else ""
+    where = f"{len([*Path('/dev').glob('nvidia[0-9]*')])} GPU" if able else "the processor"
     return [("backend", f"{name} {metadata.version(name)} on {where}; installed: {', '.join(installed())}", mend)]
+
+
+def _made_for_gpus(name: str) -> bool:
+    """Whether the libraries are there by which a backend reaches a GPU; PyTorch's packages hold them or not."""
+    if name == "torch":
+        found = util.find_spec("torch")
+        return bool(found and found.origin and [*Path(found.origin).parent.glob("lib/*torch_cuda*")])
+    needed = {"tensorflow": "nvidia-cudnn-", "jax": "jax-cuda"}[name]
+    return any((one.name or "").lower().startswith(needed) for one in metadata.distributions())
 
 
 def _machine() -> list[Row]:
@@ -90,18 +98,22 @@ def _machine() -> list[Row]:
 def _places() -> list[Row]:
     from cxr_utils import cache
 
-    return [_place("data and results", cache.home(), "CXR_HOME"), _place("cache", cache.root(), "CXR_CACHE")]
+    return [
+        _place("data and results", cache.home(), "CXR_HOME", _LEAST_DISK),
+        _place("cache", cache.root(), "CXR_CACHE", _LEAST_DISK),
+        _place("Jupyter's files", Path("~").expanduser(), "HOME", 0.1),
+    ]
 
 
-def _place(what: str, folder: Path, variable: str) -> Row:
+def _place(what: str, folder: Path, variable: str, least: float) -> Row:
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=there):
             free = shutil.disk_usage(there).free / 2**30
     except OSError as error:
         return what, f"{folder} cannot be written to ({error.strerror})", f"Name another folder in {variable}."
-    mend = f"The course wants {_LEAST_DISK} GB. Make room, or name another folder in {variable}."
-    return what, f"{folder}, {free:.0f} GB free", "" if free >= _LEAST_DISK else mend
+    mend = f"The course wants {least} GB. Make room, or name another folder in {variable}."
+    return what, f"{folder}, {free:.0f} GB free", "" if free >= least else mend
 
 
 def _fonts() -> list[Row]:

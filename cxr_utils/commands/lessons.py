@@ -54,6 +54,7 @@ def build(
         stale = building.stale_files(course, root)
         print("\n".join(map(str, stale)) or f"{len(course)} lessons: every derived file is current.")
         raise typer.Exit(1 if stale else 0)
+    refuse_unwritable(root / "data", "CXR_HOME")
     building.build(chosen)
     building.build_readme(root)
     if not lessons:
@@ -91,6 +92,7 @@ def run(
     if installed() or os.environ.get("KERAS_BACKEND"):  # without any, the lessons that need no network still run
         backend()
     lessons = choose_lessons(find_lessons(_course()), [item for item in only.split(",") if item.strip()])
+    refuse_unwritable(cache.root() / "pixels", "CXR_CACHE")
     at_once = _at_once(jobs, os.cpu_count() or 1, psutil.virtual_memory().available, has_gpu())
     settings = Settings(_known_data(data, profile.value, seed), profile.value, seed, origin.value)
     folder = (out or cache.home() / "runs" / settings.name).resolve()

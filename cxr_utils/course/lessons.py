@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from cxr_utils.cache import written_whole
 from cxr_utils.errors import LessonError
 
 HANDED_OUT = ("notebooks/*.ipynb", "solutions/*.py", "solutions/*.ipynb", "docs/*.md", "docs/*.png")
@@ -151,9 +152,9 @@ def hand_out(root: Path, folder: Path) -> tuple[list[Path], list[Path]]:
         for source, target in targets.items():
             if target not in kept:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                partial = target.with_name(f".{target.name}.part")
-                shutil.copyfile(source, partial)
-                written.append(partial.replace(target))
+                with written_whole(target) as beside:
+                    shutil.copyfile(source, beside)
+                written.append(target)
     except OSError as error:
         raise LessonError(
             f"{folder} cannot be written to ({error.strerror}). Expected a folder for the lessons. Name another."

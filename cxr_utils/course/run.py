@@ -184,7 +184,11 @@ class _Sequence:
     def _end(self, lesson: Lesson, error: Exception | None) -> None:
         """Give the notebook its name, and say how the lesson ended; an error of any kind ends this lesson only."""
         line, partial, name = self.lines.pop(lesson.name), self._partial(lesson), lesson.name
-        notebook, seconds = nbformat.read(partial, as_version=4), round(line.seconds, 1)
+        try:
+            notebook = nbformat.read(partial, as_version=4)
+        except (OSError, ValueError) as half:  # the disk is full: no other lesson would fare better
+            raise (error or half) from None
+        seconds = round(line.seconds, 1)
         failure = Failure.of(notebook, error, line.cell) if error else None
         where = f"cell [{failure.cell}]: {failure.error}" if failure else None
         result = Result(name, self.keys[name], where, seconds, line.peak_bytes // 2**20, *read_outputs(notebook))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from cxr_utils.cache import written_whole
 from cxr_utils.data.images import read_image, resize
 from cxr_utils.data.schema import FINDINGS
 from cxr_utils.errors import DataError, ImageError
@@ -108,10 +109,14 @@ def _with_labels(dataset: "Dataset", row: int, tile: int) -> np.ndarray:
 def _written(path: str | Path, pixels: np.ndarray) -> Path:
     """Write beside and rename: nothing half-written is taken for whole."""
     path = Path(path)
-    unfinished = path.with_name(f".{path.stem}.tmp.png")
-    if path.is_dir() or not path.parent.is_dir() or not cv2.imwrite(str(unfinished), pixels):
-        raise DataError(f"{path} could not be written. Expected a file in a folder with room. Choose another.")
-    return unfinished.replace(path)
+    try:
+        with written_whole(path) as beside:
+            beside.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+    except OSError as error:
+        raise DataError(
+            f"{path} could not be written ({error.strerror}). Expected a file in a folder with room. Choose another."
+        ) from None
+    return path
 
 
 def _simulated_and_real(folder: Path, real: Sequence[Path], tile: int) -> list[np.ndarray]:

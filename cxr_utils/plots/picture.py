@@ -16,6 +16,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from ..cache import written_whole
+
 # Okabe and Ito, "Color Universal Design" (2008): told apart with the common colour-vision deficiencies.
 PALETTE = {
     "blue": "#0072B2",
@@ -56,8 +58,9 @@ STYLE = mpl.RcParams(
 class Picture:
     """A finished figure with alternative text for those who cannot see it.
 
-    JupyterLab and the HTML page show the PNG and carry `alt` along. The plain-text form is `alt` too, and
-    that is what nbval compares, so `alt` never holds a number that a training run produced.
+    The page and the site show the PNG with `alt`. JupyterLab shows the PNG without it, keeps it in the notebook's file,
+    and names a folded figure by it. The plain-text form is `alt` too, and that is what nbval compares, so `alt` never
+    holds a number that a training run produced.
 
     Args:
         figure: a matplotlib figure; change it through `picture.figure.axes` and show the picture again.
@@ -87,9 +90,9 @@ class Picture:
         """Write the PNG to `path` (beside, then renamed) and return the path."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(path.name + ".part")
-        beside.write_bytes(self.png())
-        return beside.replace(path)
+        with written_whole(path) as beside:
+            beside.write_bytes(self.png())
+        return path
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
         return {"image/png": self.png(), "text/plain": repr(self)}, {"image/png": {"alt": self.alt}}

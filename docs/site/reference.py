@@ -67,7 +67,7 @@ def _said_of(room: ModuleType, constant: str) -> str:
 def program_page() -> str:
     """The program `cxr`: what each of its commands says of itself with `--help`."""
     page = ["# The program `cxr`\n", "Each command says this of itself with `--help`.\n"]
-    for path, context in _commands(typer.main.get_command(app), "cxr", None):
+    for path, context in _commands(typer.main.get_command(app()), "cxr", None):
         page.append(f"## `{path}`\n\n```text\n{context.get_help()}\n```\n")
     return "\n".join(page)
 

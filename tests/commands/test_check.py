@@ -33,7 +33,7 @@ def collection(tmp_path):
 
 
 def cxr(*words):
-    found = CliRunner().invoke(program.app, [str(word) for word in words])
+    found = CliRunner().invoke(program.app(), [str(word) for word in words])
     if found.exception and not isinstance(found.exception, SystemExit):
         raise found.exception
     return found.exit_code, found.stdout

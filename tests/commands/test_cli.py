@@ -31,7 +31,7 @@ def commands(group, path=()):
             yield (*path, name)
 
 
-ALL = list(commands(typer.main.get_command(program.app)))
+ALL = list(commands(typer.main.get_command(program.app())))
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)

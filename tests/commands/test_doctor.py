@@ -48,7 +48,7 @@ def unknown_backend(monkeypatch, tmp_path):
 
 def idle_gpu(monkeypatch, tmp_path):
     monkeypatch.setattr(backend, "has_gpu", lambda: True)
-    monkeypatch.setattr(backend, "gpus", lambda: 0)
+    monkeypatch.setattr(doctor, "_made_for_gpus", lambda name: False)
     return "backend", "There is a GPU that"
 
 
@@ -83,6 +83,38 @@ def test_what_is_wrong_is_named_with_how_to_mend_it(cxr, monkeypatch, tmp_path, 
     what, mend = spoil(monkeypatch, tmp_path)
     status, found = rows(cxr)
     assert status == 1 and mend in found[what]["mend"]
+
+
+def test_libraries_for_gpus_are_found_by_their_files(monkeypatch, tmp_path):
+    names = "nvidia_cudnn_cu12-9.1.dist-info", "jax_cuda13_plugin-0.7.dist-info"
+    places = [str(tmp_path / name.split("_")[0]) for name in names]
+    for name, place in zip(names, places, strict=True):
+        described = tmp_path / place / name / "METADATA"
+        described.parent.mkdir(parents=True)
+        described.write_text(f"Name: {name.split('-')[0].replace('_', '-')}\n")
+    for backends, path in ((["tensorflow"], places[:1]), (["jax"], places[1:]), ([], [])):
+        monkeypatch.setattr(sys, "path", path)
+        assert [name for name in ("tensorflow", "jax") if doctor._made_for_gpus(name)] == backends
+    library = tmp_path / "torch" / "lib" / "libtorch_cuda.so"
+    library.parent.mkdir(parents=True)
+    (tmp_path / "torch" / "__init__.py").touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    assert not doctor._made_for_gpus("torch")
+    library.touch()
+    assert doctor._made_for_gpus("torch")
+
+
+def test_no_backend_is_imported():
+    code = (
+        "import sys; sys.argv = ['cxr', 'doctor']\n"
+        "from cxr_utils.commands.program import main\n"
+        "try: main()\n"
+        "except SystemExit: print(*sys.modules, file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "backend" in result.stdout
+    assert not {"keras", "tensorflow", "jax", "torch", "pandas", "matplotlib"} & set(result.stderr.split())
 
 
 def test_for_people_it_is_a_line_each(cxr, monkeypatch):

@@ -1,83 +1,93 @@
-"""An instructor's way: a source opened as a notebook in JupyterLab, edited there, and saved as text again."""
+"""JupyterLab as people meet it: a learner answers an exercise there, an instructor edits a lesson's source."""
 
-import contextlib
 import difflib
-import os
-import secrets
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
+from lab_in_browser import Notebook, lab
+from site_in_browser import CHROMIUM, browser
 
+from cxr_utils import open_dataset
 from cxr_utils.cache import home
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a system Chromium: apt-get install chromium")
-LESSON = "01_data_visualization.py"
+LESSON = "01_data_visualization"
+DEFINED, CHECKED, DRAWN = "def prevalence(", "checks.prevalence(", "plots.finding_counts("
+LINE = "the answer of a learner"
+WRONG = "def prevalence(table, findings):", "return table[findings].sum()"
+RIGHT = "def prevalence(table, findings):", f'print("{LINE}")', "return table[findings].mean()"
+
+
+def test_a_learner_answers_wrongly_then_rightly_and_sees_what_comes_of_it(tmp_path):
+    from playwright.sync_api import expect
+
+    (tmp_path / "notebooks").mkdir()
+    shutil.copy(home() / "notebooks" / f"{LESSON}.ipynb", tmp_path / "notebooks")
+    open_dataset("phantom")  # made here where it was not, so that no cell takes half a minute
+    log = tmp_path / "server" / "log.txt"
+    with lab(tmp_path, log) as address, browser() as chromium:
+        notebook = Notebook(chromium, address, f"notebooks/{LESSON}.ipynb")
+        verdict, figure = notebook.cell(CHECKED), notebook.cell(DRAWN)
+        picture = figure.locator("img")
+        expect(picture).to_have_count(0)  # the cell before it asks what will be seen here
+        fold = figure.get_by_title("Click to expand")
+        expect(fold).to_contain_text("Picture: Bars of the number of images with each of 14 findings,")
+        fold.click()
+        expect(picture).to_be_visible()
+
+        notebook.run_all()
+        expect(verdict).to_contain_text("· prevalence: not answered yet. The lesson goes on with the course's version.")
+        folded = notebook.cell("right=1 - shares[rarest]").locator("details")
+        expect(folded).not_to_contain_text("that many", use_inner_text=True)
+        folded.get_by_text("Answer", exact=True).click()
+        expect(folded).to_contain_text("that many do not show Hernia", use_inner_text=True)
+
+        notebook.type_into(DEFINED, *WRONG)
+        notebook.run_on(DRAWN)
+        expect(verdict).to_contain_text("✗ prevalence: given")
+        expect(verdict).to_contain_text("Hint: A count is no share yet. The lesson goes on with the course's version.")
+        expect(picture).to_be_visible()
+
+        notebook.type_into(DEFINED, *RIGHT)
+        notebook.run_on(DRAWN)
+        expect(verdict).to_contain_text("✓ prevalence: right")
+        expect(figure.locator(".jp-OutputArea")).to_contain_text(LINE)  # the figure asks the learner's function
+        expect(picture).to_be_visible()
+
+        notebook.run_all()
+        solved = "exercises: 1 of 4 solved (prevalence); open: lift, standardise, impossible_ages"
+        expect(notebook.cell("checks.solved()")).to_contain_text(solved)
+        assert notebook.troubles() == []
+        notebook.type_into("checks.solved()", 'import sys; print("a warning", file=sys.stderr); 1 / 0')
+        notebook.run_on("a warning")
+        assert {"ZeroDivisionError", "a warning\n"} <= set(notebook.troubles())  # they would have been seen
+    assert "Traceback" not in log.read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def course(tmp_path) -> Path:
     """A copy of what JupyterLab needs to see: one source, and the project's jupytext settings."""
     (tmp_path / "solutions").mkdir()
-    shutil.copy(home() / "solutions" / LESSON, tmp_path / "solutions")
+    shutil.copy(home() / "solutions" / f"{LESSON}.py", tmp_path / "solutions")
     shutil.copy(home() / "pyproject.toml", tmp_path)
     return tmp_path
 
 
-@pytest.fixture
-def lab(course) -> str:
-    """Address of a JupyterLab on that copy, which ends with the test."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token = secrets.token_hex(8)
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
-    command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={course}"]
-    command += ["--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True"]
-    own = {name: str(course / ".jupyter" / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")}
-    server = subprocess.Popen(command, env={**os.environ, **own}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/api?token={token}", server)
-        yield f"http://127.0.0.1:{port}/lab?token={token}"
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def _wait_for(address: str, server: subprocess.Popen) -> None:
-    for _ in range(300):
-        assert server.poll() is None, "JupyterLab ended"
-        with contextlib.suppress(OSError), urllib.request.urlopen(address):
-            return
-        time.sleep(0.2)
-    raise AssertionError("JupyterLab does not answer")
-
-
-def test_an_edit_in_jupyterlab_changes_that_line_of_the_source_and_no_other(course, lab):
-    from playwright.sync_api import sync_playwright
-
-    source = course / "solutions" / LESSON
+def test_an_edit_in_jupyterlab_changes_that_line_of_the_source_and_no_other(course):
+    source = course / "solutions" / f"{LESSON}.py"
     before = source.read_text(encoding="utf-8")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        page = browser.new_page()
-        page.goto(lab)
+    with lab(course, course / "log.txt") as address, browser() as chromium:
+        page = chromium.new_page()
+        page.goto(address)
         page.wait_for_function("() => window.jupyterapp !== undefined")
         page.evaluate("() => window.jupyterapp.restored")
-        page.evaluate(OPEN, f"solutions/{LESSON}")
+        page.evaluate(OPEN, f"solutions/{LESSON}.py")
         page.wait_for_function(CELLS)
         page.evaluate(EDIT, "## The table")
         page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
         _wait_until_changed(source, before)
-        browser.close()
     changes = difflib.ndiff(before.splitlines(), source.read_text(encoding="utf-8").splitlines())
     changed = [line for line in changes if line[0] in "+-"]
     assert changed == ["- # ## The table", "+ # ## The table, edited in a browser"]

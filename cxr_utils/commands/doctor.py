@@ -70,7 +70,7 @@ def _backend() -> list[Row]:
     except RecipeError as error:
         return [("backend", "none that can be used", str(error))]
     able = has_gpu() and _made_for_gpus(name)
-    mend = f"There is a GPU that {name} cannot use; see the README, On a GPU." if has_gpu() and not able else ""
+    mend = f"There is a GPU that {name} cannot use; see docs/running.md, On a GPU." if has_gpu() and not able else ""
     where = f"{len([*Path('/dev').glob('nvidia[0-9]*')])} GPU" if able else "the processor"
     return [("backend", f"{name} {metadata.version(name)} on {where}; installed: {', '.join(installed())}", mend)]
 

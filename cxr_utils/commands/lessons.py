@@ -56,7 +56,7 @@ def build(
         raise typer.Exit(1 if stale else 0)
     refuse_unwritable(root / "data", "CXR_HOME")
     building.build(chosen)
-    building.build_readme(root)
+    building.build_pages(root)
     if not lessons:
         building.build_environment(root)
 

@@ -18,7 +18,7 @@ from cxr_utils.course.derive import learner_notebook, solution_notebook, to_text
 from cxr_utils.course.hosted import hosted
 from cxr_utils.course.lessons import Lesson
 from cxr_utils.course.record import Failure
-from cxr_utils.course.root_files import environment_text, readme_text
+from cxr_utils.course.root_files import derived_pages, environment_text
 from cxr_utils.errors import LessonError
 
 STRICT = "CXR_STRICT"  # with it, a wrong answer to an exercise raises; see cxr_utils.checks
@@ -74,11 +74,10 @@ def build_environment(root: Path, say: Callable[[str], None] = print) -> None:
     say(f"{'environment.yml':63}{_write(root / 'environment.yml', environment_text(root))}")
 
 
-def build_readme(root: Path, say: Callable[[str], None] = print) -> None:
-    """Put what is derived into `README.md`; arguments as `readme_text` and `build`."""
-    text = readme_text(root)
-    if text is not None:
-        say(f"{'README.md':63}{_write(root / 'README.md', text)}")
+def build_pages(root: Path, say: Callable[[str], None] = print) -> None:
+    """Put what is derived into pages; arguments as `derived_pages` and `build`."""
+    for path, text in derived_pages(root).items():
+        say(f"{path.relative_to(root).as_posix():63}{_write(path, text)}")
 
 
 def _write(path: Path, text: str) -> str:
@@ -190,9 +189,11 @@ def stale_files(lessons: list[Lesson], root: Path) -> list[Stale]:
     if not environment.exists() or environment.read_text() != environment_text(root):
         found.append(Stale(environment, "it does not follow from requirements.lock", "cxr build"))
     if not found:  # from a stale lesson follows nothing
-        text, readme = readme_text(root), root / "README.md"
-        if text is not None and text != readme.read_text(encoding="utf-8"):
-            found.append(Stale(readme, "what is derived in it is not what its sources make", "cxr build"))
+        found += [
+            Stale(path, "what is derived in it is not what its sources make", "cxr build")
+            for path, text in derived_pages(root).items()
+            if text != path.read_text(encoding="utf-8")
+        ]
     return found
 
 

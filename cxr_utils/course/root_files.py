@@ -1,4 +1,4 @@
-"""What is derived in the course's folder: `environment.yml` for conda and Binder, a table and links in `README.md`."""
+"""What is derived in the course's folder: `environment.yml` for conda and Binder, a table and links in pages."""
 
 import re
 from pathlib import Path
@@ -22,6 +22,7 @@ dependencies:
   - pip:
 """
 TAG = "readme"
+PAGES = ("README.md", "docs/systems.md")
 _BLOCK = re.compile(
     r"(<!-- derived from the cell tagged `readme` of (?P<lesson>\S+) by .*?-->\n).*?(<!-- end -->)", re.S
 )
@@ -54,8 +55,8 @@ def environment_text(root: Path) -> str:
     return _HEADER.format(python=PYTHON) + "".join(lines)
 
 
-def readme_text(root: Path) -> str | None:
-    """The README with the table as its lesson's saved output has it, and with links that open a lesson elsewhere.
+def derived_pages(root: Path) -> dict[Path, str]:
+    """Pages with a table as its lesson's saved output has it, or with links that open a lesson elsewhere.
 
     Between the comment that names a notebook and `<!-- end -->` stands what the one cell of that notebook that is
     tagged `readme` shows as Markdown; between another such comment and its end, links as `hosted.links` has them.
@@ -64,18 +65,22 @@ def readme_text(root: Path) -> str | None:
         root: the course's folder.
 
     Returns:
-        The text of `README.md`; None where there is no README, or nothing derived in it.
+        Those of `PAGES` in which something is derived, and their text.
 
     Raises:
         LessonError: the notebook is missing, was not executed, or has no such cell.
     """
-    path = root / "README.md"
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    if not _BLOCK.search(text) and not _LINKS.search(text):
-        return None
+    pages = {root / name: (root / name).read_text(encoding="utf-8") for name in PAGES if (root / name).exists()}
     address = repository(root)
-    text = _LINKS.sub(lambda found: f"{found[1]}{links(address, found['notebook'])}\n{found[3]}", text)
-    return _BLOCK.sub(lambda found: f"{found[1]}{_shown_table(root / found['lesson'])}\n{found[3]}", text)
+
+    def linked(block: re.Match) -> str:
+        return f"{block[1]}{links(address, block['notebook'])}\n{block[3]}"
+
+    def shown(block: re.Match) -> str:
+        return f"{block[1]}{_shown_table(root / block['lesson'])}\n{block[3]}"
+
+    derived = {path: _BLOCK.search(text) or _LINKS.search(text) for path, text in pages.items()}
+    return {path: _BLOCK.sub(shown, _LINKS.sub(linked, text)) for path, text in pages.items() if derived[path]}
 
 
 def _shown_table(notebook: Path) -> str:
@@ -85,7 +90,7 @@ def _shown_table(notebook: Path) -> str:
     shown = [output.data["text/markdown"] for output in outputs if "text/markdown" in output.get("data", {})]
     if len(shown) != 1:
         raise LessonError(
-            f"{notebook} shows {len(shown)} tables in cells tagged {TAG!r}. Expected one, as Markdown, for README.md. "
-            "Build the lesson, or mend the name in the README's comment."
+            f"{notebook} shows {len(shown)} tables in cells tagged {TAG!r}. Expected one, as Markdown. "
+            "Build the lesson, or mend the name in the page's comment."
         )
     return shown[0].strip()

@@ -159,7 +159,7 @@ def load_keras() -> ModuleType:
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
         unused = has_gpu() and not gpus()
     if unused:
-        tell(f"this machine has a GPU that {name} cannot use; the processor computes. See the README, On a GPU")
+        tell(f"this machine has a GPU that {name} cannot use; the processor computes. See docs/running.md, On a GPU")
     return keras
 
 

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from toy_course import LESSON, make_course
 
-from cxr_utils.course.build import build, build_environment, build_readme, derived_notebooks, stale_files
+from cxr_utils.course.build import build, build_environment, build_pages, derived_notebooks, stale_files
 from cxr_utils.course.derive import learner_notebook
 from cxr_utils.course.hosted import TAG, first_cell, repository
 from cxr_utils.course.lessons import find_lessons
@@ -139,7 +139,7 @@ def linked(tmp_path, url):
     """The title's cell, and the README after a build."""
     root = course(tmp_path, url)
     (root / "README.md").write_text(README, encoding="utf-8")
-    build_readme(root, lambda line: None)
+    build_pages(root, lambda line: None)
     titles = {notebook.cells[1].source for notebook in derived_notebooks(find_lessons(root)[0]).values()}
     (title,) = titles  # the solution, too, opens the learner's copy
     return title, (root / "README.md").read_text(encoding="utf-8")
@@ -175,7 +175,7 @@ def test_links_of_another_address_are_stale(tmp_path):
     (root / "README.md").write_text(README, encoding="utf-8")
     build_environment(root, lambda line: None)
     assert [stale.path.name for stale in stale_files([], root)] == ["README.md"]
-    build_readme(root, lambda line: None)
+    build_pages(root, lambda line: None)
     assert stale_files([], root) == []
 
 

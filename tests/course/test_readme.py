@@ -7,8 +7,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from cxr_utils.course.build import build_readme, stale_files
-from cxr_utils.course.root_files import readme_text
+from cxr_utils.course.build import build_pages, stale_files
+from cxr_utils.course.root_files import derived_pages
 from cxr_utils.errors import LessonError
 
 TABLE = "| recipe | AUC |\n|---|---|\n| `course` | 0.9 |"
@@ -31,9 +31,9 @@ def root(tmp_path):
 
 
 def test_the_table_is_put_between_its_marks_and_nothing_else_changes(root):
-    build_readme(root, lambda line: None)
+    build_pages(root, lambda line: None)
     assert (root / "README.md").read_text() == README.replace("old", TABLE)
-    build_readme(root, lambda line: None)
+    build_pages(root, lambda line: None)
     assert (root / "README.md").read_text() == README.replace("old", TABLE)
 
 
@@ -41,7 +41,7 @@ def test_a_table_that_was_edited_is_stale(root):
     shutil.copy(Path(__file__).parents[2] / "pyproject.toml", root)
     shutil.copy(Path(__file__).parents[2] / "requirements.lock", root)
     shutil.copy(Path(__file__).parents[2] / "environment.yml", root)
-    build_readme(root, lambda line: None)
+    build_pages(root, lambda line: None)
     (root / "solutions" / "07_x.ipynb").rename(root / "07_x.ipynb")  # an orphan would be named first
     (root / "README.md").write_text(
         (root / "README.md").read_text().replace("solutions/07", "07").replace("0.9", "0.99")
@@ -52,18 +52,18 @@ def test_a_table_that_was_edited_is_stale(root):
 
 def test_a_readme_without_marks_is_left_alone(root):
     (root / "README.md").write_text("# Nothing to derive\n")
-    assert readme_text(root) is None
+    assert derived_pages(root) == {}
 
 
 def test_a_lesson_without_the_table_is_named(root):
     nbformat.write(new_notebook(cells=[new_code_cell("1")]), root / "solutions" / "07_x.ipynb")
     with pytest.raises(LessonError, match="shows 0 tables in cells tagged 'readme'"):
-        readme_text(root)
+        derived_pages(root)
     twice = [new_output("display_data", {"text/markdown": TABLE})] * 2
     cells = [new_code_cell("2", outputs=twice, metadata={"tags": ["readme"]})]
     nbformat.write(new_notebook(cells=cells), root / "solutions" / "07_x.ipynb")
     with pytest.raises(LessonError, match="shows 2 tables"):
-        readme_text(root)
+        derived_pages(root)
     (root / "solutions" / "07_x.ipynb").unlink()
     with pytest.raises(LessonError, match="shows 0 tables"):
-        readme_text(root)
+        derived_pages(root)

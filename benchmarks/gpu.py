@@ -189,7 +189,10 @@ def auc(run: Run) -> None:
     """AUC of every finding, of the network that the recipe makes."""
     if "auc" in run.state.read():
         return
-    trained, test = fit.train(recipe(RECIPE, "full"), run.dataset, run.seed, verbose=True), run.dataset.part("test")
+    trained, test = (
+        fit.train(recipe(RECIPE, "full"), run.dataset, run.seed, options=fit.Options(verbose=True)),
+        run.dataset.part("test"),
+    )
     table = auc_table(test.table, trained.predict(test), test.patients)
     sizes = f"{trained.card['images']['train']:,} training images, {len(test):,} test images"
     about = f"{sizes}; {trained.history['epoch'].max()} epochs in {trained.card['seconds']:,.0f} s."

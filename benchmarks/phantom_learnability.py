@@ -220,7 +220,7 @@ def main() -> int:
     learn, test = to_learn_from(asked.images, asked.size, SEEDS[0]), true_cohort(asked.images, asked.size, SEEDS[1])
     recipe = Recipe(size=asked.size, epochs=asked.epochs, augment=("shift",), patience=3)
     started = time.perf_counter()
-    trained = fit.train(recipe, learn, asked.seed, verbose=True)
+    trained = fit.train(recipe, learn, asked.seed, options=fit.Options(verbose=True))
     picture = logit(trained.predict(test).clip(1e-9, 1 - 1e-9))
     cues = scores_of_cues(learn, test, asked.size)
     print(f"{learn!r}\n{test!r}\n{trained.recipe}\n{time.perf_counter() - started:.0f} s")

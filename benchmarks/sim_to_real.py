@@ -77,7 +77,9 @@ REHEARSAL = Plan(images=200, drawn_at=64, epochs=1, labels=(30,), seeds=2, rates
 def pretrained(plan: Plan, seed: int) -> trained.Trained:
     """A network that has seen simulated X-rays only, always the same ones; the seed is that of the training."""
     recipe = Recipe(size=plan.size, epochs=plan.epochs, augment=plan.augment, patience=4)
-    return fit.train(recipe, to_learn_from(plan.images, plan.drawn_at, seed=2000), seed, verbose=True)
+    return fit.train(
+        recipe, to_learn_from(plan.images, plan.drawn_at, seed=2000), seed, options=fit.Options(verbose=True)
+    )
 
 
 def beginning(plan: Plan, arm: str, findings: tuple[str, ...], seed: int) -> dict[str, np.ndarray]:

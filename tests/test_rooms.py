@@ -17,8 +17,8 @@ ALONE = ("phantom", "plots", "checks")
 #: What stands beside the rooms; everybody may import it.
 BESIDE = ("errors", "cache")
 #: Ten lessons; a third of the names are their exercises. Mistakes that are known stand in the package, where they
-#: carry the hints.
-MOST_NAMES, MOST_IMPORTS, MOST_LINES, MOST_FILES, MOST_ALTOGETHER = 130, 7, 400, 12, 24_000
+#: carry the hints. Of all lines 1,600 are `course/grading`, which has to hold out against what is handed in.
+MOST_NAMES, MOST_IMPORTS, MOST_LINES, MOST_FILES, MOST_ALTOGETHER = 130, 7, 400, 12, 26_500
 
 
 def imports(path: Path, package: Path = PACKAGE) -> Iterator[tuple[int, str]]:

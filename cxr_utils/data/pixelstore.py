@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from filelock import FileLock
@@ -179,9 +179,16 @@ def _reserve(folder: Path, names: list[str], size: int) -> dict[str, int]:
         known = list(dict.fromkeys([*_places(folder), *names]))
         for file, width in (("pixels.bin", size * size), ("filled.bin", 1)):
             with open(folder / file, "ab") as data:
-                data.truncate(max(len(known) * width, data.tell()))
+                _grow(data, max(len(known) * width, data.tell()))
         cache.write_text(folder / "names.json", json.dumps(known))
     return _places(folder)
+
+
+def _grow(file: BinaryIO, size: int) -> None:
+    """Make a file larger by zeros, and take the room for them now: what is mapped kills the process where it lacks."""
+    if hasattr(os, "posix_fallocate") and size:
+        os.posix_fallocate(file.fileno(), 0, size)
+    file.truncate(size)
 
 
 def without_damaged(dataset: "Dataset", size: int) -> tuple["Dataset", dict[str, str]]:

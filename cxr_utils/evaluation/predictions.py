@@ -100,10 +100,9 @@ def image_names(table: pd.DataFrame, name: str) -> pd.Series:
     """
     named = [column for column in table if role(column) == "image"]
     if len(named) != 1:
-        raise DataError(
-            f"{name} has {len(named)} columns that name an image; its columns are "
-            f"{', '.join(map(str, table.columns[:8]))}. Expected one column `image`. Rename it."
-        )
+        columns = ", ".join(map(str, table.columns[:8]))
+        told = f"{name} has {len(named)} columns that name an image; its columns are {columns}."
+        raise DataError(f"{told} Expected one column `image`. Rename it.")
     empty = table[named[0]].isna().to_numpy()
     if empty.any():
         raise DataError(
@@ -125,29 +124,23 @@ def predictions_of(source: str | Path, dataset: Dataset, parts: tuple[str, ...])
         As `read_predictions`.
 
     Raises:
-        DataError: there is no such file, or the folder holds no model.
+        DataError: there is no such file.
+        RecipeError: the folder is that of no trained network, or of one that is damaged.
 
     Example:
-        >>> from cxr_utils.data import open_dataset
-        >>> dataset = open_dataset("phantom")
-        >>> table = dataset.table.set_index("image")[list(dataset.findings)] * 0.5
-        >>> import tempfile; file = Path(tempfile.mkdtemp()) / "scores.csv"
-        >>> table.to_csv(file)
+        >>> import tempfile; from cxr_utils import data
+        >>> dataset, file = data.open_dataset("phantom"), Path(tempfile.mkdtemp()) / "scores.csv"
+        >>> dataset.table.set_index("image")[list(dataset.findings)].to_csv(file)
         >>> predictions_of(file, dataset, ("test",)).shape
         (1400, 14)
     """
     source = Path(source)
     if not source.is_dir():
         return read_predictions(source)
-    if not (source / "card.json").exists():
-        raise DataError(
-            f"{source} holds no card.json. Expected the folder of a trained model, or a .csv file of predictions. "
-            "Check the path."
-        )
-    from cxr_utils.networks.trained import Trained
+    from cxr_utils.networks.trained import open_model
 
     wanted = dataset.table["split"].isin(parts).to_numpy()
-    return Trained(source).predict(dataset.subset(wanted, dataset.name))
+    return open_model(source).predict(dataset.subset(wanted, dataset.name))
 
 
 def judged_images(
@@ -273,9 +266,8 @@ def align_patients(patients: Patients, images: pd.Index) -> np.ndarray:
     values = np.asarray(patients, dtype=object)
     if values.shape != (len(images),):
         raise DataError(
-            f"Received patients of shape {values.shape} for {len(images)} images. Expected one "
-            "patient for each image. Take both from the same table, for instance "
-            "table['patient']."
+            f"Received patients of shape {values.shape} for {len(images)} images. Expected one patient for each image. "
+            "Take both from the same table, for instance table['patient']."
         )
     codes, _ = pd.factorize(values, use_na_sentinel=True)
     if (codes < 0).any():
@@ -402,8 +394,7 @@ def _finite(scores: pd.DataFrame, unknown: np.ndarray) -> pd.DataFrame:
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise DataError(
-            f"{wrong.sum()} scores are missing or infinite (the first is "
-            f"{scores.columns[column]} of image {scores.index[row]}). Expected finite numbers. "
-            "Look for a diverged training or a failed join."
+            f"{wrong.sum()} scores are missing or infinite (the first is {scores.columns[column]} of image "
+            f"{scores.index[row]}). Expected finite numbers. Look for a diverged training or a failed join."
         )
     return scores

@@ -250,6 +250,25 @@ def multiply_adds(model: "keras.Model", trained_only: bool = False) -> int:
     return sum(_cost(layer) for layer in model.layers if layer.trainable or not trained_only)
 
 
+def training_cost(model: "keras.Model", seen: pd.Series, count: int, frozen_once: bool) -> pd.Series:
+    """Multiply-adds of a training: forward once for every layer, and twice as much again for those that learn.
+
+    Args:
+        model: in which layers that do not learn are marked.
+        seen: images seen so far, each as often as it was seen.
+        count: images of the training part.
+        frozen_once: whether the frozen part's output is computed once an image, before the first epoch.
+
+    Example:
+        >>> training_cost(normal_abnormal_cnn(8, 1), pd.Series([10]), 10, False).tolist()  # all learn
+        [18743040]
+    """
+    forward, learning = multiply_adds(model), multiply_adds(model, trained_only=True)
+    if frozen_once:
+        return (forward - learning) * count + 3 * learning * seen
+    return (forward + 2 * learning) * seen
+
+
 def cost_by_part(model: "keras.Model") -> pd.DataFrame:
     """Where the parameters and the work of a network of `CUTS` are: before the cut, behind it, in the head.
 

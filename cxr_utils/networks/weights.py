@@ -99,11 +99,9 @@ def save(path: Path, arrays: dict[str, np.ndarray], dtype: str = "float32") -> N
             "The training has diverged, or the weights need another type."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     savez: Callable[..., None] = np.savez_compressed  # numpy's own types take names of arrays for options
-    with open(beside, "wb") as file:
+    with cache.written_whole(path) as beside, open(beside, "wb") as file:
         savez(file, **arrays)
-    beside.replace(path)
 
 
 def read(path: Path) -> dict[str, np.ndarray]:

@@ -1,7 +1,6 @@
 """What happens at the end of each epoch. Imported when training starts, because it needs Keras."""
 
 import json
-import os
 import time
 import zipfile
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxr_utils import cache
 from cxr_utils.errors import RecipeError
 from cxr_utils.networks.backend import load_keras
 from cxr_utils.networks.readout import mean_auc
@@ -215,11 +215,9 @@ class Keeper(keras.callbacks.Callback):
         variables = enumerate(_variables(self.model))
         arrays = {f"variable {number}": keras.ops.convert_to_numpy(variable) for number, variable in variables}
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_name(f"{file.name}.{os.getpid()}.part")
         savez: Callable[..., None] = np.savez  # numpy's own types take names of arrays for options
-        with open(beside, "wb") as opened:
+        with cache.written_whole(file) as beside, open(beside, "wb") as opened:
             savez(opened, state=np.array(json.dumps(state)), **arrays, **self.kept)
-        beside.replace(file)
 
 
 def _variables(model: "keras.Model") -> list:

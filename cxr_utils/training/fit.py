@@ -121,9 +121,7 @@ class _Run:
         return cache.entry("models", self.key, lambda new: _train_into(new, self))
 
 
-def train(
-    recipe: Recipe, dataset: Dataset, seed: int = 0, *, verbose: bool = False, options: Options | None = None
-) -> Trained:
+def train(recipe: Recipe, dataset: Dataset, seed: int = 0, *, options: Options | None = None) -> Trained:
     """Train on the part "train", choose the best epoch on the part "valid"; or find that this has been done before.
 
     Training that starts from a head ends no worse: the head counts as epoch 0, and of the epochs that cost no more than
@@ -135,7 +133,6 @@ def train(
         recipe: how.
         dataset: on what; images without a file are left out.
         seed: of weights, order and augmentation. The same seed gives the same network on the same machine.
-        verbose: whether to print a line per epoch; a terminal gets it anyway.
         options: devices, and what to do about interruptions and damaged files.
 
     Returns:
@@ -149,13 +146,12 @@ def train(
         ImageError: a file is damaged.
 
     Example:
-        >>> from cxr_utils.data import open_dataset
-        >>> dataset = open_dataset("phantom")
+        >>> from cxr_utils import data; dataset = data.open_dataset("phantom")
         >>> trained = train(Recipe(network="normal_abnormal_cnn", size=32, epochs=1), dataset)
         >>> trained.predict(dataset.part("test")).shape[1]
         14
     """
-    options = options or Options(verbose=verbose)
+    options = options or Options()
     dataset = _asked(recipe, dataset)
     skipped: dict[str, str] = {}
     if options.skip_corrupt:
@@ -174,8 +170,7 @@ def cached(recipe: Recipe, dataset: Dataset, seed: int = 0) -> Trained | None:
 
     Example:
         >>> from cxr_utils.data import open_dataset
-        >>> print(cached(Recipe(learning_rate=0.123), open_dataset("phantom")))
-        None
+        >>> cached(Recipe(learning_rate=0.123), open_dataset("phantom"))
     """
     run = _Run(recipe, _asked(recipe, dataset), seed, Options(), {})
     return Trained(run.finished) if run.finished.exists() else None
@@ -253,8 +248,10 @@ def _fit(run: _Run) -> tuple[dict[str, np.ndarray], pd.DataFrame, float]:
                     keeper.begin()
                 _fit_epochs(run, chosen, fitted, keras_loss, standard)
     seconds = keeper.elapsed() + (head.card["seconds"] if head else 0)
-    history = _with_cost(watch.history, recipe, model, len(train_part))
-    return keeper.kept, history.assign(kept=history["epoch"] == keeper.kept_epoch), seconds
+    history = pd.DataFrame(watch.history)
+    seen, kept = history["epoch"] * len(train_part), history["epoch"] == keeper.kept_epoch
+    cost = models.training_cost(model, seen, len(train_part), from_trunk(recipe))
+    return keeper.kept, history.assign(images_seen=seen, multiply_adds=cost, kept=kept), seconds
 
 
 def _fit_epochs(run: _Run, chosen: devices.Devices, fitted: "keras.Model", loss: losses.Loss, standard: list) -> None:
@@ -382,18 +379,6 @@ def _shuffled(run: _Run, first_epoch: int, share: pipeline.Share | None) -> pipe
         times=_draws(recipe, part),
         share=share,
     )
-
-
-def _with_cost(history: list[dict], recipe: Recipe, model: "keras.Model", count: int) -> pd.DataFrame:
-    """Add what each epoch had cost: forward once for every layer, and twice as much again for those that learn."""
-    table = pd.DataFrame(history)
-    table["images_seen"] = table["epoch"] * count
-    forward, learning = models.multiply_adds(model), models.multiply_adds(model, trained_only=True)
-    if from_trunk(recipe):  # computed once, before the first epoch
-        table["multiply_adds"] = (forward - learning) * count + 3 * learning * table["images_seen"]
-    else:
-        table["multiply_adds"] = (forward + 2 * learning) * table["images_seen"]
-    return table
 
 
 def _card(run: _Run) -> dict:

@@ -24,7 +24,7 @@ from cxr_utils.course.lessons import find_lessons
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-COPIED = ("README.md", "CONTRIBUTING.md", "CITATION.cff", "LICENSE", "data/README.md", "docs/*.md", "docs/*.png")
+COPIED = ("*.md", "CITATION.cff", "LICENSE", "LICENSES/*", "data/README.md", "docs/*.md", "docs/*.png")
 _MERMAID = re.compile(r"```mermaid\n(.*?)```\n", re.DOTALL)
 
 

@@ -58,8 +58,7 @@ def test_a_file_may_be_asked_for_and_a_model_sees_the_parts_asked_for(dataset, t
         def predict(self, data):
             return data.table[["image", "split"]]
 
-    (tmp_path / "card.json").write_text("{}")
-    monkeypatch.setattr("cxr_utils.networks.trained.Trained", Seen)
+    monkeypatch.setattr("cxr_utils.networks.trained.open_model", Seen)
     found = predictions_of(str(tmp_path), dataset, ("valid", "test"))
     expected = dataset.table[dataset.table["split"].isin(["valid", "test"])]
     assert found["image"].tolist() == expected["image"].tolist() and len(found) == 8

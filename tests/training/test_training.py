@@ -64,7 +64,7 @@ def test_training_says_nothing(dataset, capfd):
 
 
 def test_a_line_per_epoch_when_asked(dataset, capsys):
-    fit.train(replace(SMALL, epochs=2), dataset, seed=8, verbose=True)
+    fit.train(replace(SMALL, epochs=2), dataset, seed=8, options=fit.Options(verbose=True))
     assert [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()] == ["epoch 1/2", "epoch 2/2"]
 
 

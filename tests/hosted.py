@@ -62,6 +62,7 @@ def run(place: str, clone: Path, folder: Path) -> None:
         "PATH": f"{python.parent}:{os.environ['PATH']}",
     }
     variables |= {"XDG_DATA_HOME": str(empty / "data"), "XDG_CACHE_HOME": str(empty / "cache"), "JUPYTER_PATH": ""}
+    variables["TQDM_DISABLE"] = "1"  # a bar is no complaint
     variables["PIP_CACHE_DIR"] = subprocess.check_output([python, "-m", "pip", "cache", "dir"], text=True).strip()
 
     def call(*command: str) -> str:

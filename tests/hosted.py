@@ -17,9 +17,10 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 KERNEL = ["ipykernel", "nbclient", "nbformat"]
-#: What Colab's own kernel insists on (google-colab 1.0.0 requires these versions); Kaggle's image is built on Colab's.
-COLAB = ["ipykernel==6.17.1", "ipython==7.34.0", "tornado==6.5.1", "notebook==6.5.7", "jupyter-server==2.14.0"]
-COLAB += ["jupyter-client==7.4.9", "pandas==2.2.2", "numpy==2.0.2", "requests==2.32.4", "psutil==5.9.5"]
+#: What Colab's kernel is made of and insists on, as its users report; its runtime ends when pip replaces ipykernel.
+#: Kaggle's image is taken to be the same.
+COLAB = ["ipykernel==6.17.1", "ipython==7.34.0", "tornado==6.5.1", "notebook==6.5.7"]
+COLAB += ["jupyter_client==7.4.9", "pandas==2.2.2", "numpy==2.0.2", "requests==2.32.4", "psutil==5.9.5"]
 PLACES = {
     "COLAB_RELEASE_TAG": ("release-colab-external", COLAB),
     "KAGGLE_KERNEL_RUN_TYPE": ("Interactive", COLAB),
@@ -61,6 +62,7 @@ def run(place: str, clone: Path, folder: Path) -> None:
         "PATH": f"{python.parent}:{os.environ['PATH']}",
     }
     variables |= {"XDG_DATA_HOME": str(empty / "data"), "XDG_CACHE_HOME": str(empty / "cache"), "JUPYTER_PATH": ""}
+    variables["TQDM_DISABLE"] = "1"  # a bar is no complaint
     variables["PIP_CACHE_DIR"] = subprocess.check_output([python, "-m", "pip", "cache", "dir"], text=True).strip()
 
     def call(*command: str) -> str:
@@ -72,10 +74,9 @@ def run(place: str, clone: Path, folder: Path) -> None:
         return done.stdout
 
     call("-m", "pip", "install", "-qq", *KERNEL, *PLACES[place][1])
-    before = set(call("-m", "pip", "freeze").splitlines())
     (notebook,) = (clone / "notebooks").glob("01_*.ipynb")
     call("-c", EXECUTE, str(notebook))
-    replaced = before - set(call("-m", "pip", "freeze").splitlines())
+    replaced = set(PLACES[place][1]) - set(call("-m", "pip", "freeze").splitlines())
     assert not replaced, f"what the place's own kernel is made of was replaced: {replaced}"
 
 

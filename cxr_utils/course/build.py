@@ -12,6 +12,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
+from traitlets.config import Config
 
 from cxr_utils.cache import write_text
 from cxr_utils.course.derive import learner_notebook, solution_notebook, to_text
@@ -110,6 +111,7 @@ def execute(notebook: NotebookNode, path: Path) -> None:
         iopub_timeout=60,  # a busy machine may be late with what a cell has printed
         record_timing=False,
         extra_arguments=QUIET,
+        config=Config(KernelManager={"shutdown_wait_time": 60.0}),  # or late with what it says at its end
         on_cell_execute=lambda cell, cell_index: started.append(cell_index),
         resources={"metadata": {"path": str(path.parent)}},
     )

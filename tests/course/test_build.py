@@ -138,7 +138,10 @@ REFUSED = {
     ),
     "stderr": ("import sys\nprint('noise', file=sys.stderr)", "cell 4 writes to stderr: 'noise'"),
     "descriptor 2": ("import os\n_ = os.write(2, b'noise from C')", r"(cell 4|a cell) writes to stderr: 'noise from"),
-    "late": ("import atexit, os\n_ = atexit.register(os.write, 2, b'bye')", "a cell writes to stderr: 'bye'"),
+    "late": (
+        "import atexit, os, time\n_ = atexit.register(lambda: (time.sleep(3), os.write(2, b'bye')))",  # a busy machine
+        "a cell writes to stderr: 'bye'",
+    ),
 }
 
 

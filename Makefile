@@ -2,7 +2,8 @@
 #   make run ARGS="--data ../shared/real/nih"       arguments go to the command
 
 # A python3 that is found may be a version manager's empty shim: the first that works runs course.py.
-COMMANDS := run test lab build bench site release setup check-notebooks mutants lock jax torch tensorflow-gpu jax-gpu torch-gpu
+COMMANDS := run test lab build bench site release setup check-notebooks mutants lock jax torch tensorflow-gpu jax-gpu torch-gpu \
+  nbgrader
 ANY := $(firstword $(foreach name,$(PYTHON) python3.12 python3.13 python3.11 python3 python,\
   $(shell $(name) -c "print('$(name)')" 2>/dev/null)))
 

@@ -1,14 +1,16 @@
 """The course's front door, which needs nothing but Python. Run: python course.py COMMAND [ARGUMENTS].
 
 run       execute all lessons with papermill; arguments go to `cxr run`, such as --data FOLDER
-test      everything that continuous integration checks
+test      formatting, types, tests, and that every saved output still holds
 lab       JupyterLab on the lessons
 build     derive every notebook from its source; with numbers, those lessons
+doctor, lessons, data, grade, train, predict, explain, evaluate     the course's own commands; --help says more
 bench     the measurements in benchmarks/
 site      the lessons and docs/ as web pages, in site/
 setup     only make the environment .venv, which every other command makes too where it is missing or out of date
 check-notebooks        the part of `test` that compares saved outputs with fresh ones
 jax, torch, tensorflow-gpu, jax-gpu, torch-gpu      add a backend of Keras; KERAS_BACKEND=jax or torch chooses it
+nbgrader  add nbgrader, for teachers who mark with it
 mutants   how many small errors, planted in the package, the tests notice
 release   the wheel, and notebooks and site as one zip, in dist/; an argument is the tag that it must have
 lock      requirements.lock from pyproject.toml, then environment.yml; --upgrade for newer versions
@@ -32,7 +34,8 @@ PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 BEGUN = VENV / "begun"  # written first, holds the place: an environment that was copied or moved is made anew
 STAMP = VENV / "complete"  # written last: an environment that was interrupted half-way is begun again
 SOURCES = ("requirements.lock", "pyproject.toml", "course.py")
-BACKENDS = ("jax", "torch", "tensorflow-gpu", "jax-gpu", "torch-gpu")
+OWN = ("run", "build", "doctor", "lessons", "data", "grade", "train", "predict", "explain", "evaluate")  # of `cxr`
+EXTRAS = ("jax", "torch", "tensorflow-gpu", "jax-gpu", "torch-gpu", "nbgrader")
 #: First those for which every dependency has had wheels for longest.
 CANDIDATES = ("python3.12", "python3.13", "python3.11", "py -3.12", "py -3.13", "py -3.11", "python3", "python")
 WORKS = "import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"
@@ -112,6 +115,12 @@ def setup(*arguments):
     variables = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     compiling = [str(PYTHON), "-m", "compileall", "-q", "-j", "0", str(VENV)]
     subprocess.run(compiling, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # The course works offline: JupyterLab fetches no news, and does not ask, over the first figure, whether it may.
+    settings = VENV / "share" / "jupyter" / "lab" / "settings"
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / "overrides.json").write_text(
+        '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}'
+    )
     STAMP.touch()
 
 
@@ -126,8 +135,8 @@ def pytest(*arguments, **more):
 
 
 def lab(*arguments):
-    """JupyterLab, with further arguments as it takes them."""
-    call(PYTHON, "-m", "jupyter", "lab", *arguments, "notebooks")
+    """JupyterLab on the whole course, so that links from a lesson to docs/ lead somewhere."""
+    call(PYTHON, "-m", "jupyter", "lab", "--LabApp.default_url=/lab/tree/notebooks", *arguments)
 
 
 def test(*arguments):
@@ -183,7 +192,9 @@ def release(*arguments):
         inside = Path(folder) / name
         shutil.copytree(str(HERE / "site"), str(inside / "site"))
         (inside / "notebooks").mkdir()
-        for path in [*HERE.glob("notebooks/*.ipynb"), *HERE.glob("LICENSE*"), *HERE.glob("CITATION.cff")]:
+        (inside / "docs").mkdir()
+        patterns = "notebooks/*.ipynb docs/*.md docs/*.png LICENSE* CITATION.cff README.md CHANGELOG.md"
+        for path in (path for pattern in patterns.split() for path in HERE.glob(pattern)):
             target = inside / path.relative_to(HERE)
             (shutil.copytree if path.is_dir() else shutil.copyfile)(str(path), str(target))
         shutil.make_archive(str(HERE / "dist" / name), "zip", folder, name)
@@ -195,12 +206,12 @@ def mutants(*arguments):
     call(PYTHON, "tests/mutants.py", *arguments)
 
 
-def add(backend, *arguments):
-    """Install a backend beside what the lock holds; what is in the lock stays at its version."""
+def add(extra, *arguments):
+    """Install an extra beside what the lock holds; what is in the lock stays at its version."""
     pins = re.findall(r"^[A-Za-z0-9][^\\\n]*", (HERE / "requirements.lock").read_text(), re.M)
     (VENV / "constraints.txt").write_text("".join(pin.rstrip() + "\n" for pin in pins))
     options = ["-qq", "--no-build-isolation", "-c", VENV / "constraints.txt"]
-    call(PYTHON, "-m", "pip", "install", *options, "-e", f".[{backend}]", *arguments)
+    call(PYTHON, "-m", "pip", "install", *options, "-e", f".[{extra}]", *arguments)
 
 
 def lock(*arguments):
@@ -225,11 +236,11 @@ def main(arguments):
         print(__doc__.strip())
         return
     name, rest = arguments[0], arguments[1:]
-    if name not in {*commands, *BACKENDS, "run", "build"}:
+    if name not in {*commands, *EXTRAS, *OWN}:
         sys.exit(f"error: {name!r} is no command of course.py. `python course.py` lists them.")
     if name not in ("lock", "setup"):
         setup()
-    if name in BACKENDS:
+    if name in EXTRAS:
         add(name, *rest)
     elif name in commands:
         commands[name](*rest)

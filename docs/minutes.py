@@ -58,7 +58,8 @@ def rows(lesson: Lesson, run: Path) -> list[str]:
     efforts = {name: effort(part) for name, part in parts.items()}
     lines = [f"| **{lesson.number} {lesson.title}** | **{whole}** | **{sum(measured.values()):.0f}** |"]
     for name, share in efforts.items():
-        lines.append(f"| {name} | {whole * share / sum(efforts.values()):.0f} | {measured[name]:.0f} |")
+        minutes = whole * share / sum(efforts.values())
+        lines.append(f"| {name} | {'< 1' if minutes < 0.5 else f'{minutes:.0f}'} | {measured[name]:.0f} |")
     return lines
 
 

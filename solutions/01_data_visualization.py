@@ -26,7 +26,7 @@
 # > This course is for teaching. Nothing in it may be used to diagnose anybody.
 
 # %% tags=["parameters"]
-data = "phantom"  # or a folder of real X-rays: see the README, "Your own data"
+data = "phantom"  # or the path of a folder of real X-rays: see docs/collections.md
 profile = "quick"  # "quick" for two CPU cores, "full" for a GPU
 seed = 0
 
@@ -313,16 +313,17 @@ def view_from_greys(images):
 both = dataset.knows("view") and cxr.given(table["view"].nunique() > 1, "All images are of one view.")
 told_by_greys = both and view_from_greys(seen)
 cxr.answer(
-    "In {told:.0%} of the pairs. Mean and deviation are gone, and the shape of the histogram still betrays the "
-    "machine and its settings, and with them the patient who could not stand. Nothing keeps a network from using that.",
+    "{told:.2f}: take one image from a bed and one of a standing patient, and in {told:.0%} of such pairs the one from "
+    "the bed scores higher. Mean and deviation are gone, and the shape of the histogram still betrays the machine and "
+    "its settings, and with them the patient who could not stand. Nothing keeps a network from using that.",
     told=told_by_greys,
 )
 
 # %% [markdown]
 # ## Records that cannot be true
 #
-# Real tables hold nonsense: NIH's first release knew patients of more than four hundred years. If you do not look, you
-# train on it.
+# Real tables hold nonsense: NIH's first release listed patients who were more than four hundred years old. If you do
+# not look, you train on it.
 #
 # **Exercise 4.** Return the names of the images whose age no human reaches (below 0 or above 120 years), as a list. An
 # age that is missing is not impossible.

@@ -23,7 +23,7 @@
 # > This course is for teaching. Nothing in it may be used to diagnose anybody. That holds for your own X-ray above all.
 
 # %% tags=["parameters"]
-data = "phantom"  # or a folder of real X-rays: see the README, "Your own data"
+data = "phantom"  # or the path of a folder of real X-rays: see docs/collections.md
 profile = "quick"  # "quick" for two CPU cores, "full" for a GPU
 seed = 0
 

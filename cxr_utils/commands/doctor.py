@@ -17,7 +17,7 @@ from cxr_utils.commands.options import AsJson
 LIBRARIES = (
     "keras", "numpy", "pandas", "scikit-learn", "matplotlib", "opencv-python-headless", "jupyterlab", "papermill",
 )  # fmt: skip
-_LEAST_MEMORY, _LEAST_DISK = 4, 6  # GB: a lesson's kernel holds up to 1.7; data and caches of the quick course take 4
+_LEAST_MEMORY, _LEAST_DISK = 4, 6  # GB: a lesson's kernel holds up to 3.2; data and caches of the quick course take 4
 Row = tuple[str, str, str]  # what was looked at, what was found, how to mend it where something is wrong
 
 

@@ -112,6 +112,7 @@ def run(
 
 def lessons(
     folder: Annotated[Path, typer.Argument(help="Where they go; made where it is missing.")] = Path("cxr-course"),
+    solutions: Annotated[bool, typer.Option(help="Copy the answers, too.")] = True,
 ) -> None:
     """Copy the lessons into a folder of your own: notebooks, solutions, and the pages that they link to.
 
@@ -120,13 +121,14 @@ def lessons(
     Examples:
       cxr lessons                     into the folder cxr-course
       cxr lessons ~/course            into another
+      cxr lessons class --no-solutions      for a class
     """
     from cxr_utils.course.lessons import hand_out
 
-    written, kept = hand_out(_course(), folder)
+    written, kept = hand_out(_course(), folder, solutions)
     if kept:
         print(f"{len(kept)} files that were there before were kept, such as {kept[0]}.")
-    print(f"{len(written)} files written. Open the lessons with: jupyter lab {folder / 'notebooks'}")
+    print(f"{len(written)} files written. Open the lessons with: jupyter lab {folder}")
 
 
 def grade(
@@ -141,7 +143,8 @@ def grade(
     """Mark the exercises of a class: right, wrong with what the check says, blank or not run.
 
     Each notebook runs alone, with limits, and without network or a way to change files where the system can do that;
-    the first line says what it can. Writes grades.csv, grades.json and grades.html.
+    the first line says what it can. Writes grades.csv, totals.csv,
+    grades.json and grades.html.
 
     Examples:
       cxr grade submissions/                      as Moodle, Canvas or ILIAS export them
@@ -159,7 +162,7 @@ def grade(
     rows = grade_class(folder, target, find_lessons(_course()), Limits(seconds, memory), jobs)
     odd = len({row.file for row in rows if row.remark or row.check_cell in ("changed", "removed")})
     print(f"\n{counted(rows)}; {odd} notebooks have a remark or a check cell that was changed.")
-    print(f"{time.perf_counter() - start:.0f} seconds. grades.csv, grades.json and grades.html: {target}")
+    print(f"{time.perf_counter() - start:.0f} seconds. grades.csv, totals.csv, grades.json and grades.html: {target}")
 
 
 def _course() -> Path:

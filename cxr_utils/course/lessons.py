@@ -12,7 +12,8 @@ from pathlib import Path
 from cxr_utils.cache import written_whole
 from cxr_utils.errors import LessonError
 
-HANDED_OUT = ("notebooks/*.ipynb", "solutions/*.py", "solutions/*.ipynb", "docs/*.md", "docs/*.png")
+HANDED_OUT = ("notebooks/*.ipynb", "docs/*.md", "docs/*.png", "solutions/*.py", "solutions/*.ipynb")
+FOR_TEACHERS = "docs/teaching.md"
 _NAME = re.compile(r"\d\d_[a-z0-9_]+")
 
 
@@ -124,12 +125,13 @@ def choose_lessons(lessons: list[Lesson], wanted: list[str]) -> list[Lesson]:
     return [lesson for lesson in lessons if not chosen or lesson.name in chosen]
 
 
-def hand_out(root: Path, folder: Path) -> tuple[list[Path], list[Path]]:
+def hand_out(root: Path, folder: Path, solutions: bool = True) -> tuple[list[Path], list[Path]]:
     """Copy a course's notebooks, solutions and the pages that they link to.
 
     Args:
         root: the course's folder.
         folder: where the copies go; what lies there under a name that is needed is kept.
+        solutions: whether the answers, and what is for teachers, go along.
 
     Returns:
         The files that were written, and those that were kept.
@@ -145,6 +147,8 @@ def hand_out(root: Path, folder: Path) -> tuple[list[Path], list[Path]]:
         ['glossary.md']
     """
     sources = [path for pattern in HANDED_OUT for path in sorted(root.glob(pattern))]
+    if not solutions:
+        sources = [path for path in sources if path.parent.name != "solutions" and path != root / FOR_TEACHERS]
     targets = {path: folder / path.relative_to(root) for path in sources}
     kept = [target for target in targets.values() if target.exists()]
     written = []

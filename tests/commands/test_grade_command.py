@@ -60,4 +60,5 @@ def test_a_blank_notebook_through_the_whole_command(cxr, tmp_path):
     (tmp_path / "ann.ipynb").write_bytes(written(blank()))
     status, out, _ = cxr("grade", str(tmp_path), "--seconds", "60", "--out", str(tmp_path / "marks"))
     assert status == 0 and "4 blank; 0 notebooks" in out
-    assert sorted(path.name for path in (tmp_path / "marks").iterdir()) == ["grades.csv", "grades.html", "grades.json"]
+    names = sorted(path.name for path in (tmp_path / "marks").iterdir())
+    assert names == ["grades.csv", "grades.html", "grades.json", "totals.csv"]

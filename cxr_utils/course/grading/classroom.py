@@ -10,7 +10,7 @@ from cxr_utils.cache import write_text
 from cxr_utils.course.grading.judge import NOT_RUN, Row, grade
 from cxr_utils.course.grading.sandbox import Limits, Walls, find_walls
 from cxr_utils.course.grading.submissions import OWN, Submission, read_all, tasks
-from cxr_utils.course.grading.table import counted, csv_text, json_text, page
+from cxr_utils.course.grading.table import counted, csv_text, json_text, page, totals_text
 from cxr_utils.course.lessons import Lesson
 from cxr_utils.course.watch import side_by_side
 
@@ -18,7 +18,7 @@ from cxr_utils.course.watch import side_by_side
 def grade_class(
     folder: Path, out: Path, lessons: list[Lesson], limits: Limits, jobs: int = 0, say: Callable[[str], None] = print
 ) -> list[Row]:
-    """Grade every submission of a folder, and write `grades.csv`, `grades.json` and `grades.html`.
+    """Grade every submission of a folder, and write `grades.csv`, `totals.csv`, `grades.json` and `grades.html`.
 
     Args:
         folder: what was handed in.
@@ -43,7 +43,12 @@ def grade_class(
     rows = [row for one in submissions for row in class_.rows[one.file]]
     head = f"{counted(rows)}. How the notebooks were run: {walls}; {limits.seconds:g} s a step, {limits.memory} MB."
     about = {"walls": dataclasses.asdict(walls), "limits": dataclasses.asdict(limits)}
-    texts = csv_text(rows), json_text(rows, **about, seconds=round(time.perf_counter() - start, 1)), page(rows, head)
+    texts = (
+        csv_text(rows),
+        totals_text(rows),
+        json_text(rows, **about, seconds=round(time.perf_counter() - start, 1)),
+        page(rows, head),
+    )
     for name, text in zip(OWN, texts, strict=True):
         write_text(out / name, text)
     return rows

@@ -15,7 +15,7 @@ from cxr_utils.course.grading.plan import Cell
 from cxr_utils.course.lessons import Lesson
 from cxr_utils.errors import LessonError
 
-OWN = ("grades.csv", "grades.json", "grades.html")
+OWN = ("grades.csv", "totals.csv", "grades.json", "grades.html")
 _LARGEST = 64 * 2**20  # bytes of a notebook; one with every figure of a lesson has one or two million
 _MOST_FILES = 2000  # of one archive
 _ASIDE = {"__MACOSX", ".ipynb_checkpoints"}

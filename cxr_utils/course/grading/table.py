@@ -37,9 +37,31 @@ def csv_text(rows: list[Row]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for row in rows:
-        values = map(str, dataclasses.astuple(row))
-        writer.writerow([f"'{value}" if value.startswith(("=", "+", "-", "@", "\t")) else value for value in values])
+        writer.writerow([_unread(str(value)) for value in dataclasses.astuple(row)])
     return text.getvalue()
+
+
+def totals_text(rows: list[Row]) -> str:
+    """One line for each notebook: how many exercises are right, and of how many.
+
+    Example:
+        >>> print(totals_text([Row("ann", "a.ipynb", "03_x", name, "right") for name in ("lift", "points")]))
+        who,file,lesson,right,exercises
+        ann,a.ipynb,03_x,2,2
+        <BLANKLINE>
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["who", "file", "lesson", "right", "exercises"])
+    for key in dict.fromkeys((row.who, row.file, row.lesson) for row in rows):
+        marks = [row.status for row in rows if (row.who, row.file, row.lesson) == key and row.exercise]
+        writer.writerow([*map(_unread, key), marks.count(RIGHT), len(marks)])
+    return text.getvalue()
+
+
+def _unread(text: str) -> str:
+    """A text that a spreadsheet would take for a formula gets an apostrophe."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
 
 
 def json_text(rows: list[Row], **about: object) -> str:

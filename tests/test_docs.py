@@ -3,6 +3,7 @@
 import re
 from functools import reduce
 
+import cv2
 import pytest
 from test_rooms import PACKAGE, ROOMS, imports
 from toy_course import REPOSITORY
@@ -60,3 +61,12 @@ def test_everything_public_that_can_be_called_has_an_example(room):
     module = getattr(cxr_utils, room)
     callables = [name for name in getattr(module, "__all__", []) if callable(getattr(module, name))]
     assert [name for name in callables if ">>> " not in (getattr(module, name).__doc__ or "")] == []
+
+
+def test_the_opening_picture_is_made_of_the_lessons_as_they_are(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "docs")
+    from opening import opening
+
+    shown = cv2.imread(str(REPOSITORY / "docs" / "opening.png"))
+    made = opening()
+    assert shown.shape == made.shape and abs(shown.astype(int) - made).max() <= 2  # how pictures are shrunk may differ

@@ -22,7 +22,7 @@ _GITHUB = "https://github.com/"
 # What is there already stays: the bounds in pyproject.toml admit what Colab's kernel is made of, which breaks when pip
 # replaces it. TensorFlow is asked for by itself: with "cxr-utils[tensorflow] @", pip takes no address of a folder.
 _CELL = """\
-# Colab, Kaggle and Codespaces begin without the course: this cell installs it there. Elsewhere it does nothing.
+# On Colab, Kaggle and Codespaces this cell installs the course; elsewhere it does nothing.
 import os, re, subprocess, sys
 from importlib.util import find_spec
 

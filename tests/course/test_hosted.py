@@ -122,7 +122,7 @@ def test_both_copies_begin_with_it_folded_and_other_cells_keep_their_ids(tmp_pat
     for notebook in derived_notebooks(lesson).values():
         nbformat.validate(notebook)
         first, *others = notebook.cells
-        assert first.source.startswith("# Colab, Kaggle and Codespaces") and len(first.source.splitlines()) <= 14
+        assert first.source.startswith("# On Colab, Kaggle and Codespaces") and len(first.source.splitlines()) <= 14
         assert first.metadata == {"tags": ["plumbing", "install"], "jupyter": {"source_hidden": True}}
         assert [cell.id for cell in others] == [cell.id for cell in learner_notebook(LESSON, "01_toy").cells]
         assert first.id not in [cell.id for cell in others] and others[0].source == "# A toy lesson"

@@ -131,7 +131,7 @@ def cxr(*arguments, **more):
 
 def pytest(*arguments, **more):
     """Tests side by side; JOBS says how many."""
-    call(PYTHON, "-m", "pytest", "-q", "-n", os.environ.get("JOBS", "2"), *arguments, **more)
+    call(PYTHON, "-m", "pytest", "-q", "-n", os.environ.get("JOBS") or "2", *arguments, **more)
 
 
 def lab(*arguments):
@@ -155,7 +155,7 @@ def check_notebooks(*arguments):
 
     COURSE names another course. Notebooks are compared file by file: the cells of one share a kernel.
     """
-    course = os.environ.get("COURSE", str(HERE))
+    course = os.environ.get("COURSE") or str(HERE)  # make exports what is not set as empty
     cxr("build", "--check", CXR_HOME=course)
     os.environ.pop("CXR_STRICT", None)
     folders = [Path(course) / "notebooks", Path(course) / "solutions"]

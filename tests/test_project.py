@@ -171,6 +171,20 @@ def test_a_release_under_another_tag_is_refused_before_anything_is_made(monkeypa
         course.release("v0.0.1")
 
 
+def test_what_make_exports_empty_counts_as_not_set(monkeypatch):
+    import course
+
+    called = []
+    monkeypatch.setattr(course, "call", lambda *command, **more: called.append([*map(str, command), *more.values()]))
+    for name in ("JOBS", "COURSE"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("CXR_STRICT", "1")  # check_notebooks takes it away
+    course.check_notebooks()
+    (_, *built, home), tested = called
+    assert built == ["build", "--check"] and home == str(REPOSITORY)
+    assert tested[tested.index("-n") + 1] == "2" and str(REPOSITORY / "notebooks") in tested
+
+
 def test_every_licence_of_what_is_shipped_goes_with_it():
     """Each licence that the package names has its text, and the wheel takes all of them along."""
     texts = {path.stem for path in (REPOSITORY / "LICENSES").iterdir()}

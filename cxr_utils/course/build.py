@@ -129,8 +129,10 @@ def execute(notebook: NotebookNode, path: Path) -> None:
 
 
 def _text(file: IO[bytes]) -> str:
+    """What a kernel has left on its terminal, without what only says that the machine is busy."""
     file.seek(0)
-    return file.read().decode(errors="replace").strip()
+    lines = file.read().decode(errors="replace").splitlines()
+    return "\n".join(line for line in lines if line != "IOStream.flush timed out").strip()
 
 
 def _merge_streams(notebook: NotebookNode) -> None:

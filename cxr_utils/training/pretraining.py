@@ -90,7 +90,8 @@ def pretrain(plan: Plan) -> Path:
         The folder of the run: `state.json`, and weights of each epoch for `ship`.
 
     Example:
-        >>> folder = pretrain(replace(REHEARSAL, images=40, size=32, epochs=1))
+        >>> folder = pretrain(replace(REHEARSAL, images=40, size=32, epochs=1))  # doctest: +ELLIPSIS
+        epoch 1 of 1: loss ...
         >>> (folder / "state.json").exists()
         True
     """

@@ -42,7 +42,7 @@ def _entry(room: ModuleType, public: str) -> str:
     if callable(thing):
         return f".. autofunction:: {room.__name__}.{public}\n"
     value = f"   :value: {thing}\n" if isinstance(thing, tuple) else ""
-    return f".. py:data:: {room.__name__}.{public}\n{value}\n   {_said_of(room, public)}\n"
+    return f".. py:data:: {public}\n   :module: {room.__name__}\n{value}\n   {_said_of(room, public)}\n"
 
 
 def _seen(room: str, public: str, sources: dict[Lesson, str]) -> str:

@@ -16,7 +16,7 @@ from tiny_dataset import tiny_dataset
 from cxr_utils.commands import program, report_page
 from cxr_utils.data.opening import open_dataset
 from cxr_utils.data.splits import sample_patients
-from cxr_utils.errors import CxrError, DataError
+from cxr_utils.errors import CxrError, DataError, RecipeError
 from cxr_utils.evaluation import baselines, calibration, metrics, predictions, subgroups, thresholds
 from cxr_utils.evaluation import evaluation as evaluation_file
 from cxr_utils.evaluation.evaluation import evaluate
@@ -303,7 +303,7 @@ def test_what_is_no_prediction_is_said(tmp_path):
     dataset = tiny_dataset(tmp_path)
     with pytest.raises(DataError, match="does not exist"):
         predictions.predictions_of(tmp_path / "no.csv", dataset, ("test",))
-    with pytest.raises(DataError, match="holds no card.json"):
+    with pytest.raises(RecipeError, match="it has no card.json"):
         predictions.predictions_of(tmp_path, dataset, ("test",))
     (tmp_path / "two.csv").write_text("image,path,Mass\na,b,1\n")
     with pytest.raises(DataError, match="2 columns that name an image"):

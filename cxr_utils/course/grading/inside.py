@@ -103,6 +103,8 @@ def main() -> None:
 
 def _limit(seconds: float = 20, memory: int = 2000, output: int = 10) -> None:
     """Limits that the system itself holds; the judge watches the same from outside, and sees all processes."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(19)  # a storm of forks leaves the judge its share of the processor
     with contextlib.suppress(ImportError):  # on Windows there are none
         import resource
 

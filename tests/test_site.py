@@ -47,7 +47,7 @@ def test_the_reference_has_every_public_name_of_every_room_with_its_example(site
     for room in ("phantom", "data", "networks", "training", "evaluation", "heatmaps", "plots", "checks"):
         page = (site / "reference" / f"{room}.html").read_text(encoding="utf-8")
         for name in getattr(cxr_utils, room).__all__:
-            entry = page.partition(f'id="cxr_utils.{room}.{name}"')[2].partition('<dl class="py')[0]
+            entry = page.partition(f'id="cxr_utils.{room}.{name}"')[2].partition("</section>")[0]
             assert entry, f"{room}.{name} is not in the reference"
             if callable(getattr(getattr(cxr_utils, room), name)):
                 assert "&gt;&gt;&gt; " in entry, f"{room}.{name} is without its example"

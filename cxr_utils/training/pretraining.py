@@ -90,8 +90,9 @@ def pretrain(plan: Plan) -> Path:
         The folder of the run: `state.json`, and weights of each epoch for `ship`.
 
     Example:
-        >>> folder = pretrain(replace(REHEARSAL, images=40, size=32, epochs=1))  # doctest: +ELLIPSIS
-        epoch 1 of 1: loss ...
+        >>> import contextlib, io
+        >>> with contextlib.redirect_stdout(io.StringIO()):  # a line an epoch, where it was not trained before
+        ...     folder = pretrain(replace(REHEARSAL, images=40, size=32, epochs=1))
         >>> (folder / "state.json").exists()
         True
     """

@@ -41,12 +41,12 @@ CANDIDATES = ("python3.12", "python3.13", "python3.11", "py -3.12", "py -3.13", 
 WORKS = "import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))"
 
 
-def call(*command, **more):
-    """Run a command in the course's folder; where it fails, end with its status."""
+def call(*command, here=HERE, **more):
+    """Run a command, in the course's folder or another; where it fails, end with its status."""
     variables = {key: str(value) for key, value in more.items()}
     try:
         status = subprocess.run(
-            [str(part) for part in command], cwd=str(HERE), env={**os.environ, **variables}
+            [str(part) for part in command], cwd=str(here), env={**os.environ, **variables}
         ).returncode
     except KeyboardInterrupt:
         status = 130
@@ -125,8 +125,8 @@ def setup(*arguments):
 
 
 def cxr(*arguments, **more):
-    """The course's own command."""
-    call(BIN / "cxr", *arguments, **more)
+    """The course's own command, where it was called: what it is given may be a path from there."""
+    call(BIN / "cxr", *arguments, here=os.getcwd(), **more)
 
 
 def pytest(*arguments, **more):

@@ -1,6 +1,7 @@
 """What several tests need: the real X-rays beside the checkout, a cache of their own, the command `cxr`."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,6 +32,23 @@ def workplace(tmp_path_factory):
     os.environ.pop("CXR_CACHE")
     if before:
         os.environ["CXR_CACHE"] = before
+
+
+@pytest.fixture
+def loaded():
+    """Run the command in a process of its own: (standard output, the modules that it has loaded)."""
+
+    def call(*arguments):
+        code = (
+            f"import sys; sys.argv = {['cxr', *arguments]}\n"
+            "from cxr_utils.commands.program import main\n"
+            "try: main()\n"
+            "except SystemExit: print(*sys.modules, file=sys.stderr)"
+        )
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        return result.stdout, set(result.stderr.split())
+
+    return call
 
 
 @pytest.fixture

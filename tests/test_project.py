@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from importlib import metadata
+from types import SimpleNamespace
 
 import jupytext
 import nbformat
@@ -175,7 +176,9 @@ def test_what_make_exports_empty_counts_as_not_set(monkeypatch):
     import course
 
     called = []
-    monkeypatch.setattr(course, "call", lambda *command, **more: called.append([*map(str, command), *more.values()]))
+    monkeypatch.setattr(
+        course, "call", lambda *command, here="", **more: called.append([*map(str, command), *more.values()])
+    )
     for name in ("JOBS", "COURSE"):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("CXR_STRICT", "1")  # check_notebooks takes it away
@@ -183,6 +186,21 @@ def test_what_make_exports_empty_counts_as_not_set(monkeypatch):
     (_, *built, home), tested = called
     assert built == ["build", "--check"] and home == str(REPOSITORY)
     assert tested[tested.index("-n") + 1] == "2" and str(REPOSITORY / "notebooks") in tested
+
+
+def test_the_course_s_own_commands_run_where_they_are_called(monkeypatch, tmp_path):
+    """A path that they are given is one from there; everything else works on the course."""
+    import course
+
+    seen = []
+    monkeypatch.setattr(
+        course.subprocess, "run", lambda *_, cwd, **__: seen.append(cwd) or SimpleNamespace(returncode=0)
+    )
+    monkeypatch.setattr(course, "setup", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    course.main(["grade", "submissions"])
+    course.main(["site"])
+    assert seen == [str(tmp_path), str(REPOSITORY)]
 
 
 def test_every_licence_of_what_is_shipped_goes_with_it():

@@ -143,8 +143,7 @@ def grade(
     """Mark the exercises of a class: right, wrong with what the check says, blank or not run.
 
     Each notebook runs alone, with limits, and without network or a way to change files where the system can do that;
-    the first line says what it can. Writes grades.csv, totals.csv,
-    grades.json and grades.html.
+    the first line says what it can. Writes grades.csv, totals.csv, grades.json and grades.html.
 
     Examples:
       cxr grade submissions/                      as Moodle, Canvas or ILIAS export them

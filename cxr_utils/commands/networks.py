@@ -45,7 +45,6 @@ def train(
       cxr train --recipe xray-vision --data /data/nih --images 5000      a random part of a large collection
       cxr train --recipe course --profile full --devices all --resume
     """
-    from cxr_utils import cache
     from cxr_utils.data import splits
     from cxr_utils.data.opening import open_dataset
     from cxr_utils.networks import recipes
@@ -61,8 +60,6 @@ def train(
     dataset = open_dataset(data, profile=profile.value, seed=seed, uncertain=uncertain.value)
     if images is not None:
         dataset = splits.fewer_images(dataset.with_images(), images, seed)
-    # Pixels are written through a map of memory: without room for them the system would end this process wordlessly.
-    refuse_unwritable(cache.root() / "pixels", "CXR_CACHE", len(dataset) * chosen.size**2)
     options = Options(not json, devices, resume, skip_corrupt, tensorboard)
     trained = run(chosen, dataset, seed, options=options)
     if several.cluster().worker:  # the first process writes

@@ -1,6 +1,5 @@
 """Options that several commands share."""
 
-import shutil
 import tempfile
 from enum import StrEnum
 from pathlib import Path
@@ -30,16 +29,15 @@ Uncertain = Annotated[UncertainLabel, typer.Option(help="What a label of -1 is t
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
-def refuse_unwritable(path: Path, option: str, room: int = 0) -> None:
+def refuse_unwritable(path: Path, option: str) -> None:
     """Say before the work that there is no place for its result.
 
     Args:
         path: of the file or folder that will be written; the folder that it lies in is made.
         option: that named it.
-        room: bytes that will be written.
 
     Raises:
-        CxrError: nothing can be written there, or not so much.
+        CxrError: nothing can be written there.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,9 +48,3 @@ def refuse_unwritable(path: Path, option: str, room: int = 0) -> None:
             f"{path} cannot be written ({error.strerror}). Expected a place where files may be made. Choose another "
             f"{option}."
         ) from None
-    free = shutil.disk_usage(path.parent).free
-    if free < room:
-        raise CxrError(
-            f"{path.parent} has {free / 2**20:,.1f} MB free. Expected {room / 2**20:,.1f} MB. Make room, or choose "
-            f"another {option}."
-        )

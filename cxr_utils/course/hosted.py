@@ -36,7 +36,6 @@ if {"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE", "CODESPACES"} & {*os.environ}
         said = re.findall("(?:fatal|ERROR|error): (?!subprocess).+", pip.stderr + "ERROR: it gave no reason")[0]
         print(f"✗ pip could not install {wanted[0]} ({said}). Look at the connection (on Kaggle, switch Internet on in "
               "the notebook's settings), then run this cell again.")"""
-_UNKNOWN = _CELL[_CELL.index("    if not course") : _CELL.index("    elif")]
 
 
 def repository(root: Path) -> str:
@@ -85,9 +84,7 @@ def first_cell(lesson: Lesson) -> NotebookNode:
     Args:
         lesson: whose notebook it is for.
     """
-    address = repository(lesson.root)
-    source = _CELL.replace(_UNKNOWN + "    elif", "    if") if address else _CELL
-    source = source.replace("ADDRESS)", json.dumps(address) + ")").replace("@TAG", f"@{TAG}")
+    source = _CELL.replace("ADDRESS)", json.dumps(repository(lesson.root)) + ")").replace("@TAG", f"@{TAG}")
     metadata = {"tags": [PLUMBING, INSTALL], "jupyter": {"source_hidden": True}}
     cell = nbformat.v4.new_code_cell(source, metadata=metadata)
     cell.id = hashlib.sha256(f"{lesson.name}:{INSTALL}".encode()).hexdigest()[:12]

@@ -1,7 +1,6 @@
 """`cxr doctor` and `cxr --version`: what is there, what is missing, and how to get it."""
 
 import json
-import subprocess
 import sys
 from importlib import metadata
 
@@ -105,16 +104,10 @@ def test_libraries_for_gpus_are_found_by_their_files(monkeypatch, tmp_path):
     assert doctor._made_for_gpus("torch")
 
 
-def test_no_backend_is_imported():
-    code = (
-        "import sys; sys.argv = ['cxr', 'doctor']\n"
-        "from cxr_utils.commands.program import main\n"
-        "try: main()\n"
-        "except SystemExit: print(*sys.modules, file=sys.stderr)"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "backend" in result.stdout
-    assert not {"keras", "tensorflow", "jax", "torch", "pandas", "matplotlib"} & set(result.stderr.split())
+def test_no_backend_is_imported(loaded):
+    out, modules = loaded("doctor")
+    assert "backend" in out
+    assert not {"keras", "tensorflow", "jax", "torch", "pandas", "matplotlib"} & modules
 
 
 def test_for_people_it_is_a_line_each(cxr, monkeypatch):
@@ -124,13 +117,7 @@ def test_for_people_it_is_a_line_each(cxr, monkeypatch):
     assert status == 1 and line.split()[1] == "memory"
 
 
-def test_the_version_is_said_and_nothing_heavy_is_loaded():
-    code = (
-        "import sys; sys.argv = ['cxr', '--version']\n"
-        "from cxr_utils.commands.program import main\n"
-        "try: main()\n"
-        "except SystemExit: print(*sys.modules, file=sys.stderr)"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout == f"cxr {cxr_utils.__version__}\n"
-    assert not {"numpy", "pandas", "keras", "tensorflow"} & set(result.stderr.split())
+def test_the_version_is_said_and_nothing_heavy_is_loaded(loaded):
+    out, modules = loaded("--version")
+    assert out == f"cxr {cxr_utils.__version__}\n"
+    assert not {"numpy", "pandas", "keras", "tensorflow"} & modules

@@ -154,6 +154,14 @@ def test_a_failing_lesson_is_named_and_not_saved(tmp_path, monkeypatch, code, me
     assert sorted(path.name for path in (root / "solutions").iterdir()) == ["01_bad.py"]
 
 
+def test_what_only_says_that_the_machine_is_busy_is_no_fault_of_the_lesson(tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    busy = "import atexit, os\n_ = atexit.register(os.write, 2, b'IOStream.flush timed out\\n')"
+    root = make_course(tmp_path, L01_busy=f"{PARAMETERS}{EXERCISE}\n# %%\n{busy}\n")
+    build(find_lessons(root), lambda line: None)
+    assert (root / "solutions" / "01_busy.ipynb").exists()
+
+
 def test_progress_bars_are_not_saved(tmp_path):
     bar = "from tqdm import tqdm\nprint(sum(tqdm([1, 2, 3])))\n"
     root = make_course(tmp_path, L01_waits=f"{PARAMETERS}{EXERCISE}\n# %%\n{bar}")

@@ -25,6 +25,9 @@ from cxr_utils.errors import RecipeError, tell
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
+if sys.platform == "win32":  # backends need Microsoft's C++ runtime; the package msvc-runtime puts it there
+    os.add_dll_directory(sys.prefix)
+
 
 @contextlib.contextmanager
 def quiet_descriptor(descriptor: int = 2) -> Iterator[None]:

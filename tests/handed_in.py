@@ -162,7 +162,7 @@ def broken(victim: Path) -> dict[str, Broken]:
         ),
         "kills the grader": (
             answered(f"import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n{_RIGHT}"),
-            first_lost, "ended the process",
+            all_right, "",  # behind walls there is nobody whom it can reach
         ),
         "syntax error": (unreadable, first_lost, r"is no valid Python \(line 2: '\(' was never closed\)"),
         "changed check cell": (checked, all_right, "", "changed"),

@@ -47,6 +47,7 @@ def enter() -> None:
         if libc.prctl(_DROP_FROM_BOUND, capability, 0, 0, 0):
             break
     libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    os.setsid()  # a signal to its own group would end the one who waits outside, and this one at no certain time
     os.chdir(folder)
     os.execv(sys.executable, [sys.executable, "-c", CODE.format("main", "main")])
 

@@ -1,5 +1,6 @@
 """What several tests need: the real X-rays beside the checkout, a cache of their own, the command `cxr`."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -19,6 +20,19 @@ def real_data() -> Path:
         reason = f"no real X-rays at {folder}: set CXR_REAL_DATA to their folder"
         pytest.fail(reason) if named else pytest.skip(reason)
     return folder
+
+
+@pytest.fixture
+def link():
+    """Make a link, or skip: Windows lets few people make one."""
+
+    def make(place: Path, target: str | Path) -> None:
+        with contextlib.suppress(OSError):
+            os.symlink(target, place)
+        if not place.is_symlink():
+            pytest.skip("this system makes no links for this user")
+
+    return make
 
 
 @pytest.fixture(scope="module")

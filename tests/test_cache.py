@@ -1,7 +1,6 @@
 """The cache: made once, whole or not at all, and never stale."""
 
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -86,7 +85,7 @@ def test_a_killed_process_leaves_no_entry_and_no_lock():
         cache.entry("slow", {}, make)
     """)
     assert process.stdout.readline() == "half\n"
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     started = time.monotonic()
     folder = cache.entry("slow", {}, lambda new: (new / "whole.txt").write_text("whole"))

@@ -44,7 +44,7 @@ def wrong_imports(package: Path = PACKAGE) -> list[str]:
         for line, target in imports(path, package):
             if target not in ROOMS or target == room:
                 continue
-            where = f"{path.relative_to(package.parent)}:{line}"
+            where = f"{path.relative_to(package.parent).as_posix()}:{line}"
             if room not in ROOMS:
                 found.append(f"{where} imports {target}; what stands beside the rooms imports none")
             elif room in ALONE:

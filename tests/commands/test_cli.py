@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -67,9 +68,9 @@ WRONG = {
     "no lesson at once": (["run", "--jobs", "0"], "--jobs 0 was asked for. Expected a whole number from 1 up"),
     "fewer than none at once": (["run", "--jobs", "-2"], "--jobs -2 was asked for"),
     "half a lesson at once": (["run", "--jobs", "1.5"], "--jobs 1.5 was asked for"),
-    "unknown data": (["run", "--data", "no/such/folder"], "no/such/folder does not exist"),
-    "unknown data to check": (["data", "check", "no/such/folder"], "no/such/folder does not exist"),
-    "unknown split": (["data", "leakage", "no/such/table.csv"], "no/such/table.csv does not exist"),
+    "unknown data": (["run", "--data", "no/such/folder"], f"{Path('no/such/folder')} does not exist"),
+    "unknown data to check": (["data", "check", "no/such/folder"], f"{Path('no/such/folder')} does not exist"),
+    "unknown split": (["data", "leakage", "no/such/table.csv"], f"{Path('no/such/table.csv')} does not exist"),
     "real ones but no sheet": (["data", "phantom", "--beside", "x"], "--beside came without --sheet"),
     "no folder": (["data", "phantom", "--images", "9", "--size", "64"], "--images, --size came without --out"),
     "unknown finding": (["data", "phantom", "--out", "x", "--shortcut", "Gout"], "Gout"),
@@ -103,7 +104,7 @@ def test_an_error_of_the_program_itself_is_no_message_for_users(monkeypatch):
 def test_build_then_check(cxr, course):
     status, out, _ = cxr("build", "--check")
     assert status == 1
-    assert [line.split(":")[0] for line in out.splitlines()] == [
+    assert [line.rpartition(":")[0] for line in out.splitlines()] == [
         str(course / "solutions/01_toy.ipynb"),
         str(course / "notebooks/01_toy.ipynb"),
         str(course / "environment.yml"),

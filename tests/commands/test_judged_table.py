@@ -301,7 +301,7 @@ OPTIONS = {
     "labels of nothing": (["--labels", "nothing"], "nothing.csv holds no labels of"),
     "valid without scores": (["--valid", "nothing"], "nothing.csv holds no labels beside scores"),
     "no such labels": (["--labels", "/no/such.csv"], "does not exist"),
-    "no place": (["--report", "/dev/null/page.html"], "/dev/null/page.html cannot be written"),
+    "no place": (["--report", f"{__file__}/page.html"], "page.html cannot be written"),
     "other form": (["--report", "page.pdf"], "Expected a name that ends in .html"),
 }
 

@@ -161,7 +161,7 @@ def toy(server):
 
 
 def names(folder):
-    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
 
 
 WHOLE = ["checksums.json", "images_001/images/00000001_000.png", "images_002/images/00000002_000.png", "table.csv"]

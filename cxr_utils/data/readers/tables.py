@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -248,4 +249,4 @@ def _by_folder(tables: list[str]) -> dict[str, str | None]:
 def undescribed(folder: Folder, pattern: re.Pattern[str]) -> bool:
     """Tell whether the whole path of the first picture holds a pattern, and no table describes the pictures."""
     first = folder.images[:1]
-    return any(pattern.search(folder.path(image)) for image in first) and not guessed(folder)
+    return any(pattern.search(Path(folder.path(image)).as_posix()) for image in first) and not guessed(folder)

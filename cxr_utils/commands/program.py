@@ -2,6 +2,7 @@
 
 import errno
 import inspect
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -70,6 +71,8 @@ def main() -> None:
     """Entry point: an error that the user can mend is one line, not a stack trace."""
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_MININTERVAL", "10")  # seconds; a log file has no use for ten bars a second
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file that Windows opens holds no Greek: such names show as codes
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()()
     except CxrError as error:

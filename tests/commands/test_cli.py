@@ -1,6 +1,7 @@
 """The command `cxr`: help, errors without a trace, exit statuses."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,13 @@ def test_mistakes_are_one_line_and_exit_2(cxr, course, arguments, message):
     status, _, err = cxr(*arguments)
     assert status == 2
     assert err.startswith("error: ") and message in err and err.count("\n") == 1
+
+
+def test_a_name_that_standard_output_cannot_hold_is_shown_all_the_same(tmp_path):
+    code = "import sys; sys.argv = ['cxr', 'doctor']; from cxr_utils.commands.program import main; main()"
+    environment = os.environ | {"CXR_CACHE": str(tmp_path / "κόσμος"), "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+    assert rb"\u03ba\u03cc\u03c3\u03bc\u03bf\u03c2" in done.stdout and not done.stderr
 
 
 def test_a_build_of_some_lessons_leaves_the_rest_alone(cxr, course, monkeypatch):

@@ -116,9 +116,10 @@ WITHOUT = """
 def without_backend(program: str, folder) -> subprocess.CompletedProcess:
     """Run a program in a Python that finds none of the three."""
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
-    environment |= {"CXR_CACHE": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment |= {"CXR_CACHE": str(folder), "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "utf-8"}
     code = textwrap.dedent(WITHOUT) + textwrap.dedent(program)
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
+    how = {"env": environment, "capture_output": True, "encoding": "utf-8", "timeout": 300}
+    return subprocess.run([sys.executable, "-c", code], **how)
 
 
 def test_without_a_backend_data_are_looked_at_and_tables_judged(tmp_path):

@@ -78,7 +78,7 @@ def python():
 
 def sound():
     """Whether an environment was finished at this place, and its Python still works."""
-    moved = BEGUN.exists() and BEGUN.read_text() != str(VENV.resolve())
+    moved = BEGUN.exists() and BEGUN.read_text(encoding="utf-8") != str(VENV.resolve())
     return STAMP.exists() and not moved and works([str(PYTHON)])
 
 
@@ -89,12 +89,13 @@ def begin():
         sys.exit(f"error: {VENV} is {what}. Expected the course's own environment, or none. Rename or remove it.")
     # Asked from inside an environment that is about to go, Python names the one beneath.
     ask = "import sys; print(sys._base_executable, sys.version.split()[0], sep='\\n')"
-    base, version = subprocess.check_output([*python(), "-c", ask], universal_newlines=True).splitlines()
+    told = subprocess.check_output([*python(), "-c", ask], env=dict(os.environ, PYTHONIOENCODING="utf-8"))
+    base, version = told.decode("utf-8").splitlines()
     print("Making .venv with Python", version, flush=True)
     if VENV.exists():
         shutil.rmtree(str(VENV))
     VENV.mkdir()
-    BEGUN.write_text(str(VENV))
+    BEGUN.write_text(str(VENV), encoding="utf-8")
     call(base, "-m", "venv", VENV)
 
 

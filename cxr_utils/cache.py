@@ -217,7 +217,7 @@ def write_text(path: Path, text: str) -> None:
         'whole'
     """
     with written_whole(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", newline="\n")
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ from cxr_utils.course.run import run as run_lessons  # noqa: E402
 from cxr_utils.errors import CxrError  # noqa: E402
 from cxr_utils.networks import recipes  # noqa: E402
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="benchmarks/gpu.py is for a machine with Linux")
+
 
 def put(path, size=10):
     path.parent.mkdir(parents=True, exist_ok=True)

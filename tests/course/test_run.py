@@ -228,6 +228,10 @@ def test_one_fails_while_the_other_goes_on(tmp_path):
     ]
 
 
+no_ctrl_c = pytest.mark.skipif(os.name == "nt", reason="no program can press Ctrl-C on Windows for another one alone")
+
+
+@no_ctrl_c
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_keeps_finished_lessons_and_leaves_no_kernel(tmp_path, jobs):
     here = [tmp_path / "one is there", tmp_path / "two is there"][:jobs]
@@ -269,6 +273,7 @@ def test_ctrl_c_keeps_finished_lessons_and_leaves_no_kernel(tmp_path, jobs):
     assert [row["lesson"] for row in json.loads((folder / "run.json").read_text())["lessons"]] == [name]
 
 
+@no_ctrl_c
 def test_a_second_ctrl_c_lets_no_process_slip_through():
     started = []
 

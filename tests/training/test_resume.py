@@ -27,13 +27,16 @@ RECIPE = Recipe(
 # One rate throughout, and the last epoch's weights, whether they are the best or not.
 WITHOUT_PATIENCE = replace(RECIPE, patience=None, epochs=3)
 
+#: The status of a process that was killed; what psutil gives it where the system gives none.
+KILLED = signal.SIGTERM if os.name == "nt" else -signal.SIGKILL
+
 SET_UP = """
-    import os, signal
+    import os, psutil
     from pathlib import Path
     from test_resume import RECIPE, WITHOUT_PATIENCE
     from tiny_dataset import tiny_dataset
     from cxr_utils.training import callbacks, fit
-    def kill(): os.kill(os.getpid(), signal.SIGKILL)
+    def kill(): psutil.Process().kill()
     dataset = tiny_dataset(Path(os.environ["CXR_CACHE"]).parent / "images", again=False)
 """
 IN_THE_THIRD_EPOCH = """
@@ -93,7 +96,7 @@ def epochs_kept(cache: Path) -> int:
 def test_killed_twice_it_ends_as_if_it_had_not_been(folder, uninterrupted, monkeypatch):
     cache = folder / "disturbed"
     for code, kept in ((IN_THE_THIRD_EPOCH, 2), (WHILE_THE_FIFTH_IS_WRITTEN, 4)):
-        assert start(code, cache).wait(timeout=200) == -signal.SIGKILL
+        assert start(code, cache).wait(timeout=200) == KILLED
         assert not list(cache.glob("models/*/card.json")) or list(cache.glob("models/*.part"))
         assert epochs_kept(cache) == kept
     epochs, on_epoch_end = [], callbacks.Keeper.on_epoch_end
@@ -117,7 +120,7 @@ def test_killed_twice_it_ends_as_if_it_had_not_been(folder, uninterrupted, monke
 def test_without_patience_the_last_epoch_is_kept_also_after_an_interruption(folder, tmp_path, monkeypatch):
     cache = tmp_path / "disturbed"
     dataset = tiny_dataset(folder / "images", again=not (folder / "images").exists())
-    assert start(IN_THE_THIRD_EPOCH.replace("RECIPE", "WITHOUT_PATIENCE"), cache).wait(timeout=200) == -signal.SIGKILL
+    assert start(IN_THE_THIRD_EPOCH.replace("RECIPE", "WITHOUT_PATIENCE"), cache).wait(timeout=200) == KILLED
     assert epochs_kept(cache) == 2
     both = []
     for place in (cache, tmp_path / "undisturbed"):

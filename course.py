@@ -96,7 +96,23 @@ def begin():
         shutil.rmtree(str(VENV))
     VENV.mkdir()
     BEGUN.write_text(str(VENV), encoding="utf-8")
+    try_long_names()
     call(base, "-m", "venv", VENV)
+
+
+def try_long_names():
+    """End here, and not minutes later within pip, where a path is too long for the system, on Windows 260 letters."""
+    longest = VENV / ("long" * 24) / ("name" * 24)  # as TensorFlow's
+    try:
+        longest.mkdir(parents=True)
+    except OSError as error:
+        shutil.rmtree(str(VENV))
+        sys.exit(
+            f"error: {HERE} has {len(str(HERE))} letters; with the {len(str(longest)) - len(str(HERE))} more that "
+            f"TensorFlow's files need, a path is too long for this system ({error.strerror}). Expected a shorter one. "
+            "Move the course, on Windows for instance to C:\\cxr."
+        )
+    shutil.rmtree(str(longest.parent))
 
 
 def setup(*arguments):

@@ -122,6 +122,18 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     assert status == 1 and err.startswith("error: ") and err.count("\n") == 1 and "Permission denied" in err
 
 
+@pytest.mark.skipif(os.name == "nt", reason="how long a path may be is a setting there")
+def test_a_folder_of_too_long_a_name_is_one_line_before_anything_is_installed(tmp_path):
+    deep = tmp_path / "/".join(["folder" * 40] * 20)
+    deep = Path(str(deep)[: os.pathconf("/", "PC_PATH_MAX") - 150])
+    deep.mkdir(parents=True)
+    for name in ("course.py", "requirements.lock", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, deep)
+    status, out, err = course(deep)
+    assert status == 1 and err.startswith("error: ") and err.count("\n") == 1 and "Installing" not in out
+    assert f"has {len(str(deep))} letters" in err and "too long" in err and not (deep / ".venv").exists()
+
+
 def test_without_a_python_that_fits_it_ends_in_one_line_and_makes_nothing(tmp_path):
     shutil.copy(REPOSITORY / "course.py", tmp_path)
     status, out, err = course(tmp_path, "setup", PYTHON="no-such-python")

@@ -59,7 +59,7 @@ def run(place: str, clone: Path, folder: Path) -> None:
     variables |= {
         place: PLACES[place][0],
         "CXR_COURSE": clone.as_uri(),
-        "PATH": f"{python.parent}:{os.environ['PATH']}",
+        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
     }
     variables |= {"XDG_DATA_HOME": str(empty / "data"), "XDG_CACHE_HOME": str(empty / "cache"), "JUPYTER_PATH": ""}
     variables["TQDM_DISABLE"] = "1"  # a bar is no complaint

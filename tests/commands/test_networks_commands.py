@@ -247,7 +247,7 @@ def test_a_network_is_judged_elsewhere_on_what_both_know(cxr, exported, tables, 
     assert judged["notes"][0] == "1 of 60 images have no file here and are not judged"
 
 
-@pytest.mark.parametrize("place", [f"{__file__}/network", __file__, str(Path(__file__).parent)])
+@pytest.mark.parametrize("place", [str(Path(__file__) / "network"), __file__, str(Path(__file__).parent)])
 def test_a_place_that_cannot_take_a_network_is_refused_before_the_training(cxr, rays, monkeypatch, place):
     monkeypatch.setitem(recipes._QUICK, "tiny", SMALL)
     monkeypatch.setattr(fit, "train", None)  # would fail if it were called

@@ -109,8 +109,8 @@ def try_long_names():
         shutil.rmtree(str(VENV))
         sys.exit(
             f"error: {HERE} has {len(str(HERE))} letters; with the {len(str(longest)) - len(str(HERE))} more that "
-            f"TensorFlow's files need, a path is too long for this system ({error.strerror}). Expected a shorter one. "
-            "Move the course, on Windows for instance to C:\\cxr."
+            f"TensorFlow's files may need, a path is too long for this system ({error.strerror}). Expected a shorter "
+            "one. Move the course, on Windows for instance to C:\\cxr."
         )
     shutil.rmtree(str(longest.parent))
 
